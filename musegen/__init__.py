@@ -1,0 +1,74 @@
+"""Compose, encode and train: music generation with recurrent networks.
+
+Importing musegen, encoding, and composing on a CPU never import TensorFlow.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from musegen.composer import Composer, compose, load
+    from musegen.config import EncoderConfig, ModelConfig, SamplerConfig, TrainingConfig
+    from musegen.encoder import Encoder
+    from musegen.errors import (
+        CheckpointError,
+        ConfigError,
+        EncodingError,
+        MidiError,
+        MusegenError,
+        TrainingError,
+    )
+    from musegen.score import Score, Track
+    from musegen.training import train
+
+_HOME = {
+    "Composer": "composer",
+    "compose": "composer",
+    "load": "composer",
+    "EncoderConfig": "config",
+    "ModelConfig": "config",
+    "SamplerConfig": "config",
+    "TrainingConfig": "config",
+    "Encoder": "encoder",
+    "CheckpointError": "errors",
+    "ConfigError": "errors",
+    "EncodingError": "errors",
+    "MidiError": "errors",
+    "MusegenError": "errors",
+    "TrainingError": "errors",
+    "Score": "score",
+    "Track": "score",
+    "train": "training",
+}
+
+__all__ = [
+    "CheckpointError",
+    "Composer",
+    "ConfigError",
+    "Encoder",
+    "EncoderConfig",
+    "EncodingError",
+    "MidiError",
+    "ModelConfig",
+    "MusegenError",
+    "SamplerConfig",
+    "Score",
+    "Track",
+    "TrainingConfig",
+    "TrainingError",
+    "compose",
+    "load",
+    "train",
+]
+__version__ = "0.1.0"
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name from its module at first use, so that `import musegen` is instant."""
+    if name not in _HOME:
+        raise AttributeError(f"module 'musegen' has no attribute {name!r}")
+    return getattr(import_module(f"musegen.{_HOME[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,156 @@
+"""Settings: frozen dataclasses that check themselves, each default written once, here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Self
+
+from musegen.errors import ConfigError
+
+__all__ = ["EncoderConfig", "ModelConfig", "SamplerConfig", "TrainingConfig"]
+
+
+def require(condition: bool, expected: str, received: object, remedy: str) -> None:
+    """Raise `ConfigError` in the house's form unless `condition` holds."""
+    if not condition:
+        raise ConfigError(f"{expected}. Received: {received!r}. {remedy}")
+
+
+class _Config:
+    """Conversion from and to plain dictionaries, refusing unknown keys."""
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """Build from a mapping.
+
+        Raises:
+            ConfigError: A key is unknown, or a value is out of range.
+        """
+        known = {f.name for f in fields(cls)}  # type: ignore[arg-type]
+        unknown = sorted(set(values) - known)
+        require(not unknown, f"keys of {cls.__name__} must be among {sorted(known)}", unknown,
+                "Remove them, or use the version of musegen that wrote them.")  # fmt: skip
+        return cls(**values)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the settings as plain values that JSON can hold."""
+        return asdict(self)  # type: ignore[call-overload,no-any-return]
+
+
+@dataclass(frozen=True)
+class EncoderConfig(_Config):
+    """How music becomes tokens. See `musegen.Encoder`."""
+
+    encoding: str = "metric"
+    """`metric` (bars and positions; composed music) or `performance` (10 ms steps; played music)."""
+    steps_per_quarter: int = 12
+    """Metric grid: 12 holds sixteenths and eighth triplets exactly. A multiple of 4."""
+    parts: int = 16
+    """Metric: how many tracks are told apart, 1 to 64."""
+    programs: bool = True
+    """Metric: each part declares its General MIDI program."""
+    drums: bool = True
+    """Metric: drum tracks are carried; otherwise they are left out."""
+    velocities: int = 32
+    """Number of loudness steps, 0 to 127; 0 leaves loudness out."""
+    tempos: int = 32
+    """Metric: number of tempo steps from 20 to 300 bpm, 0 to 128; 0 leaves tempo out."""
+    sustain: bool = True
+    """Performance: hold notes for as long as the sustain pedal does."""
+
+    def __post_init__(self) -> None:
+        """Check the ranges."""
+        require(self.encoding in ("metric", "performance"), "encoding must be 'metric' or 'performance'",
+                self.encoding, "Use 'metric' for composed and 'performance' for played music.")  # fmt: skip
+        spq = self.steps_per_quarter
+        require(4 <= spq <= 96 and spq % 4 == 0, "steps_per_quarter must be a multiple of 4 from 4 to 96",
+                spq, "Use 4 for sixteenths, 12 for sixteenths and triplets.")  # fmt: skip
+        for name, low, high in (("parts", 1, 64), ("velocities", 0, 127), ("tempos", 0, 128)):
+            value = getattr(self, name)
+            require(low <= value <= high, f"{name} must be {low} to {high}", value, "See EncoderConfig.")
+
+
+@dataclass(frozen=True)
+class ModelConfig(_Config):
+    """The network: an embedding, a stack of recurrent layers, a softmax over the vocabulary."""
+
+    vocabulary_size: int
+    """Number of tokens in and logits out."""
+    cell: str = "lstm"
+    """`lstm`, `gru`, or `rnn` (the plain tanh network of Elman 1990)."""
+    layers: int = 2
+    """Recurrent layers, 1 to 8."""
+    units: int = 256
+    """State width of each recurrent layer."""
+    embedding: int = 128
+    """Width of the token embedding."""
+    dropout: float = 0.0
+    """Share of units dropped between layers in training; never on recurrent connections."""
+
+    def __post_init__(self) -> None:
+        """Check the ranges."""
+        require(self.cell in ("lstm", "gru", "rnn"), "cell must be 'lstm', 'gru' or 'rnn'", self.cell, "Pick one.")
+        require(1 <= self.layers <= 8, "layers must be 1 to 8", self.layers, "Two is a good start.")
+        require(1 <= self.units <= 4096, "units must be 1 to 4096", self.units, "256 is a good start.")
+        require(1 <= self.embedding <= 4096, "embedding must be 1 to 4096", self.embedding, "128 is a good start.")
+        require(0 <= self.dropout < 1, "dropout must be at least 0 and below 1", self.dropout, "Try 0.3.")
+        require(self.vocabulary_size > 1, "vocabulary_size must be > 1", self.vocabulary_size, "Use len(vocabulary).")
+
+
+@dataclass(frozen=True)
+class SamplerConfig(_Config):
+    """How a token is drawn from the model's logits. The filters apply in the order listed."""
+
+    temperature: float = 1.0
+    """Logits are divided by it: below 1 safer, above 1 bolder."""
+    top_k: int = 0
+    """Keep the k likeliest tokens (Fan et al. 2018); 0 keeps all."""
+    top_p: float = 1.0
+    """Keep the likeliest tokens that together reach this probability (Holtzman et al. 2020); 1 keeps all."""
+    min_p: float = 0.0
+    """Keep tokens at least this fraction as likely as the likeliest (Nguyen et al. 2024); 0 keeps all."""
+
+    def __post_init__(self) -> None:
+        """Check the ranges."""
+        require(self.temperature > 0, "temperature must be > 0", self.temperature,
+                "Use 0.01 for near-greedy sampling.")  # fmt: skip
+        require(self.top_k >= 0, "top_k must be >= 0", self.top_k, "Use 0 to keep all tokens.")
+        require(0 < self.top_p <= 1, "top_p must be above 0 and at most 1", self.top_p, "Use 1 to keep all tokens.")
+        require(0 <= self.min_p <= 1, "min_p must be 0 to 1", self.min_p, "Use 0 to keep all tokens.")
+
+
+@dataclass(frozen=True)
+class TrainingConfig(_Config):
+    """How a model is fitted."""
+
+    sequence_length: int = 256
+    """Tokens per training window: how far gradients travel back (truncated back-propagation)."""
+    batch_size: int = 64
+    """Windows per step."""
+    epochs: int = 30
+    """Passes over the training pieces, at most."""
+    learning_rate: float = 2e-3
+    """Peak learning rate of AdamW."""
+    warmup: float = 0.05
+    """Share of all steps in which the learning rate rises linearly from 0; then it falls as a cosine."""
+    weight_decay: float = 0.01
+    """AdamW's decoupled weight decay."""
+    global_clipnorm: float = 1.0
+    """Gradients are scaled so that their global norm is at most this; 0 turns clipping off."""
+    transpose: int = 0
+    """Each training piece is transposed by a random interval up to this many semitones, each epoch anew."""
+    patience: int = 5
+    """Stop after this many epochs without a better validation likelihood."""
+    seed: int = 0
+    """Seeds the split, the weights, the order of data and the transpositions."""
+
+    def __post_init__(self) -> None:
+        """Check the ranges."""
+        for name, low in (("sequence_length", 2), ("batch_size", 1), ("epochs", 1), ("patience", 1), ("seed", 0)):
+            require(getattr(self, name) >= low, f"{name} must be >= {low}", getattr(self, name), "See TrainingConfig.")
+        require(self.learning_rate > 0, "learning_rate must be > 0", self.learning_rate, "Try 0.002.")
+        require(0 <= self.warmup < 1, "warmup must be at least 0 and below 1", self.warmup, "Try 0.05.")
+        require(self.weight_decay >= 0, "weight_decay must be >= 0", self.weight_decay, "Try 0.01.")
+        require(self.global_clipnorm >= 0, "global_clipnorm must be >= 0", self.global_clipnorm, "Use 0 for none.")
+        require(0 <= self.transpose <= 24, "transpose must be 0 to 24", self.transpose, "Try 5.")

@@ -1,0 +1,51 @@
+"""Writing files so that nothing half-written is ever left behind."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from musegen.errors import MusegenError
+
+__all__ = ["atomic_path", "refuse_to_overwrite"]
+
+
+def refuse_to_overwrite(path: Path, force: bool) -> None:
+    """Raise before any work is done if `path` exists and may not be replaced.
+
+    Raises:
+        MusegenError: `path` exists and `force` is false.
+    """
+    if path.exists() and not force:
+        raise MusegenError(
+            f"{path} exists already and is not overwritten. "
+            "Choose another name with -o, or pass --force to replace it."
+        )
+
+
+@contextmanager
+def atomic_path(path: Path) -> Iterator[Path]:
+    """Yield a temporary path beside `path`; rename it onto `path` when the block succeeds.
+
+    The parent folder is made if it is missing. If the block raises, the temporary file is
+    removed and `path` stays as it was.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=f"-{path.name}")
+    except OSError as error:
+        raise MusegenError(f"cannot write to {path}: {error.strerror or error}.") from error
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        # mkstemp makes the file private; give it the mode any new file would have.
+        umask = os.umask(0)
+        os.umask(umask)
+        temporary.chmod(0o666 & ~umask)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
