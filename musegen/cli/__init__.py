@@ -1,0 +1,47 @@
+"""The command line: each command parses, calls one library function, and prints.
+
+Exit codes: 0 done, 1 a `MusegenError`, 2 wrong usage. This module and the commands import nothing
+heavy at the top, so that `musegen --help` is instant.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from musegen import __version__
+from musegen.cli.compose import compose
+from musegen.cli.corpus import corpus
+from musegen.cli.train import train
+from musegen.errors import MusegenError
+
+__all__ = ["main"]
+
+
+class _Group(click.Group):
+    """Turns the package's errors into a message and exit code 1: the only place that does."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except MusegenError as error:
+            raise click.ClickException(str(error)) from error
+
+
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="musegen")
+def main() -> None:
+    """Continue a melody: MIDI in, MIDI out, with recurrent networks.
+
+    \b
+    musegen compose tune.mid            continue a tune
+    musegen compose --new               compose from nothing
+    musegen corpus ryansMammoth -o DIR  get music to train on
+    musegen train DIR -o CHECKPOINT     train a model on your own music
+    """
+
+
+main.add_command(compose)
+main.add_command(corpus)
+main.add_command(train)

@@ -1,0 +1,288 @@
+"""Checkpoint + encoder + generation = "continue this piece"."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from musegen import checkpoint as checkpoints
+from musegen import evaluation, midi, notation
+from musegen.checkpoint import Checkpoint
+from musegen.config import SamplerConfig, require
+from musegen.encoder import Encoder
+from musegen.engine import Engine
+from musegen.errors import CheckpointError, MidiError, MusegenError
+from musegen.generation import generate
+from musegen.grammar import MetricGrammar, PerformanceGrammar, grammar
+from musegen.metric import supported_meter
+from musegen.normalise import merge_programs
+from musegen.primer import Reading, bar_ticks, meter_at, read_primer
+from musegen.score import DEFAULT_TEMPO, TEMPO, Score, Table, Track, table
+from musegen.vocabulary import Tokens
+
+__all__ = ["Composer", "Composition", "choose", "compose", "load"]
+
+DEFAULT_FOR_NEW = "folk"
+LONGEST_REST = {MetricGrammar: 2, PerformanceGrammar: 400}  # a note begins in every second bar, or 4 seconds
+STEPS_PER_NEW_BAR = 200  # of 10 ms: a bar of 4/4 at 120 bpm, for performances without a primer
+
+
+@dataclass(frozen=True)
+class Composition:
+    """A piece and how it came about.
+
+    Attributes:
+        score: The primer, if there was one, and the continuation.
+        start: Tick where the continuation begins.
+        added: The notes of the continuation, `NOTE[N]`, in the score's ticks and tracks.
+        nats: −log p of the continuation under the model, at temperature 1.
+        checkpoint: Name of the model.
+        seed: With the same primer, settings and seed the same music is made again.
+        read: Names of the tracks that the model read and continued.
+        left_out: (name, reason) of the tracks that it did not.
+    """
+
+    score: Score
+    start: int
+    added: Table
+    nats: float
+    checkpoint: str
+    seed: int
+    read: tuple[str, ...] = ()
+    left_out: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def nats_per_note(self) -> float:
+        """How surprising the continuation is to the model that wrote it."""
+        return self.nats / max(len(self.added), 1)
+
+    def only_continuation(self) -> Score:
+        """Return the continuation alone, from tick 0, in the meter, key and tempo in force there."""
+        first_bar = int(np.searchsorted(self.score.barlines(), self.start))
+        return replace(self.score, notes=self.added)[first_bar:]
+
+
+@dataclass(frozen=True)
+class _Draw:
+    """What chooses the tokens of one piece."""
+
+    sampler: SamplerConfig
+    seed: int
+    rng: np.random.Generator
+
+
+@dataclass
+class Composer:
+    """A trained model that continues music.
+
+    Args:
+        checkpoint: Which model.
+    """
+
+    checkpoint: Checkpoint
+    encoder: Encoder = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Build the encoder that the model was trained with."""
+        self.encoder = Encoder(self.checkpoint.encoder)
+
+    @cached_property
+    def engine(self) -> Engine:
+        """The network, read from disk when first needed."""
+        return Engine(self.checkpoint.model, self.checkpoint.weights())
+
+    def nats_per_note(self, primer: midi.MidiSource) -> float:
+        """Return how surprising the model finds music: −log p in nats, divided by its notes.
+
+        Raises:
+            MusegenError: The music cannot be read by this model.
+        """
+        return self.surprise(read_primer(whole(primer), self.encoder))
+
+    def surprise(self, reading: Reading) -> float:
+        """Return the nats per note of what was read of a primer."""
+        predictor = evaluation.model(self.engine)
+        return evaluation.evaluate(predictor, [reading.tokens], self.encoder.vocabulary).per_note
+
+    def compose(self, primer: midi.MidiSource | None = None, **options: Any) -> Score:
+        """Return the primer with its continuation, or a new piece. See `composition` for the options."""
+        return self.composition(primer, **options).score
+
+    def composition(
+        self,
+        primer: midi.MidiSource | None = None,
+        *,
+        bars: int = 16,
+        seed: int | None = None,
+        temperature: float = SamplerConfig.temperature,
+        top_k: int = SamplerConfig.top_k,
+        top_p: float = SamplerConfig.top_p,
+        min_p: float = SamplerConfig.min_p,
+    ) -> Composition:
+        """Continue a primer from the barline after its last note, or compose from nothing.
+
+        Args:
+            primer: A path, `Score`, `PrettyMIDI` or `mido.MidiFile`; None for a new piece.
+            bars: Bars to add, in the meter in force at the primer's end.
+            seed: Integer ≥ 0 for the random numbers; None draws one.
+            temperature: See `SamplerConfig`, as for the three below.
+            top_k: Keep the k likeliest tokens; 0 keeps all.
+            top_p: Keep the likeliest tokens that together reach this probability.
+            min_p: Keep tokens at least this fraction as likely as the likeliest.
+
+        Raises:
+            MusegenError: The primer cannot be read or has nothing to continue; an option is out of
+                range.
+        """
+        sampler = SamplerConfig(temperature, top_k, top_p, min_p)
+        require(1 <= bars <= 10_000, "bars must be 1 to 10000", bars, "Compose in several runs for more.")
+        require(seed is None or seed >= 0, "seed must be >= 0", seed, "Use 0 or any larger whole number.")
+        seed = secrets.randbelow(2**31) if seed is None else seed
+        draw = _Draw(sampler, seed, np.random.default_rng(seed))
+        return self._new(bars, draw) if primer is None else self._continued(whole(primer), bars, draw)
+
+    def _continued(self, primer: Score, bars: int, draw: _Draw) -> Composition:
+        reading = read_primer(primer, self.encoder)
+        end = reading.start + round(bars * bar_ticks(primer, reading.start))
+        rules = grammar(self.encoder.vocabulary)
+        opening = [*reading.tokens[:-1].tolist()]
+        for token in opening:
+            rules.advance(token)
+        if isinstance(rules, MetricGrammar):
+            opening += self._open_bar(rules, primer, reading.start)
+            steps = (end - reading.start) * self.encoder.config.steps_per_quarter / primer.ticks_per_quarter
+            rules.length = rules.bar + max(1, round(steps / rules.bar_length))
+        else:
+            seconds = float(np.diff(primer.seconds(np.array([reading.start, end])))[0])
+            rules.length = reading.steps + max(1, round(100 * seconds))
+        tokens, nats = self._generate(opening, rules, len(reading.sources), draw)
+        notes = reading.add(self.encoder.decode(tokens), self.encoder, end)
+        score = replace(primer, notes=np.concatenate([primer.notes, notes]), end=end)
+        return Composition(
+            score, reading.start, notes, nats, self.checkpoint.name, draw.seed, reading.names, reading.left_out
+        )
+
+    def _open_bar(self, rules: MetricGrammar, primer: Score, start: int) -> list[int]:
+        """Begin the continuation's first bar, in the meter in force there; return the tokens."""
+        first = self.encoder.vocabulary.first
+        meter = first["time_signature"] + supported_meter(*meter_at(primer, start))
+        out = [first["bar"]]
+        rules.advance(first["bar"])
+        if rules.allowed()[meter]:  # the meter changes on this very barline
+            out.append(meter)
+            rules.advance(meter)
+        return out
+
+    def _new(self, bars: int, draw: _Draw) -> Composition:
+        vocabulary = self.encoder.vocabulary
+        rules = grammar(vocabulary)
+        rules.advance(vocabulary.first["start"])
+        rules.length = bars * (1 if isinstance(rules, MetricGrammar) else STEPS_PER_NEW_BAR)
+        known = self.checkpoint.ensemble or (Track(),)
+        tokens, nats = self._generate([vocabulary.first["start"]], rules, len(known), draw)
+        score = self.encoder.decode(tokens)
+        tracks = (
+            replace(known[i], program=t.program) if self.encoder.config.programs and i < len(known) else known[i]
+            for i, t in enumerate(score.tracks)
+        )
+        tempos = score.tempos if len(score.tempos) else table(TEMPO, [(0, DEFAULT_TEMPO)])
+        score = replace(score, tracks=tuple(tracks), tempos=tempos)
+        return Composition(score, 0, score.notes, nats, self.checkpoint.name, draw.seed)
+
+    def _generate(
+        self, tokens: list[int], rules: MetricGrammar | PerformanceGrammar, parts: int, draw: _Draw
+    ) -> tuple[Tokens, float]:
+        """Return `tokens` and what follows them up to the end, and the nats of what follows."""
+        vocabulary = self.encoder.vocabulary
+        rules.longest_rest = LONGEST_REST[type(rules)]
+        opening = np.array(tokens, np.int32)
+        logits, state = self.engine.forward(opening[None], self.engine.initial_state())
+        # A continuation keeps the primer's tempo, meter and instruments.
+        forbidden = vocabulary.of("tempo", "time_signature", "part")
+        forbidden &= ~(vocabulary.of("part") & (vocabulary.values < parts))
+        drawn = generate(self.engine.step, logits[0, -1], state, rules, draw.sampler, draw.rng, forbidden)
+        return np.append(opening, drawn.tokens), float(drawn.nats.sum())
+
+
+def load(name_or_path: str | Path) -> Composer:
+    """Return the composer of a checkpoint, by name (`folk`, `chorales`) or path.
+
+    Raises:
+        CheckpointError: There is none, or it is damaged.
+    """
+    return Composer(checkpoints.load(name_or_path))
+
+
+def whole(primer: Any) -> Score:
+    """Return the music of a primer, one track per instrument.
+
+    A path may name a MIDI file or written music (MusicXML, ABC).
+
+    Raises:
+        MidiError: It cannot be read.
+    """
+    if isinstance(primer, str | Path):
+        if Path(primer).suffix.lower() in notation.NOTATION_SUFFIXES:
+            return merge_programs(notation.load_notation(primer))
+        primer = midi.load_mido(primer)
+    if type(primer).__module__.startswith("music21."):
+        primer = notation.from_music21(primer)
+    return merge_programs(midi.read(primer))
+
+
+def choose(primer: Score) -> tuple[Composer, dict[str, float]]:
+    """Return the composer that knows a primer best, and how surprising each model that can read it finds it.
+
+    A model that can read more of the primer's notes goes before one that reads fewer; among equals
+    the one that finds them likeliest, in nats per note, is taken.
+
+    Raises:
+        MusegenError: No model can read the primer; the message is that of the last.
+    """
+    names = checkpoints.available()
+    if not names:
+        raise CheckpointError("no checkpoint is installed. Make one with `musegen train`, or set MUSEGEN_CHECKPOINTS.")
+    ranked: list[tuple[int, float, str, Composer]] = []
+    failure: MusegenError | None = None
+    for name, path in names.items():
+        composer = load(path)
+        try:
+            reading = read_primer(primer, composer.encoder)
+        except MidiError:
+            raise
+        except MusegenError as error:
+            failure = error
+        else:
+            heard = int(np.isin(primer.notes["track"], reading.sources).sum())
+            ranked.append((-heard, composer.surprise(reading), name, composer))
+    if not ranked:
+        assert failure is not None
+        raise failure
+    best = min(ranked, key=lambda row: row[:3])
+    return best[3], {name: nats for _, nats, name, _ in ranked}
+
+
+def compose(primer: midi.MidiSource | None = None, *, checkpoint: str | Path = "auto", **options: Any) -> Score:
+    """Return `primer` with its continuation, or a new piece if there is none.
+
+    >>> import musegen
+    >>> piece = musegen.compose("midi_data/seeds/ode_to_joy.mid", bars=8, seed=7)  # doctest: +SKIP
+
+    Args:
+        primer: A path, `Score`, `PrettyMIDI`, `mido.MidiFile` or music21 stream.
+        checkpoint: A name, a path, or `auto` for the one that knows the primer best.
+        **options: As for `Composer.composition`.
+    """
+    return pick(checkpoint, None if primer is None else whole(primer))[0].compose(primer, **options)
+
+
+def pick(checkpoint: str | Path, primer: Score | None) -> tuple[Composer, dict[str, float]]:
+    """Return the composer that a checkpoint option means, and nats per note where there was a choice."""
+    if str(checkpoint) != "auto":
+        return load(checkpoint), {}
+    return choose(primer) if primer is not None else (load(DEFAULT_FOR_NEW), {})
