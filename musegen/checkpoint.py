@@ -66,6 +66,7 @@ class Checkpoint:
         out: Weights = {}
         try:
             with h5py.File(self.path / WEIGHTS) as file:
+                file.visititems(_refuse_external)
                 for group in file["layers"].values():
                     arrays = group["cell/vars"] if "cell" in group else group["vars"]
                     name = str(group["vars"].attrs["name"])
@@ -76,6 +77,12 @@ class Checkpoint:
                 f"{self.path / WEIGHTS} is not a Keras weights file: {error}. Copy or train the checkpoint again."
             ) from error
         return out
+
+
+def _refuse_external(name: str, item: Any) -> None:
+    """Refuse weights that are kept in other files of the reader's disk (as Keras does since 2026)."""
+    if getattr(item, "external", None) or getattr(item, "is_virtual", False):
+        raise CheckpointError(f"the weights {name!r} point outside their file. Do not use this checkpoint.")
 
 
 def roots() -> Iterator[Path]:
@@ -163,9 +170,7 @@ def save(checkpoint: Checkpoint, weights: Path) -> None:
         "model": checkpoint.model.to_dict(),
         "vocabulary": Vocabulary(checkpoint.encoder).fingerprint,
         "weights_sha256": hashlib.sha256((checkpoint.path / WEIGHTS).read_bytes()).hexdigest(),
-        "ensemble": [
-            {"name": t.name, "program": t.program, "is_drum": t.is_drum} for t in checkpoint.ensemble
-        ],
+        "ensemble": [{"name": t.name, "program": t.program, "is_drum": t.is_drum} for t in checkpoint.ensemble],
         "training": dict(checkpoint.provenance),
     }
     with atomic_path(checkpoint.path / CONFIG) as temporary:

@@ -199,7 +199,9 @@ class Composer:
     ) -> tuple[Tokens, float]:
         """Return `tokens` and what follows them up to the end, and the nats of what follows."""
         vocabulary = self.encoder.vocabulary
-        rules.longest_rest = LONGEST_REST[type(rules)]
+        here = rules.bar if isinstance(rules, MetricGrammar) else rules.now
+        assert rules.length is not None
+        rules.longest_rest = min(LONGEST_REST[type(rules)], rules.length - max(here, 0))
         opening = np.array(tokens, np.int32)
         logits, state = self.engine.forward(opening[None], self.engine.initial_state())
         # A continuation keeps the primer's tempo, meter and instruments.

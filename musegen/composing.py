@@ -68,7 +68,5 @@ def compose_file(
         midi.write(made.only_continuation(), output, force=force)
     else:
         markers = (f"primer: {primer.name}", f"continuation: musegen {made.checkpoint}, seed {made.seed}")
-        midi.save(
-            midi.append(file, score, made.added, made.start, made.score.end, markers), output, force=force
-        )
+        midi.save(midi.append(file, score, made.added, made.start, made.score.end, markers), output, force=force)
     return output, made, candidates

@@ -178,9 +178,7 @@ def transposed(tokens: Tokens, semitones: int, vocabulary: Vocabulary) -> Tokens
     return out
 
 
-def stream(
-    pieces: list[Piece], vocabulary: Vocabulary, transpose: int, rng: np.random.Generator, rows: int
-) -> Tokens:
+def stream(pieces: list[Piece], vocabulary: Vocabulary, transpose: int, rng: np.random.Generator, rows: int) -> Tokens:
     """Return one epoch of training tokens, `int32[rows, N]`: all pieces shuffled, transposed, end to end.
 
     Each row is contiguous: window k + 1 of a row goes on where window k ended.

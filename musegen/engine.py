@@ -23,7 +23,8 @@ State: TypeAlias = tuple[Array, ...]
 
 
 def _sigmoid(x: Array) -> Array:
-    return (np.tanh(x * np.float32(0.5)) + np.float32(1)) * np.float32(0.5)
+    out: Array = (np.tanh(x * np.float32(0.5)) + np.float32(1)) * np.float32(0.5)
+    return out
 
 
 def _lstm(x: Array, state: Array, kernel: Array, bias: Array | None) -> Array:
@@ -41,12 +42,14 @@ def _gru(x: Array, state: Array, kernel: Array, bias: Array | None) -> Array:
     h_update, h_reset, h_candidate = np.split(h @ kernel + bias, 3, axis=-1)
     update = _sigmoid(x_update + h_update)
     candidate = np.tanh(x_candidate + _sigmoid(x_reset + h_reset) * h_candidate)
-    return (update * h + (np.float32(1) - update) * candidate)[None]
+    out: Array = update * h + (np.float32(1) - update) * candidate
+    return out[None]
 
 
 def _rnn(x: Array, state: Array, kernel: Array, bias: Array | None) -> Array:
     """The simple recurrent network (Elman 1990)."""
-    return np.tanh(x + state[0] @ kernel)[None]
+    out: Array = np.tanh(x + state[0] @ kernel)
+    return out[None]
 
 
 _CELLS: dict[str, tuple[Callable[[Array, Array, Array, Array | None], Array], int]] = {

@@ -21,8 +21,7 @@ def refuse_to_overwrite(path: Path, force: bool) -> None:
     """
     if path.exists() and not force:
         raise MusegenError(
-            f"{path} exists already and is not overwritten. "
-            "Choose another name with -o, or pass --force to replace it."
+            f"{path} exists already and is not overwritten. Choose another name with -o, or pass --force to replace it."
         )
 
 

@@ -61,9 +61,7 @@ class _Common:
         self.vocabulary = vocabulary
         # Row k: the tokens whose kind may follow kind k.
         self._after = vocabulary.follows[:, vocabulary.kinds]
-        self._slices = {
-            kind: slice(first, first + vocabulary.blocks[kind]) for kind, first in vocabulary.first.items()
-        }
+        self._slices = {kind: slice(first, first + vocabulary.blocks[kind]) for kind, first in vocabulary.first.items()}
         self._kind: str | None = None
 
     @property
@@ -84,7 +82,9 @@ class _Common:
 
 
 class MetricGrammar(_Common):
-    """Bars and positions go forward; parts and pitches ascend within a position; no pitch is struck
+    """The rules of the metric encoding.
+
+    Bars and positions go forward; parts and pitches ascend within a position; no pitch is struck
     in a part where it still sounds.
     """
 
@@ -142,6 +142,9 @@ class MetricGrammar(_Common):
         if self._off.max() > self.bar_start + self.bar_length:
             self._forbid(out, "end")  # a note is held over the barline
         if self.length is not None:
+            # A shorter meter must not move the end before the end of a note that is held already.
+            ends = self.bar_start + (self.length - self.bar) * self.vocabulary.meter_steps
+            out[self._slices["time_signature"]] &= ends >= self._off.max()
             self._forbid(out, "bar" if self.bar + 1 >= self.length else "end")
         if self.longest_rest is not None and self.bar - self.last_note >= self.longest_rest:
             self._forbid(out, "bar")
@@ -235,8 +238,6 @@ class PerformanceGrammar(_Common):
         out = self._followers()
         if self._kind in (None, "end"):
             return out
-        if self._kind == "time_shift" and self._shift < MAX_SHIFT - 1:
-            self._forbid(out, "time_shift")  # a longer wait would have been written with a longer shift
         out[self._slices["note_on"]] &= ~self._sounding
         out[self._slices["note_off"]] &= self._sounding
         if self._last:
@@ -244,27 +245,29 @@ class PerformanceGrammar(_Common):
             self._forbid(out, kind, slice(0, pitch + 1))
             if kind == "note_on":
                 self._forbid(out, "note_off")
-                if pitch == 127:
-                    self._forbid(out, "velocity")  # no higher note could follow it
-        if "velocity" in self._slices:
-            if self._velocity < 0:
-                self._forbid(out, "note_on")
-            else:
-                self._forbid(out, "velocity", self._velocity)
-            self._forbid_idle_velocity(out)
         if self._sounding.any():
             self._forbid(out, "end")
-        if self.longest_rest is not None:
-            self._forbid(out, "time_shift", slice(max(self.last_note + self.longest_rest - self.now, 0), None))
+        self._restrict_shifts(out)
+        if "velocity" in self._slices:
+            self._restrict_velocity(out)
         if self.length is not None:
             self._restrict_to_length(out, self.length)
         return out
 
-    def _forbid_idle_velocity(self, out: Mask) -> None:
-        """Forbid a velocity after which no note could begin."""
+    def _restrict_shifts(self, out: Mask) -> None:
+        if self._kind == "time_shift" and self._shift < MAX_SHIFT - 1:
+            self._forbid(out, "time_shift")  # a longer wait would have been written with a longer shift
+        if self.longest_rest is not None:
+            self._forbid(out, "time_shift", slice(max(self.last_note + self.longest_rest - self.now, 0), None))
+
+    def _restrict_velocity(self, out: Mask) -> None:
         lowest = self._last[1] + 1 if self._last and self._last[0] == "note_on" else 0
         if self._sounding[lowest:].all():
-            self._forbid(out, "velocity")
+            self._forbid(out, "velocity")  # no note could follow it
+        if self._velocity < 0:
+            self._forbid(out, "note_on")
+        else:
+            self._forbid(out, "velocity", self._velocity)
 
     def _restrict_to_length(self, out: Mask, length: int) -> None:
         room = length - self.now

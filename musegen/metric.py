@@ -97,9 +97,7 @@ def _quantised_tracks(score: Score, notes: Table, programs: bool) -> tuple[Track
     """Return bare tracks up to the last that has notes: unused ones and drums have program 0."""
     used = set(np.unique(notes["track"]).tolist())
     return tuple(
-        Track(
-            program=t.program if programs and i in used and not t.is_drum else 0, is_drum=t.is_drum and i in used
-        )
+        Track(program=t.program if programs and i in used and not t.is_drum else 0, is_drum=t.is_drum and i in used)
         for i, t in enumerate(score.tracks[: max(used, default=-1) + 1])
     )
 
@@ -174,8 +172,8 @@ def encode(score: Score, vocabulary: Vocabulary) -> Tokens:
     lines = score.barlines() if score.end else np.zeros(1, np.int64)
     starts = lines[:-1]
     meters = score.meters if score.end else score.meters[:0]
-    bar_of = lambda steps: np.searchsorted(starts, steps, side="right") - 1  # noqa: E731
     sung = np.unique(np.concatenate([score.notes["onset"], score.tempos["tick"]]))
+    sung_bar = np.searchsorted(starts, sung, side="right") - 1
     nearest_tempo = np.searchsorted(-vocabulary.tempo_values, -score.tempos["microseconds"])
     note_steps, note_tokens = _encode_notes(score, vocabulary)
     meter_index = [_METER_INDEX[n, d] for _, n, d in meters.tolist()]
@@ -184,7 +182,7 @@ def encode(score: Score, vocabulary: Vocabulary) -> Tokens:
     tokens = [
         np.full(len(starts), vocabulary.first["bar"]),
         vocabulary.first["time_signature"] + np.asarray(meter_index, np.int64),
-        vocabulary.first["position"] + sung - starts[bar_of(sung)],
+        vocabulary.first["position"] + sung - starts[sung_bar],
         vocabulary.first.get("tempo", 0) + nearest_tempo,
         note_tokens,
     ]
@@ -281,7 +279,9 @@ def _decoded_tracks(
         if part[at] < len(program):
             program[part[at]] = values[at]
     sung = np.isin(np.arange(len(drum)), used)
-    return tuple(Track(program=int(p) if s else 0, is_drum=bool(d)) for p, d, s in zip(program, drum, sung, strict=True))
+    return tuple(
+        Track(program=int(p) if s else 0, is_drum=bool(d)) for p, d, s in zip(program, drum, sung, strict=True)
+    )
 
 
 def _carry(values: NDArray[Any], given: NDArray[np.bool_], default: int) -> NDArray[Any]:

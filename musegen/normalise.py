@@ -66,5 +66,10 @@ def close_gaps(score: Score) -> Score:
         following = follow[np.minimum(np.searchsorted(follow, offset), len(follow) - 1)]
         gap, span = following - offset, following - onset
         close = (gap > 0) & (gap < LARGEST_GAP * span) & (gap < LARGEST_GAP_QUARTERS * score.ticks_per_quarter)
-        notes["duration"][mine] = np.where(close, span, offset - onset)
+        written = np.where(close, span, offset - onset)
+        if 2 * close.sum() > len(close):
+            # So played throughout: notes before a rest, and the last, are as much shorter than written.
+            share = float(np.median((offset - onset)[close] / span[close]))
+            written = np.where(close, span, np.minimum(np.round(written / share), np.maximum(span, written)))
+        notes["duration"][mine] = written
     return replace(score, notes=notes)

@@ -37,7 +37,15 @@ import numpy as np
 from musegen.errors import MidiError
 from musegen.score import KEY, METER, NOTE, TEMPO, Score, Table, Track, table
 
-__all__ = ["NOTATION_SUFFIXES", "from_music21", "load_notation", "parse_abc", "parse_file", "split_abc"]
+__all__ = [
+    "NOTATION_SUFFIXES",
+    "from_music21",
+    "load_notation",
+    "parse_abc",
+    "parse_file",
+    "read_text",
+    "split_abc",
+]
 
 NOTATION_SUFFIXES = (".abc", ".krn", ".musicxml", ".mxl", ".xml")
 """The file name endings that `load_notation` reads."""
@@ -80,7 +88,7 @@ def from_music21(stream: Any) -> Score:
     Raises:
         MidiError: `stream` is an opus (several pieces), or not a stream.
     """
-    if getattr(stream, "isOpus", False):
+    if "Opus" in getattr(stream, "classes", ()):
         count = len(stream.scores)
         raise MidiError(f"an Opus holds {count} pieces, expected one. Pick one: opus.scores[0].")
     if not getattr(stream, "isStream", False):
@@ -304,7 +312,8 @@ def _notes(flat: Any, start: Any, drum: int) -> list[tuple[int, int, int, int]]:
         offset = start + flat.elementOffset(element)
         onset, end = _ticks(offset), _ticks(offset + element.quarterLength)
         for note in getattr(element, "notes", (element,)):
-            pitch = note.pitch.midi if getattr(note, "isNote", False) else drum
+            # Not `.midi`, which moves what MIDI cannot carry by octaves without a word.
+            pitch = round(note.pitch.ps) if getattr(note, "isNote", False) else drum
             held = (note.tie or element.tie) is not None and (note.tie or element.tie).type != "start"
             velocity = note.volume.velocity or element.volume.velocity or DEFAULT_VELOCITY
             rows.append((onset, max(end, onset + 1), pitch, int(np.clip(velocity, 1, 127)), held))

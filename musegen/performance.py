@@ -107,9 +107,9 @@ def decode(tokens: Tokens, vocabulary: Vocabulary) -> Score:
     head_tokens = events[heads]
     velocity = np.full(len(heads), DEFAULT_VELOCITY)
     if "velocity" in vocabulary.blocks:
-        given = np.maximum.accumulate(
-            np.where(kinds == vocabulary.kind("velocity"), np.arange(len(tokens)), -1)
-        )[head_tokens]
+        given = np.maximum.accumulate(np.where(kinds == vocabulary.kind("velocity"), np.arange(len(tokens)), -1))[
+            head_tokens
+        ]
         velocity = np.where(given >= 0, vocabulary.velocity_values[values[given]], DEFAULT_VELOCITY)
     duration = stop - time[head_tokens]
     sounding = duration > 0
@@ -121,6 +121,4 @@ def decode(tokens: Tokens, vocabulary: Vocabulary) -> Score:
         velocity=velocity[sounding],
         track=np.zeros(int(sounding.sum())),
     )
-    return Score(
-        notes=notes, tracks=(Track(),) if len(notes) else (), ticks_per_quarter=TICKS_PER_QUARTER, end=end
-    )
+    return Score(notes=notes, tracks=(Track(),) if len(notes) else (), ticks_per_quarter=TICKS_PER_QUARTER, end=end)

@@ -61,7 +61,9 @@ class Reading:
         """
         added = decoded.notes[decoded.notes["onset"] >= self.steps].copy()
         first = added["onset"].astype(np.int64) - self.steps
-        onset, offset = (self._ticks(edge, decoded.ticks_per_quarter, encoder) for edge in (first, first + added["duration"]))
+        onset, offset = (
+            self._ticks(edge, decoded.ticks_per_quarter, encoder) for edge in (first, first + added["duration"])
+        )
         if encoder.config.encoding == "performance":
             added["track"] = int(np.bincount(self.heard.notes["track"]).argmax())
         added["onset"] = onset
@@ -106,13 +108,15 @@ class Reading:
         channels = np.array([t.channel if t.channel >= 0 else 16 + i for i, t in enumerate(self.primer.tracks)])
         late = self.primer.notes[self.primer.offsets > self.start]
         free = np.zeros((16 + len(channels), 128), np.int64)
-        np.maximum.at(free, (channels[late["track"]], late["pitch"]), self.primer.offsets[self.primer.offsets > self.start])
+        np.maximum.at(
+            free, (channels[late["track"]], late["pitch"]), self.primer.offsets[self.primer.offsets > self.start]
+        )
         onset = np.maximum(added["onset"], free[channels[added["track"]], added["pitch"]])
         offset = added["onset"].astype(np.int64) + added["duration"]
         out = added.copy()
         out["onset"], out["duration"] = onset, offset - onset
         out = out[offset > onset]
-        return without_overlaps(out, channels[out["track"]])
+        return np.sort(without_overlaps(out, channels[out["track"]]), order=["onset", "track", "pitch"])
 
 
 def read_primer(primer: Score, encoder: Encoder) -> Reading:

@@ -23,9 +23,7 @@ __all__ = ["KEY", "METER", "NOTE", "PEDAL", "TEMPO", "Score", "Track"]
 Table: TypeAlias = NDArray[np.void]
 """A one-dimensional NumPy structured array."""
 
-NOTE = np.dtype(
-    [("onset", "<i4"), ("duration", "<i4"), ("pitch", "u1"), ("velocity", "u1"), ("track", "<u2")]
-)
+NOTE = np.dtype([("onset", "<i4"), ("duration", "<i4"), ("pitch", "u1"), ("velocity", "u1"), ("track", "<u2")])
 TEMPO = np.dtype([("tick", "<i4"), ("microseconds", "<i4")])
 METER = np.dtype([("tick", "<i4"), ("numerator", "<u2"), ("denominator", "<u2")])
 KEY = np.dtype([("tick", "<i4"), ("fifths", "i1"), ("minor", "?")])
@@ -114,9 +112,7 @@ class Score:
             "every onset must be >= 0": bool((notes["onset"] < 0).any()),
             "every duration must be > 0": bool((notes["duration"] <= 0).any()),
             "every pitch must be 0 to 127": bool((notes["pitch"] > 127).any()),
-            "every velocity must be 1 to 127": bool(
-                ((notes["velocity"] < 1) | (notes["velocity"] > 127)).any()
-            ),
+            "every velocity must be 1 to 127": bool(((notes["velocity"] < 1) | (notes["velocity"] > 127)).any()),
             "every note's track must be in tracks": bool((notes["track"] >= len(self.tracks)).any()),
             "every meter must be at least 1/1": bool(
                 ((self.meters["numerator"] < 1) | (self.meters["denominator"] < 1)).any()
@@ -163,7 +159,8 @@ class Score:
         if not len(meters) or meters["tick"][0] > 0:
             meters = np.concatenate([table(METER, [(0, 4, 4)]), meters])
         last_of_tick = np.append(np.diff(meters["tick"]) > 0, True)
-        return meters[last_of_tick]
+        out: Table = meters[last_of_tick]
+        return out
 
     def barlines(self) -> NDArray[np.int64]:
         """Return the ticks of all barlines, `int64[bars + 1]`: each bar's start, then the end of the last.
@@ -245,7 +242,7 @@ class Score:
 
     def shift(self, ticks: int) -> Score:
         """Return the score with everything moved by `ticks`; what governs tick 0 stays there."""
-        moved: dict[str, Table] = {}
+        moved: dict[str, Any] = {}
         for name, key in (
             ("notes", "onset"), ("pedals", "onset"), ("tempos", "tick"), ("meters", "tick"), ("keys", "tick"),
         ):  # fmt: skip

@@ -10,7 +10,6 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
-
 from pathlib import Path
 from typing import Any
 
@@ -89,30 +88,25 @@ class RecordingAdamW(keras.optimizers.AdamW):  # type: ignore[misc]
 class Windows(keras.utils.PyDataset):  # type: ignore[misc]
     """Training batches: row by row contiguous windows of a freshly shuffled stream each epoch."""
 
-    def __init__(self, pieces: list[Piece], encoder: Encoder, config: TrainingConfig, epoch: int = 0) -> None:
+    def __init__(self, pieces: list[Piece], encoder: Encoder, config: TrainingConfig) -> None:
         super().__init__()
         self.pieces, self.encoder, self.config = pieces, encoder, config
-        self.epoch = epoch
-        self._lay_out()
+        self.lay_out(0)
 
-    def _lay_out(self) -> None:
-        # The epoch is in the seed, so a resumed run sees what the uninterrupted one would have seen.
-        rng = np.random.default_rng([self.config.seed, self.epoch])
+    def lay_out(self, epoch: int) -> None:
+        """Shuffle and transpose anew: always the same for one epoch, so that a resumed run sees it too."""
+        rng = np.random.default_rng([self.config.seed, epoch])
         rows = self.config.batch_size
         self.rows = datasets.stream(self.pieces, self.encoder.vocabulary, self.config.transpose, rng, rows)
-        self.length = min(self.config.sequence_length, self.rows.shape[1] - 1)
+        self.length = min(self.config.sequence_length, len(self.rows[0]) - 1)
 
     def __len__(self) -> int:
-        return (self.rows.shape[1] - 1) // self.length
+        return (len(self.rows[0]) - 1) // self.length
 
     def __getitem__(self, index: int) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
         at = slice(index * self.length, (index + 1) * self.length + 1)
         window = self.rows[:, at]
         return window[:, :-1], window[:, 1:]
-
-    def on_epoch_end(self) -> None:
-        self.epoch += 1
-        self._lay_out()
 
 
 class WholePieces(keras.utils.PyDataset):  # type: ignore[misc]
@@ -148,16 +142,19 @@ class Recorder(keras.callbacks.Callback):  # type: ignore[misc]
     def __init__(
         self,
         run: Path,
+        windows: Windows,
         config: TrainingConfig,
         on_step: Callable[[StepReport], None],
         on_epoch: Callable[[EpochReport], None],
     ) -> None:
         super().__init__()
-        self.run, self.config = run, config
+        self.run, self.windows, self.config = run, windows, config
         self.on_step, self.on_epoch = on_step, on_epoch
         self.reports = read_log(run / LOG)
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        # Not `PyDataset.on_epoch_end`: Keras calls that once more than there are epochs.
+        self.windows.lay_out(epoch)
         del self.reports[epoch:]  # rows of an epoch that was interrupted before its state was saved
         self.norms: list[float] = []
         self.started = time.perf_counter()
@@ -222,10 +219,8 @@ def read_log(path: Path) -> list[EpochReport]:
     if not path.exists():
         return []
     with path.open(newline="") as file:
-        return [
-            EpochReport(**{k: int(v) if k == "epoch" else float(v) for k, v in row.items()})
-            for row in csv.DictReader(file)
-        ]
+        rows = list(csv.DictReader(file))
+    return [EpochReport(int(row.pop("epoch")), **{name: float(value) for name, value in row.items()}) for row in rows]
 
 
 def write_log(path: Path, reports: list[EpochReport]) -> None:
@@ -284,8 +279,8 @@ def train(
     on_data(data)
     keras.utils.set_random_seed(config.seed)
     model = build(model_config)
-    recorder = Recorder(run, config, on_step, on_epoch)
-    windows = Windows(data.train, encoder, config, epoch=len(recorder.reports))
+    windows = Windows(data.train, encoder, config)
+    recorder = Recorder(run, windows, config, on_step, on_epoch)
     compile_model(model, config, len(windows))
     started = time.perf_counter()
     if not recorder.reports or recorder.reports[-1].epoch < config.epochs:
@@ -293,6 +288,7 @@ def train(
             windows,
             validation_data=WholePieces(data.validation, config.batch_size),
             epochs=config.epochs,
+            shuffle=False,  # the stream is shuffled by piece; its windows stay in order
             verbose=0,
             callbacks=[
                 recorder,

@@ -51,9 +51,7 @@ MAX_BAR_QUARTERS = 8  # Longest bar and longest duration token, in quarters.
 MAX_SHIFT = 100  # Longest time_shift, in steps of 10 ms.
 
 METERS: tuple[tuple[int, int], ...] = tuple(
-    (numerator, denominator)
-    for denominator in (1, 2, 4, 8, 16)
-    for numerator in range(1, 2 * denominator + 1)
+    (numerator, denominator) for denominator in (1, 2, 4, 8, 16) for numerator in range(1, 2 * denominator + 1)
 )
 """Meters of at most 8 quarters, with a bar that is a whole number of sixteenths."""
 

@@ -32,7 +32,7 @@ class _Group(click.Group):
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="musegen")
 def main() -> None:
-    """Continue a melody: MIDI in, MIDI out, with recurrent networks.
+    r"""Continue a melody: MIDI in, MIDI out, with recurrent networks.
 
     \b
     musegen compose tune.mid            continue a tune

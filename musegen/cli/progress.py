@@ -74,7 +74,8 @@ class TrainingDisplay:
     def epoch(self, report: EpochReport) -> None:
         """Print the epoch's line."""
         self._console.print(
-            f"epoch {report.epoch:3}  train {report.train_nats:.4f}  validation {report.validation_nats:.4f} nats/token  "
+            f"epoch {report.epoch:3}  train {report.train_nats:.4f}  validation {report.validation_nats:.4f} "
+            "nats/token  "
             f"{report.tokens_per_second:,.0f} tokens/s  norm {report.gradient_norm_median:.2f} (95 % "
             f"{report.gradient_norm_95:.2f})  clipped {report.clipped:.0%}  {report.seconds:.0f} s"
         )

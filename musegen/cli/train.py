@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from musegen.dataset import Dataset
 
 __all__ = ["train"]
+
+Config = TypeVar("Config", EncoderConfig, ModelConfig, TrainingConfig)
 
 
 @click.command(short_help="Train a model on folders of MIDI files.")
@@ -58,10 +60,9 @@ def train(folders: tuple[Path, ...], output: Path, resume: bool, force: bool, **
     # Settings are checked before the second that importing Keras takes.
     from musegen.encoder import Encoder
 
-    pick = lambda kind: {k: v for k, v in settings.items() if k in kind.__dataclass_fields__}  # noqa: E731
-    encoder = Encoder(EncoderConfig(**pick(EncoderConfig)))
-    model = ModelConfig(vocabulary_size=len(encoder.vocabulary), **pick(ModelConfig))
-    config = TrainingConfig(**pick(TrainingConfig))
+    encoder = Encoder(of(EncoderConfig, settings))
+    model = of(ModelConfig, settings, vocabulary_size=len(encoder.vocabulary))
+    config = of(TrainingConfig, settings)
 
     from musegen import training
     from musegen.cli.progress import TrainingDisplay
@@ -73,6 +74,11 @@ def train(folders: tuple[Path, ...], output: Path, resume: bool, force: bool, **
             on_data=display.data, on_step=display.step, on_epoch=display.epoch,
         )  # fmt: skip
     report(made, data)
+
+
+def of(kind: type[Config], settings: dict[str, Any], **more: Any) -> Config:
+    """Return a config of the settings that are its own."""
+    return kind(**{name: value for name, value in settings.items() if name in kind.__dataclass_fields__}, **more)
 
 
 def report(made: Checkpoint, data: Dataset) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections import defaultdict, deque
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -18,9 +19,7 @@ if TYPE_CHECKING:
     import pretty_midi
     import symusic
 
-    MidiSource: TypeAlias = (
-        str | Path | bytes | Score | mido.MidiFile | pretty_midi.PrettyMIDI | symusic.core.ScoreTick
-    )
+    MidiSource: TypeAlias = str | Path | bytes | Score | mido.MidiFile | pretty_midi.PrettyMIDI | symusic.core.ScoreTick
 else:
     MidiSource: TypeAlias = Any
 
@@ -107,12 +106,8 @@ def from_symusic(score: Any) -> Score:
             columns(NOTE, onset=n["time"], duration=n["duration"], pitch=n["pitch"],
                     velocity=n["velocity"], track=np.full(len(n["time"]), index))
         )  # fmt: skip
-        pedals.append(
-            columns(PEDAL, onset=p["time"], duration=p["duration"], track=np.full(len(p["time"]), index))
-        )
-    tempo, meter, key = (
-        x.numpy() for x in (score.tempos, score.time_signatures, score.key_signatures)
-    )
+        pedals.append(columns(PEDAL, onset=p["time"], duration=p["duration"], track=np.full(len(p["time"]), index)))
+    tempo, meter, key = (x.numpy() for x in (score.tempos, score.time_signatures, score.key_signatures))
     every_note = np.concatenate(notes) if notes else table(NOTE)
     return Score(
         # Notes of no length come from files with an off at the tick of its on: nothing sounds.
@@ -176,36 +171,24 @@ class _MidoReader:
         self._index: dict[tuple[int, int, int], int] = {}
 
     def read_chunk(self, chunk: int, events: mido.MidiTrack) -> None:
-        sounding: dict[tuple[int, int], deque[tuple[int, int, int]]] = defaultdict(deque)
-        program = dict.fromkeys(range(16), 0)
-        pedal_down: dict[int, int] = {}
+        self._chunk = chunk
+        self._program = dict.fromkeys(range(16), 0)
+        self._pedal_down: dict[int, int] = {}
+        # (channel, pitch) → (onset, velocity, track) of each note that waits for its end, oldest first
+        self._sounding: dict[tuple[int, int], deque[tuple[int, int, int]]] = defaultdict(deque)
         name, tick, first = "", 0, len(self.tracks)
         for event in events:
             tick += event.time
-            if event.type == "note_on" and event.velocity > 0:
-                track = self._track(chunk, event.channel, program[event.channel])
-                sounding[event.channel, event.note].append((tick, event.velocity, track))
-            elif event.type in ("note_on", "note_off"):
-                self._release(sounding[event.channel, event.note], event.note, tick)
-            elif event.type == "program_change":
-                program[event.channel] = event.program
-            elif event.type == "control_change" and event.control == SUSTAIN:
-                if event.value >= 64:
-                    pedal_down.setdefault(event.channel, tick)
-                elif event.channel in pedal_down:
-                    track = self._track(chunk, event.channel, program[event.channel])
-                    start = pedal_down.pop(event.channel)
-                    self.pedals.append((start, tick - start, track))
-            elif event.type == "track_name" and not name:
-                name = event.name
-            else:
+            if event.type == "track_name":
+                name = name or event.name
+            elif event.is_meta:
                 self._read_meta(event, tick)
-        for (_, pitch), waiting in sounding.items():
-            while waiting:
-                self._release(waiting, pitch, tick)
-        self.tracks[first:] = [
-            Track(name, t.program, t.is_drum, t.channel, t.chunk) for t in self.tracks[first:]
-        ]
+            elif hasattr(event, "channel"):
+                self._read_channel(event, tick)
+        for channel, pitch in self._sounding:
+            while self._sounding[channel, pitch]:
+                self._release(channel, pitch, tick)
+        self.tracks[first:] = [replace(track, name=name) for track in self.tracks[first:]]
 
     def _read_meta(self, event: Any, tick: int) -> None:
         if event.type == "set_tempo" and event.tempo > 0:
@@ -215,17 +198,34 @@ class _MidoReader:
         elif event.type == "key_signature":
             self.keys.append((tick, *KEY_NUMBERS[event.key]))
 
-    def _release(self, waiting: deque[tuple[int, int, int]], pitch: int, tick: int) -> None:
+    def _read_channel(self, event: Any, tick: int) -> None:
+        if event.type == "note_on" and event.velocity > 0:
+            waiting = self._sounding[event.channel, event.note]
+            waiting.append((tick, event.velocity, self._track(event.channel)))
+        elif event.type in ("note_on", "note_off"):
+            self._release(event.channel, event.note, tick)
+        elif event.type == "program_change":
+            self._program[event.channel] = event.program
+        elif event.type == "control_change" and event.control == SUSTAIN:
+            if event.value >= 64:
+                self._pedal_down.setdefault(event.channel, tick)
+            elif event.channel in self._pedal_down:
+                start = self._pedal_down.pop(event.channel)
+                self.pedals.append((start, tick - start, self._track(event.channel)))
+
+    def _release(self, channel: int, pitch: int, tick: int) -> None:
+        waiting = self._sounding.get((channel, pitch))
         if waiting:
             start, velocity, track = waiting.popleft()
             if tick > start:
                 self.notes.append((start, tick - start, pitch, velocity, track))
 
-    def _track(self, chunk: int, channel: int, program: int) -> int:
-        key = (chunk, channel, program)
+    def _track(self, channel: int) -> int:
+        key = (self._chunk, channel, self._program[channel])
         if key not in self._index:
             self._index[key] = len(self.tracks)
-            self.tracks.append(Track("", program, channel == DRUM_CHANNEL, channel, chunk))
+            drum = channel == DRUM_CHANNEL
+            self.tracks.append(Track("", self._program[channel], drum, channel, self._chunk))
         return self._index[key]
 
 
@@ -252,9 +252,7 @@ def from_pretty_midi(midi: pretty_midi.PrettyMIDI) -> Score:
         notes=table(NOTE, notes),
         tracks=tuple(Track(i.name, i.program, i.is_drum) for i in midi.instruments),
         ticks_per_quarter=midi.resolution,
-        tempos=table(
-            TEMPO, [(midi.time_to_tick(t), round(6e7 / b)) for t, b in zip(times, bpm, strict=True)]
-        ),
+        tempos=table(TEMPO, [(midi.time_to_tick(t), round(6e7 / b)) for t, b in zip(times, bpm, strict=True)]),
         meters=table(
             METER,
             [(midi.time_to_tick(m.time), m.numerator, m.denominator) for m in midi.time_signature_changes],

@@ -72,9 +72,7 @@ def to_mido(score: Score) -> mido.MidiFile:
         ]
         rows = score.notes[score.notes["track"] == index]
         held = score.pedals[score.pedals["track"] == index]
-        out.tracks.append(
-            chunk([*start, *pedal_events(held, channel), *note_events(rows, channel)], factor, score.end)
-        )
+        out.tracks.append(chunk([*start, *pedal_events(held, channel), *note_events(rows, channel)], factor, score.end))
     return out
 
 

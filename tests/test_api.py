@@ -1,0 +1,65 @@
+"""The public names, and what importing them costs."""
+
+import subprocess
+import sys
+
+import pytest
+from click.testing import CliRunner
+
+import musegen
+from musegen.cli import main
+
+
+def test_public_names_are_these_and_all_exist():
+    assert musegen.__all__ == [
+        "CheckpointError", "Composer", "ConfigError", "Encoder", "EncoderConfig", "EncodingError", "MidiError",
+        "ModelConfig", "MusegenError", "SamplerConfig", "Score", "Track", "TrainingConfig", "TrainingError",
+        "compose", "load", "train",
+    ]  # fmt: skip
+    for name in musegen.__all__:
+        assert getattr(musegen, name).__doc__, name
+    assert set(musegen.__all__) == set(musegen._HOME)
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        musegen.nothing  # noqa: B018
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import musegen",
+        "from musegen import Encoder, Score, Composer, compose, load; Encoder()",
+        "from musegen.cli import main; main(['--help'], standalone_mode=False)",
+        "from musegen.cli import main; main(['compose', '--help'], standalone_mode=False)",
+        "from musegen.cli import main; main(['train', '--help'], standalone_mode=False)",
+    ],
+)
+def test_tensorflow_is_not_imported(code):
+    heavy = "{'tensorflow', 'keras', 'music21', 'jax', 'torch'}"
+    check = f"import sys; assert not {heavy} & set(sys.modules), {heavy} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", f"{code}\n{check}"], check=True, capture_output=True)
+
+
+def test_composing_does_not_import_tensorflow(checkpoints, tmp_path):
+    code = (
+        "import sys; from musegen.cli import main; "
+        f"main(['compose', '--new', '--bars', '2', '--checkpoint', {str(checkpoints['line'].path)!r}, "
+        f"'-o', {str(tmp_path / 'new.mid')!r}], standalone_mode=False); "
+        "assert not {'tensorflow', 'keras', 'symusic', 'music21'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+    assert (tmp_path / "new.mid").exists()
+
+
+def test_every_command_and_option_is_documented():
+    assert sorted(main.commands) == ["compose", "corpus", "train"]
+    for name, command in main.commands.items():
+        help_text = CliRunner().invoke(main, [name, "--help"]).output
+        assert command.help and command.get_short_help_str() and "Usage:" in help_text
+    assert CliRunner().invoke(main, ["--version"]).output == f"musegen, version {musegen.__version__}\n"
+
+
+def test_every_error_is_a_musegen_error():
+    for name in ("CheckpointError", "ConfigError", "EncodingError", "MidiError", "TrainingError"):
+        assert issubclass(getattr(musegen, name), musegen.MusegenError)
+    for name in ("ConfigError", "EncodingError", "MidiError"):
+        assert issubclass(getattr(musegen, name), ValueError)

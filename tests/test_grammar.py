@@ -1,0 +1,81 @@
+"""Whatever is drawn from what the grammar allows is music that the encoder would have written."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from musegen import Encoder
+from musegen.grammar import grammar
+from tests.test_encoder import CONFIGS, scores
+
+
+def walk(encoder, rng, length, rest=None, bias=None):
+    """Draw tokens at random among those allowed until the end."""
+    rules = grammar(encoder.vocabulary)
+    rules.length, rules.longest_rest = length, rest
+    weights = np.ones(len(encoder.vocabulary)) if bias is None else bias
+    out = []
+    while not rules.finished:
+        p = weights * rules.allowed()
+        assert p.any(), [str(e) for e in encoder.events(np.array(out))][-8:]
+        out.append(int(rng.choice(len(p), p=p / p.sum())))
+        rules.advance(out[-1])
+        assert len(out) < 50_000
+    return np.array(out, np.int32)
+
+
+def by_kind(encoder, rng):
+    """Weights that make some kinds common and others rare, so that odd corners are visited."""
+    kinds = rng.gamma(0.3, 1, len(encoder.vocabulary.names)) + 1e-3
+    return (kinds / np.array(list(encoder.vocabulary.blocks.values())))[encoder.vocabulary.kinds]
+
+
+@pytest.mark.parametrize("config", CONFIGS, ids=str)
+@given(seed=st.integers(0, 10**6), length=st.integers(1, 5))
+@settings(max_examples=30, deadline=None)
+def test_every_grammatical_sequence_decodes_and_encodes_to_itself(config, seed, length):
+    encoder = Encoder(config)
+    rng = np.random.default_rng(seed)
+    unit = 60 if config.encoding == "performance" else 1
+    tokens = walk(encoder, rng, length * unit, bias=by_kind(encoder, rng))
+    score = encoder.decode(tokens)
+    assert np.array_equal(encoder.encode(score), tokens)
+    bars = score.end / unit if config.encoding == "performance" else len(score.barlines()) - 1 if score.end else 0
+    assert bars == length
+
+
+@pytest.mark.parametrize("config", CONFIGS, ids=str)
+@given(data=st.data())
+@settings(max_examples=25, deadline=None)
+def test_every_encoding_is_grammatical(config, data):
+    encoder = Encoder(config)
+    rules = grammar(encoder.vocabulary)
+    for place, token in enumerate(encoder.encode(data.draw(scores(max_tracks=min(config.parts, 4))))):
+        assert rules.allowed()[token], (place, encoder.vocabulary.event(int(token)))
+        rules.advance(int(token))
+    assert rules.finished
+
+
+@pytest.mark.parametrize("config", CONFIGS, ids=str)
+def test_a_longest_rest_leaves_no_silence(config):
+    encoder = Encoder(config)
+    silent = np.ones(len(encoder.vocabulary))
+    silent[encoder.vocabulary.notes] = 1e-9  # a model that would never play a note by itself
+    unit = 100 if config.encoding == "performance" else 1
+    for seed in range(5):
+        score = encoder.decode(walk(encoder, np.random.default_rng(seed), 12 * unit, rest=2 * unit, bias=silent))
+        lines = np.arange(0, score.end, unit) if config.encoding == "performance" else score.barlines()[:-1]
+        bars = np.unique(np.searchsorted(lines, score.notes["onset"], side="right") - 1)
+        assert len(bars) >= 5
+        assert np.diff(bars).max() <= 2
+
+
+def test_a_copy_goes_its_own_way():
+    encoder = Encoder(CONFIGS[0])
+    rules = grammar(encoder.vocabulary)
+    rules.advance(encoder.vocabulary.token("start"))
+    other = rules.copy()
+    other.advance(encoder.vocabulary.token("bar"))
+    assert rules.allowed()[encoder.vocabulary.token("bar")]
+    assert not other.allowed()[encoder.vocabulary.token("end")]

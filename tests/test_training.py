@@ -1,0 +1,150 @@
+"""Training learns, clips, stops, resumes, and writes a checkpoint that composes."""
+
+import csv
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+import keras
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from musegen import Encoder, EncoderConfig, ModelConfig, Score, Track, TrainingConfig, TrainingError, evaluation, load
+from musegen.cli import main
+from musegen.model import build
+from musegen.training import RecordingAdamW, StepReport, WholePieces, train
+
+ENCODER = Encoder(EncoderConfig(parts=1, programs=False, drums=False, velocities=0, tempos=0, steps_per_quarter=4))
+MODEL = ModelConfig(len(ENCODER.vocabulary), cell="gru", layers=1, units=32, embedding=16)
+CONFIG = TrainingConfig(sequence_length=64, batch_size=8, epochs=8, learning_rate=0.01, seed=1, transpose=2)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Forty tunes that walk up and down a scale in eighths: something to learn."""
+    out = tmp_path_factory.mktemp("tunes")
+    scale = np.array([60, 62, 64, 65, 67, 69, 71, 72])
+    for i in range(40):
+        walk = np.cumsum(np.random.default_rng(i).choice([-1, 1], 64))
+        pitches = scale[np.abs(walk) % 8]
+        notes = [(240 * k, 240, int(p), 80, 0) for k, p in enumerate(pitches)]
+        Score(notes=notes, tracks=[Track("Whistle", 78)]).save(out / f"{i:02}.mid")
+    return out
+
+
+@pytest.fixture(scope="module")
+def trained(folder, tmp_path_factory):
+    """A model trained for some epochs, and what was reported on the way."""
+    output = tmp_path_factory.mktemp("trained") / "walks"
+    steps, epochs = [], []
+    made, data = train([folder], output, ENCODER, MODEL, CONFIG, on_step=steps.append, on_epoch=epochs.append)
+    return made, data, steps, epochs
+
+
+def test_training_learns_more_than_pairs_of_tokens(trained):
+    made, data, _, epochs = trained
+    test = [p.tokens for p in data.test]
+    composer = load(made.path)
+    model = evaluation.evaluate(evaluation.model(composer.engine), test, ENCODER.vocabulary)
+    uniform = evaluation.evaluate(evaluation.uniform(ENCODER.vocabulary), test, ENCODER.vocabulary)
+    bigram = evaluation.evaluate(
+        evaluation.bigram([p.tokens for p in data.train], ENCODER.vocabulary), test, ENCODER.vocabulary
+    )
+    assert uniform.per_token == pytest.approx(np.log(len(ENCODER.vocabulary)))
+    assert model.per_note < bigram.per_note < uniform.per_note
+    assert epochs[-1].validation_nats < epochs[0].validation_nats
+
+
+def test_the_log_has_what_was_reported(trained):
+    made, _, steps, epochs = trained
+    with (made.path / "training.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [float(r["validation_nats"]) for r in rows] == pytest.approx([e.validation_nats for e in epochs], rel=1e-5)
+    assert isinstance(steps[0], StepReport) and steps[0].gradient_norm > 0
+    for epoch in epochs:
+        norms = [s.gradient_norm for s in steps if s.epoch == epoch.epoch]
+        assert epoch.gradient_norm_max == pytest.approx(max(norms))
+        assert epoch.clipped == pytest.approx(np.mean(np.array(norms) > CONFIG.global_clipnorm))
+    assert not (made.path / ".training").exists()
+
+
+def test_the_best_weights_are_kept_and_provenance_says_of_what(trained):
+    made, data, _, epochs = trained
+    best = min(epochs, key=lambda e: e.validation_nats)
+    assert made.provenance["best_epoch"] == best.epoch
+    assert made.provenance["data"]["train"]["pieces"] == len(data.train)
+    assert made.provenance["data"]["held_out"]["test"] == [p.name for p in data.test]
+    assert made.ensemble == (Track("Whistle", 78),)
+    whole = evaluation.evaluate(
+        evaluation.model(load(made.path).engine), [p.tokens for p in data.validation], ENCODER.vocabulary
+    )
+    # Keras measured the padded batches, NumPy measures each piece alone.
+    assert whole.per_token == pytest.approx(best.validation_nats, abs=1e-4)
+
+
+def test_a_trained_model_composes(trained):
+    piece = load(trained[0].path).compose(bars=4, seed=1)
+    assert len(piece) > 4 and piece.tracks == (Track("Whistle", 78),)
+
+
+def test_an_interrupted_run_goes_on_to_the_same_weights(folder, trained, tmp_path):
+    class Interrupted(Exception):
+        pass
+
+    def interrupt(report):
+        if report.epoch == 3:
+            raise Interrupted
+
+    with pytest.raises(Interrupted):
+        train([folder], tmp_path / "run", ENCODER, MODEL, CONFIG, on_step=interrupt)
+    with pytest.raises(TrainingError, match="Go on with --resume"):
+        train([folder], tmp_path / "run", ENCODER, MODEL, CONFIG)
+    made, _ = train([folder], tmp_path / "run", ENCODER, MODEL, CONFIG, resume=True)
+    for name, arrays in made.weights().items():
+        for a, b in zip(arrays, trained[0].weights()[name], strict=True):
+            np.testing.assert_allclose(a, b, atol=1e-5)
+
+
+def test_a_finished_checkpoint_is_not_replaced_by_accident(folder, trained):
+    with pytest.raises(TrainingError, match="holds a checkpoint"):
+        train([folder], trained[0].path, ENCODER, MODEL, CONFIG)
+    with pytest.raises(TrainingError, match="no interrupted run"):
+        train([folder], trained[0].path, ENCODER, MODEL, CONFIG, resume=True)
+
+
+def test_the_recorded_norm_is_the_global_norm_before_clipping():
+    variable = keras.Variable(np.zeros(2, np.float32))
+    optimizer = RecordingAdamW(0.1, global_clipnorm=1.0)
+    optimizer.build([variable])
+    optimizer.apply([keras.ops.convert_to_tensor(np.array([3.0, 4.0], np.float32))], [variable])
+    assert float(optimizer.gradient_norm) == pytest.approx(5)
+
+
+def test_padding_weighs_nothing(trained):
+    _, data, _, _ = trained
+    batches = WholePieces(data.validation, rows=2)
+    weighted = sum(float(weight.sum()) for _, _, weight in (batches[i] for i in range(len(batches))))
+    assert weighted == sum(len(p.tokens) - 1 for p in data.validation)
+
+
+@pytest.mark.parametrize("cell", ["lstm", "gru", "rnn"])
+def test_every_cell_is_built_as_configured(cell):
+    model = build(ModelConfig(30, cell=cell, layers=3, units=8, embedding=4, dropout=0.1))
+    assert [layer.name for layer in model.layers if layer.name.startswith("recurrent")] == [
+        "recurrent_0", "recurrent_1", "recurrent_2",
+    ]  # fmt: skip
+    assert model.output_shape == (None, None, 30)
+
+
+def test_the_command_trains_and_prints_figures(folder, tmp_path):
+    args = ["train", folder, "-o", tmp_path / "out", "--units", 8, "--layers", 1, "--epochs", 1, "--batch-size", 4,
+            "--sequence-length", 32, "--parts", 1, "--velocities", 0, "--tempos", 0]  # fmt: skip
+    result = CliRunner().invoke(main, [str(a) for a in args])
+    assert result.exit_code == 0, result.output
+    assert result.stderr.startswith("device: ")
+    assert "validation" in result.stdout and "bigram" in result.stdout
+    figures = load(tmp_path / "out").checkpoint.provenance["nats_per_note"]
+    assert set(figures["test"]) == {"model", "bigram", "uniform"}
+    wrong = CliRunner().invoke(main, ["train", str(folder), "-o", str(tmp_path / "x"), "--dropout", "2"])
+    assert wrong.exit_code == 1 and "dropout must be at least 0 and below 1" in wrong.stderr
