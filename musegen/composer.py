@@ -16,7 +16,7 @@ from musegen.checkpoint import Checkpoint
 from musegen.config import SamplerConfig, require
 from musegen.encoder import Encoder
 from musegen.engine import Engine
-from musegen.errors import CheckpointError, MidiError, MusegenError
+from musegen.errors import CheckpointError, EncodingError
 from musegen.generation import generate
 from musegen.grammar import MetricGrammar, PerformanceGrammar, grammar
 from musegen.metric import supported_meter
@@ -28,6 +28,7 @@ from musegen.vocabulary import Tokens
 __all__ = ["Composer", "Composition", "choose", "compose", "load"]
 
 DEFAULT_FOR_NEW = "folk"
+UNREAD_NATS = float(np.log(128 * 48))  # of a note: any of 128 pitches, at any of the 48 steps of a bar of 4/4
 LONGEST_REST = {MetricGrammar: 2, PerformanceGrammar: 400}  # a note begins in every second bar, or 4 seconds
 STEPS_PER_NEW_BAR = 200  # of 10 ms: a bar of 4/4 at 120 bpm, for performances without a primer
 
@@ -238,10 +239,10 @@ def whole(primer: Any) -> Score:
 
 
 def choose(primer: Score) -> tuple[Composer, dict[str, float]]:
-    """Return the composer that knows a primer best, and how surprising each model that can read it finds it.
+    """Return the composer that knows a primer best, and nats per note of the primer under each model.
 
-    A model that can read more of the primer's notes goes before one that reads fewer; among equals
-    the one that finds them likeliest, in nats per note, is taken.
+    Every note of the primer counts: one that a model cannot read (it has too few parts, or no
+    drums) costs what it would without any model, `UNREAD_NATS`.
 
     Raises:
         MusegenError: No model can read the primer; the message is that of the last.
@@ -249,24 +250,22 @@ def choose(primer: Score) -> tuple[Composer, dict[str, float]]:
     names = checkpoints.available()
     if not names:
         raise CheckpointError("no checkpoint is installed. Make one with `musegen train`, or set MUSEGEN_CHECKPOINTS.")
-    ranked: list[tuple[int, float, str, Composer]] = []
-    failure: MusegenError | None = None
+    composers: dict[str, Composer] = {}
+    nats: dict[str, float] = {}
+    failure: EncodingError | None = None
     for name, path in names.items():
         composer = load(path)
         try:
             reading = read_primer(primer, composer.encoder)
-        except MidiError:
-            raise
-        except MusegenError as error:
+        except EncodingError as error:
             failure = error
         else:
-            heard = int(np.isin(primer.notes["track"], reading.sources).sum())
-            ranked.append((-heard, composer.surprise(reading), name, composer))
-    if not ranked:
-        assert failure is not None
+            composers[name] = composer
+            share = float(np.isin(primer.notes["track"], reading.sources).mean())
+            nats[name] = share * composer.surprise(reading) + (1 - share) * UNREAD_NATS
+    if failure and not nats:
         raise failure
-    best = min(ranked, key=lambda row: row[:3])
-    return best[3], {name: nats for _, nats, name, _ in ranked}
+    return composers[min(nats, key=lambda name: (nats[name], name))], nats
 
 
 def compose(primer: midi.MidiSource | None = None, *, checkpoint: str | Path = "auto", **options: Any) -> Score:

@@ -60,7 +60,7 @@ def generate(
     while True:
         allowed = grammar.allowed()
         wanted = allowed & ~forbidden
-        token = sample(logits, wanted if wanted.any() else allowed, config, rng)
+        token = sample(grammar.fold(logits), wanted if wanted.any() else allowed, config, rng)
         tokens.append(token)
         nats.append(-float(log_softmax(logits)[token]))
         grammar.advance(token)

@@ -34,6 +34,9 @@ class Grammar(Protocol):
     def allowed(self) -> Mask:
         """Return `bool[V]`: the tokens that may come next. Never all false before the end."""
 
+    def fold(self, logits: NDArray[np.floating]) -> NDArray[np.floating]:
+        """Return logits `float[V]` in which what reaches past the end counts for what ends there."""
+
     def advance(self, token: int) -> None:
         """Take a token that was allowed."""
 
@@ -68,6 +71,10 @@ class _Common:
     def finished(self) -> bool:
         """Whether `end` was taken."""
         return self._kind == "end"
+
+    def fold(self, logits: NDArray[np.floating]) -> NDArray[np.floating]:
+        """Return `logits` as they are: nothing in this encoding reaches past the end."""
+        return logits
 
     def _followers(self) -> Mask:
         if self._kind is None:
@@ -175,14 +182,32 @@ class MetricGrammar(_Common):
                 block[:lowest] = False
                 block[sounding] = False
 
-    def _restrict_durations(self, out: Mask) -> None:
+    def _room(self) -> int:
+        """Return how many steps the note that is being written may still last, given a `length`."""
         assert self.length is not None
-        final = self.bar_start + (self.length - self.bar) * self.bar_length
-        room = final - self.now - self._note[1]
-        block = self._slices["duration"]
+        return self.bar_start + (self.length - self.bar) * self.bar_length - self.now - self._note[1]
+
+    def _restrict_durations(self, out: Mask) -> None:
+        room = self._room()
         self._forbid(out, "duration", slice(max(room, 0), None))
-        if room <= block.stop - block.start:
+        if room <= self.vocabulary.blocks["duration"]:
             self._forbid(out, "hold")
+
+    def fold(self, logits: NDArray[np.floating]) -> NDArray[np.floating]:
+        """Return logits in which a note too long for the end counts as one that lasts until there.
+
+        Merely forbidding it would leave its probability to the shortest notes, and pieces would
+        end in a splutter.
+        """
+        if self.length is None or self._kind not in ("pitch", "drum", "velocity", "hold"):
+            return logits
+        block, room = self._slices["duration"], self._room()
+        if room > self.vocabulary.blocks["duration"]:
+            return logits
+        out = logits.copy()
+        last = block.start + room - 1
+        out[last] = np.logaddexp.reduce([*logits[last : block.stop], logits[self._slices["hold"].start]])
+        return out
 
     def advance(self, token: int) -> None:
         """Take a token."""

@@ -157,11 +157,7 @@ def supported_meter(numerator: int, denominator: int) -> int:
         for k in range(1, numerator + 1)
         if numerator % k == 0 and numerator // k * 4 <= MAX_BAR_QUARTERS * denominator
     )
-    meter = (numerator // parts, denominator)
-    if meter in _METER_INDEX:
-        return _METER_INDEX[meter]
-    # Denominators that are not powers of two: the bar's length in whole sixteenths.
-    return _METER_INDEX[min(max(16 * meter[0] // denominator, 1), 2 * 16), 16]
+    return _METER_INDEX[numerator // parts, denominator]
 
 
 _METER_INDEX = {meter: index for index, meter in enumerate(METERS)}

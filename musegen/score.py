@@ -114,10 +114,13 @@ class Score:
             "every pitch must be 0 to 127": bool((notes["pitch"] > 127).any()),
             "every velocity must be 1 to 127": bool(((notes["velocity"] < 1) | (notes["velocity"] > 127)).any()),
             "every note's track must be in tracks": bool((notes["track"] >= len(self.tracks)).any()),
-            "every meter must be at least 1/1": bool(
-                ((self.meters["numerator"] < 1) | (self.meters["denominator"] < 1)).any()
+            "every meter must have a numerator >= 1 and a denominator that is a power of two": bool(
+                ((self.meters["numerator"] < 1) | (np.bitwise_count(self.meters["denominator"]) != 1)).any()
             ),
-            "every tempo must be > 0": bool((self.tempos["microseconds"] <= 0).any()),
+            "every tempo must be 1 to 16777215 microseconds per quarter": bool(
+                ((self.tempos["microseconds"] <= 0) | (self.tempos["microseconds"] >= 2**24)).any()
+            ),
+            "every key must have -7 to 7 fifths": bool((np.abs(self.keys["fifths"]) > 7).any()),
             "the music must end before tick 2147483647": self.end >= 2**31 - 1,
         }
         for expected, broken in problems.items():

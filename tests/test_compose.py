@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from musegen import Composer, MidiError, Score, Track, compose, load
 from musegen.cli import main
-from musegen.composer import whole
+from musegen.composer import UNREAD_NATS, choose, whole
 from musegen.composing import compose_file
 from musegen.errors import EncodingError, MusegenError
 from musegen.midi import from_mido
@@ -243,17 +243,17 @@ def test_a_late_release_costs_no_bar_of_silence():
     assert continuation_start(Score(notes=[(0, 1920 + 80, 60, 80, 0)], tracks=[Track()])) == 3840
 
 
-def test_auto_prefers_the_model_that_reads_more_notes(checkpoints, monkeypatch):
+def test_auto_takes_the_likeliest_and_charges_for_what_a_model_cannot_read(checkpoints, monkeypatch):
     root = checkpoints["line"].path.parent
     monkeypatch.setattr("musegen.checkpoint.roots", lambda: iter([root]))
     notes = [(480 * i, 480, 60 + i % 5, 80, i % 2) for i in range(8)]
     primer = Score(notes=notes, tracks=[Track(), Track()])
-    from musegen.composer import choose
-
     chosen, nats = choose(primer)
-    assert chosen.checkpoint.name != "line"
     assert set(nats) == {"line", "parts", "band", "played"}
-    assert nats[chosen.checkpoint.name] == min(v for k, v in nats.items() if k != "line")
+    assert nats[chosen.checkpoint.name] == min(nats.values())
+    first_track = primer.select([0])
+    half = Composer(checkpoints["line"]).nats_per_note(first_track)
+    assert nats["line"] == pytest.approx((half + UNREAD_NATS) / 2, rel=0.1)
     assert len(compose(primer, bars=1, seed=1)) > 8
 
 

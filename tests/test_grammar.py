@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from musegen import Encoder
 from musegen.grammar import grammar
+from musegen.vocabulary import METERS
 from tests.test_encoder import CONFIGS, scores
 
 
@@ -69,6 +70,27 @@ def test_a_longest_rest_leaves_no_silence(config):
         bars = np.unique(np.searchsorted(lines, score.notes["onset"], side="right") - 1)
         assert len(bars) >= 5
         assert np.diff(bars).max() <= 2
+
+
+def test_notes_too_long_for_the_end_count_as_notes_until_the_end():
+    encoder = Encoder(CONFIGS[1])
+    vocabulary = encoder.vocabulary
+    rules = grammar(vocabulary)
+    rules.length = 1
+    for kind, value in (
+        ("start", 0),
+        ("bar", 0),
+        ("time_signature", METERS.index((2, 4))),
+        ("position", 12),
+        ("pitch", 60),
+    ):
+        rules.advance(vocabulary.token(kind, value))
+    p = np.full(len(vocabulary), 1 / len(vocabulary))
+    folded = np.exp(rules.fold(np.log(p))) * len(vocabulary)
+    block = folded[vocabulary.first["duration"] :][:96]
+    assert block[:11] == pytest.approx(1)
+    assert block[11] == pytest.approx(96 - 11 + 1)  # a quarter is left; the hold counts too
+    assert rules.allowed()[vocabulary.of("duration")].sum() == 12
 
 
 def test_a_copy_goes_its_own_way():

@@ -16,8 +16,8 @@ from musegen.model import build
 from musegen.training import RecordingAdamW, StepReport, WholePieces, train
 
 ENCODER = Encoder(EncoderConfig(parts=1, programs=False, drums=False, velocities=0, tempos=0, steps_per_quarter=4))
-MODEL = ModelConfig(len(ENCODER.vocabulary), cell="gru", layers=1, units=32, embedding=16)
-CONFIG = TrainingConfig(sequence_length=64, batch_size=8, epochs=8, learning_rate=0.01, seed=1, transpose=2)
+MODEL = ModelConfig(len(ENCODER.vocabulary), cell="gru", layers=1, units=128, embedding=32)
+CONFIG = TrainingConfig(sequence_length=64, batch_size=4, epochs=10, learning_rate=0.006, seed=1, transpose=1)
 
 
 @pytest.fixture(scope="module")

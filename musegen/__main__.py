@@ -1,0 +1,5 @@
+"""`python -m musegen`."""
+
+from musegen.cli import main
+
+main(prog_name="musegen")
