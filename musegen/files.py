@@ -31,12 +31,15 @@ def atomic_path(path: Path) -> Iterator[Path]:
 
     The parent folder is made if it is missing. If the block raises, the temporary file is
     removed and `path` stays as it was.
+
+    Raises:
+        MusegenError: The disk is full, the folder is read-only, or the like.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=f"-{path.name}")
     except OSError as error:
-        raise MusegenError(f"cannot write to {path}: {error.strerror or error}.") from error
+        raise _unwritable(path, error) from error
     os.close(handle)
     temporary = Path(name)
     try:
@@ -46,5 +49,11 @@ def atomic_path(path: Path) -> Iterator[Path]:
         os.umask(umask)
         temporary.chmod(0o666 & ~umask)
         temporary.replace(path)
+    except OSError as error:
+        raise _unwritable(path, error) from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _unwritable(path: Path, error: OSError) -> MusegenError:
+    return MusegenError(f"cannot write {path}: {error.strerror or error}. Choose another place with -o, or make room.")

@@ -1,7 +1,9 @@
 """The public names, and what importing them costs."""
 
+import importlib.util
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -63,3 +65,11 @@ def test_every_error_is_a_musegen_error():
         assert issubclass(getattr(musegen, name), musegen.MusegenError)
     for name in ("ConfigError", "EncodingError", "MidiError"):
         assert issubclass(getattr(musegen, name), ValueError)
+
+
+def test_the_command_reference_is_up_to_date():
+    path = Path(__file__).parent.parent / "docs" / "cli_reference.py"
+    spec = importlib.util.spec_from_file_location("cli_reference", path)
+    reference = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(reference)
+    assert reference.PAGE.read_text() == reference.page(), "run `make docs`"

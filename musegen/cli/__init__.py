@@ -32,14 +32,14 @@ class _Group(click.Group):
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="musegen")
 def main() -> None:
-    r"""Continue a melody: MIDI in, MIDI out, with recurrent networks.
+    """Continue a melody: MIDI in, MIDI out, with recurrent networks.
 
     \b
     musegen compose tune.mid            continue a tune
     musegen compose --new               compose from nothing
     musegen corpus ryansMammoth -o DIR  get music to train on
     musegen train DIR -o CHECKPOINT     train a model on your own music
-    """
+    """  # noqa: D301  (click takes the backspace character for "leave these lines as they are")
 
 
 main.add_command(compose)
