@@ -140,6 +140,9 @@ class TrainingConfig(_Config):
     """Gradients are scaled so that their global norm is at most this; 0 turns clipping off."""
     transpose: int = 0
     """Each training piece is transposed by a random interval up to this many semitones, each epoch anew."""
+    part_dropout: float = 0.0
+    """Share of the training pieces that, each epoch anew, lose some of their parts at random, so that a
+    model of four voices also learns to go on with one or two of them."""
     patience: int = 5
     """Stop after this many epochs without a better validation likelihood."""
     seed: int = 0
@@ -153,4 +156,5 @@ class TrainingConfig(_Config):
         require(0 <= self.warmup < 1, "warmup must be at least 0 and below 1", self.warmup, "Try 0.05.")
         require(self.weight_decay >= 0, "weight_decay must be >= 0", self.weight_decay, "Try 0.01.")
         require(self.global_clipnorm >= 0, "global_clipnorm must be >= 0", self.global_clipnorm, "Use 0 for none.")
+        require(0 <= self.part_dropout <= 1, "part_dropout must be 0 to 1", self.part_dropout, "Try 0.3.")
         require(0 <= self.transpose <= 24, "transpose must be 0 to 24", self.transpose, "Try 5.")

@@ -17,7 +17,7 @@ from musegen.normalise import pad_pickup
 from musegen.score import Score, Track
 from musegen.vocabulary import Tokens, Vocabulary
 
-__all__ = ["Dataset", "Piece", "load", "same_tunes", "split", "stream", "transposed"]
+__all__ = ["Dataset", "Piece", "load", "same_tunes", "split", "stream", "thinned", "transposed"]
 
 MIDI_SUFFIXES = {".mid", ".midi"}
 SHARED_RUN = 16  # intervals; two pieces with such a run in common count as one tune
@@ -178,14 +178,43 @@ def transposed(tokens: Tokens, semitones: int, vocabulary: Vocabulary) -> Tokens
     return out
 
 
-def stream(pieces: list[Piece], vocabulary: Vocabulary, transpose: int, rng: np.random.Generator, rows: int) -> Tokens:
-    """Return one epoch of training tokens, `int32[rows, N]`: all pieces shuffled, transposed, end to end.
+def thinned(tokens: Tokens, encoder: Encoder, rng: np.random.Generator) -> Tokens:
+    """Return the tokens of a piece with a random choice of its parts, at least one; the others are silent."""
+    score = encoder.decode(tokens)
+    kept = np.flatnonzero(rng.random(len(score.tracks)) < 0.5)
+    if not np.isin(score.notes["track"], kept).any():
+        kept = rng.choice(np.unique(score.notes["track"]), 1)
+    return encoder.encode(score.select(kept.tolist()))
+
+
+def stream(
+    pieces: list[Piece],
+    encoder: Encoder,
+    rng: np.random.Generator,
+    rows: int,
+    transpose: int = 0,
+    part_dropout: float = 0.0,
+) -> Tokens:
+    """Return one epoch of training tokens, `int32[rows, N]`: all pieces shuffled and varied, end to end.
 
     Each row is contiguous: window k + 1 of a row goes on where window k ended.
+
+    Args:
+        pieces: What to learn from.
+        encoder: The encoder of their tokens.
+        rng: Decides everything.
+        rows: How many rows to make.
+        transpose: Largest transposition, in semitones.
+        part_dropout: Share of pieces that lose some of their parts.
     """
-    order = rng.permutation(len(pieces))
-    shifts = rng.integers(-transpose, transpose + 1, len(pieces))
-    flat = np.concatenate([transposed(pieces[i].tokens, int(shifts[i]), vocabulary) for i in order])
+    out = []
+    for index in rng.permutation(len(pieces)):
+        tokens = pieces[index].tokens
+        if part_dropout and rng.random() < part_dropout:
+            tokens = thinned(tokens, encoder, rng)
+        out.append(transposed(tokens, int(rng.integers(-transpose, transpose + 1)), encoder.vocabulary))
+    flat = np.concatenate(out)
     flat = np.roll(flat, -int(rng.integers(len(flat))))  # so that rows and windows begin elsewhere each epoch
-    flat = np.resize(flat, max(-(-len(flat) // rows), 2) * rows)
-    return flat.reshape(rows, -1)
+    # As many tokens in every epoch, thinned or not: what is missing is filled by starting over.
+    whole = sum(len(piece.tokens) for piece in pieces)
+    return np.resize(flat, (rows, max(-(-whole // rows), 2)))

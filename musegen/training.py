@@ -95,10 +95,12 @@ class Windows(keras.utils.PyDataset):  # type: ignore[misc]
 
     def lay_out(self, epoch: int) -> None:
         """Shuffle and transpose anew: always the same for one epoch, so that a resumed run sees it too."""
-        rng = np.random.default_rng([self.config.seed, epoch])
-        rows = self.config.batch_size
-        self.rows = datasets.stream(self.pieces, self.encoder.vocabulary, self.config.transpose, rng, rows)
-        self.length = min(self.config.sequence_length, len(self.rows[0]) - 1)
+        config = self.config
+        rng = np.random.default_rng([config.seed, epoch])
+        self.rows = datasets.stream(
+            self.pieces, self.encoder, rng, config.batch_size, config.transpose, config.part_dropout
+        )
+        self.length = min(config.sequence_length, len(self.rows[0]) - 1)
 
     def __len__(self) -> int:
         return (len(self.rows[0]) - 1) // self.length

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from musegen import Encoder, EncoderConfig, Score, Track, TrainingError
-from musegen.dataset import Piece, load, same_tunes, split, stream, transposed
+from musegen.dataset import Piece, load, same_tunes, split, stream, thinned, transposed
 from musegen.normalise import close_gaps, merge_programs, pad_pickup
 
 ENCODER = Encoder(EncoderConfig(parts=1, programs=False, velocities=0, tempos=0, drums=True))
@@ -95,13 +95,37 @@ def test_transposition_moves_pitches_and_nothing_else_and_stays_in_range():
 
 def test_the_stream_holds_every_piece_in_order_of_time():
     pieces = [Piece(str(i), ENCODER.encode(line(random_line(i))), (), np.zeros(0, np.int16)) for i in range(6)]
-    rows = stream(pieces, ENCODER.vocabulary, 0, np.random.default_rng(0), rows=3)
+    rows = stream(pieces, ENCODER, np.random.default_rng(0), rows=3)
     assert rows.shape[0] == 3
     ring = rows.ravel()
     whole = np.concatenate([ring, ring]).tobytes()
     assert all(p.tokens.tobytes() in whole for p in pieces)
-    again = stream(pieces, ENCODER.vocabulary, 0, np.random.default_rng(0), rows=3)
+    again = stream(pieces, ENCODER, np.random.default_rng(0), rows=3)
     assert np.array_equal(rows, again)
+
+
+def test_a_thinned_piece_has_some_of_its_parts_and_their_notes_unchanged():
+    encoder = Encoder(EncoderConfig(parts=4, programs=False, velocities=0, tempos=0))
+    notes = [(480 * i, 480, 60 + 5 * t + i, 80, t) for i in range(4) for t in range(4)]
+    tokens = encoder.encode(Score(notes=notes, tracks=[Track()] * 4))
+    whole = encoder.decode(tokens)
+    seen = set()
+    for seed in range(60):
+        part = encoder.decode(thinned(tokens, encoder, np.random.default_rng(seed)))
+        lines = [frozenset(part.notes["pitch"][part.notes["track"] == t].tolist()) for t in range(len(part.tracks))]
+        kept = [t for t in range(4) if frozenset(whole.notes["pitch"][whole.notes["track"] == t].tolist()) in lines]
+        assert len(kept) == len(part.tracks) >= 1 and part.end == whole.end
+        seen.add(tuple(kept))
+    assert len(seen) == 15  # every choice of parts but none
+
+
+def test_every_epoch_has_as_many_tokens():
+    encoder = Encoder(EncoderConfig(parts=4, programs=False, velocities=0, tempos=0))
+    notes = [(480 * i, 480, 60 + 5 * t + i, 80, t) for i in range(4) for t in range(4)]
+    pieces = [Piece("p", encoder.encode(Score(notes=notes, tracks=[Track()] * 4)), (), np.zeros(0, np.int16))] * 8
+    full = stream(pieces, encoder, np.random.default_rng(0), rows=2)
+    thin = stream(pieces, encoder, np.random.default_rng(0), rows=2, part_dropout=1.0)
+    assert full.shape == thin.shape and not np.array_equal(full, thin)
 
 
 def test_a_short_first_bar_becomes_the_end_of_a_whole_one():

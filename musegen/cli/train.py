@@ -38,6 +38,8 @@ Config = TypeVar("Config", EncoderConfig, ModelConfig, TrainingConfig)
               help="Largest global gradient norm; 0 for no clipping.")  # fmt: skip
 @click.option("--transpose", default=TrainingConfig.transpose, show_default=True,
               help="Transpose training pieces by up to this many semitones.")  # fmt: skip
+@click.option("--part-dropout", default=TrainingConfig.part_dropout, show_default=True,
+              help="Share of training pieces that lose some of their parts.")  # fmt: skip
 @click.option("--patience", default=TrainingConfig.patience, show_default=True,
               help="Epochs without improvement before stopping.")  # fmt: skip
 @click.option("--seed", default=TrainingConfig.seed, show_default=True)
