@@ -271,9 +271,6 @@ def choose(primer: Score) -> tuple[Composer, dict[str, float]]:
 def compose(primer: midi.MidiSource | None = None, *, checkpoint: str | Path = "auto", **options: Any) -> Score:
     """Return `primer` with its continuation, or a new piece if there is none.
 
-    >>> import musegen
-    >>> piece = musegen.compose("midi_data/seeds/ode_to_joy.mid", bars=8, seed=7)  # doctest: +SKIP
-
     Args:
         primer: A path, `Score`, `PrettyMIDI`, `mido.MidiFile` or music21 stream.
         checkpoint: A name, a path, or `auto` for the one that knows the primer best.

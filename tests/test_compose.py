@@ -257,6 +257,15 @@ def test_auto_takes_the_likeliest_and_charges_for_what_a_model_cannot_read(check
     assert len(compose(primer, bars=1, seed=1)) > 8
 
 
+def test_names_in_any_script_are_kept(checkpoints, tmp_path):
+    Score(notes=[(0, 480, 60, 80, 0)], tracks=[Track("Скрипка")]).save(tmp_path / "мелодия ♪.mid")
+    out, made, _ = compose_file(tmp_path / "мелодия ♪.mid", None, checkpoints["line"].path, bars=2, seed=1)
+    texts = [e.text for chunk in mido.MidiFile(out, charset="utf-8").tracks for e in chunk if e.type == "marker"]
+    assert texts[0] == "primer: мелодия ♪.mid"
+    assert [t.name for t in from_mido(mido.MidiFile(out, charset="utf-8")).tracks] == ["Скрипка"]
+    assert made.read == ("Скрипка",)
+
+
 def test_written_music_is_a_primer_too(checkpoints, tmp_path):
     (tmp_path / "scale.abc").write_text("X:1\nT:Scale\nM:4/4\nL:1/4\nK:G\nGABc|defg|\n")
     out, made, _ = compose_file(tmp_path / "scale.abc", None, checkpoints["line"].path, bars=2, seed=1)

@@ -42,7 +42,9 @@ def append(
             *((start, message) for message in _releases(midi.tracks[track.chunk], track.channel)),
             *note_events(notes[notes["track"] == index], track.channel),
         ]
-    added[0] += [(tick, mido.MetaMessage("marker", text=text)) for tick, text in zip((0, start), markers, strict=True)]
+    for tick, text in zip((0, start), markers, strict=True):
+        # mido writes text in the file's charset, Latin-1 by default: give it the characters that make UTF-8 bytes.
+        added[0].append((tick, mido.MetaMessage("marker", text=text.encode().decode(midi.charset))))
     out.tracks = [_merged(chunk, added[index], end) for index, chunk in enumerate(midi.tracks)]
     return out
 

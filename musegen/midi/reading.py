@@ -144,7 +144,7 @@ def from_mido(midi: mido.MidiFile) -> Score:
     Notes are grouped into tracks by chunk, channel and the program in force, as symusic does.
     A note that is never released ends where its chunk ends.
     """
-    reader = _MidoReader()
+    reader = _MidoReader(midi.charset)
     for chunk, events in enumerate(midi.tracks):
         reader.read_chunk(chunk, events)
     return Score(
@@ -161,7 +161,8 @@ def from_mido(midi: mido.MidiFile) -> Score:
 class _MidoReader:
     """Collects rows for a `Score` from one chunk after another."""
 
-    def __init__(self) -> None:
+    def __init__(self, charset: str) -> None:
+        self._charset = charset
         self.notes: list[tuple[int, int, int, int, int]] = []
         self.pedals: list[tuple[int, int, int]] = []
         self.tempos: list[tuple[int, int]] = []
@@ -180,7 +181,7 @@ class _MidoReader:
         for event in events:
             tick += event.time
             if event.type == "track_name":
-                name = name or event.name
+                name = name or self._text(event.name)
             elif event.is_meta:
                 self._read_meta(event, tick)
             elif hasattr(event, "channel"):
@@ -189,6 +190,13 @@ class _MidoReader:
             while self._sounding[channel, pitch]:
                 self._release(channel, pitch, tick)
         self.tracks[first:] = [replace(track, name=name) for track in self.tracks[first:]]
+
+    def _text(self, text: str) -> str:
+        """Return text as its writer meant it: UTF-8 if its bytes are that, else as mido took it."""
+        try:
+            return text.encode(self._charset).decode()
+        except UnicodeError:
+            return text
 
     def _read_meta(self, event: Any, tick: int) -> None:
         if event.type == "set_tempo" and event.tempo > 0:

@@ -1,0 +1,77 @@
+"""The checkpoints and seeds that lie in the repository work together as the README says."""
+
+import json
+import re
+from pathlib import Path
+
+import mido
+import music21
+import pretty_midi
+import pytest
+
+from musegen import checkpoint, load
+from musegen.composer import choose, whole
+from musegen.composing import compose_file
+from tests.test_compose import absolute, assert_playable, assert_untouched
+
+ROOT = Path(__file__).parent.parent
+SEEDS = sorted((ROOT / "midi_data" / "seeds").glob("*.mid"))
+NAMES = ["chorales", "folk"]
+
+
+@pytest.fixture(autouse=True)
+def only_shipped(monkeypatch):
+    """Look at the repository's checkpoints alone."""
+    monkeypatch.delenv("MUSEGEN_CHECKPOINTS", raising=False)
+
+
+def test_these_checkpoints_are_shipped():
+    assert sorted(checkpoint.available()) == NAMES
+
+
+@pytest.mark.parametrize("seed_file", SEEDS, ids=lambda path: path.stem)
+def test_every_seed_is_continued_and_opens_everywhere(tmp_path, seed_file):
+    before = mido.MidiFile(seed_file)
+    out, made, nats = compose_file(seed_file, tmp_path / "out.mid", bars=4, seed=1)
+    assert_untouched(before, mido.MidiFile(out))
+    assert_playable(mido.MidiFile(out))
+    assert set(nats) == set(NAMES) and len(made.added) >= 4
+    midi = pretty_midi.PrettyMIDI(str(out))
+    starts = [n.start for i in midi.instruments for n in i.notes]
+    assert max(starts) >= midi.tick_to_time(made.start)
+    assert len(music21.converter.parse(out).flatten().notes) > 0
+    played = {e.channel for chunk in absolute(mido.MidiFile(out)) for t, e in chunk
+              if t >= made.start and e.type == "note_on"}  # fmt: skip
+    assert played <= {e.channel for chunk in before.tracks for e in chunk if e.type == "note_on"}
+
+
+def test_auto_knows_a_chorale_from_a_jig():
+    assert choose(whole(ROOT / "midi_data/seeds/old_hundredth.mid"))[0].checkpoint.name == "chorales"
+    assert choose(whole(ROOT / "midi_data/seeds/irish_washerwoman.mid"))[0].checkpoint.name == "folk"
+
+
+def test_drums_are_named_as_left_out(tmp_path):
+    _, made, _ = compose_file(ROOT / "midi_data/seeds/drum_and_bass.mid", tmp_path / "out.mid", bars=2, seed=1)
+    assert [reason for _, reason in made.left_out] == ["the model knows no drums"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_card_gives_the_figures_that_the_run_recorded(name):
+    folder = ROOT / "checkpoints" / name
+    card = (folder / "README.md").read_text()
+    recorded = json.loads((folder / "config.json").read_text())["training"]
+    for part in ("validation", "test"):
+        figures = recorded["nats_per_note"][part]
+        row = rf"\| {part} \| {figures['model']:.3f} \| {figures['bigram']:.3f} \| {figures['uniform']:.3f} \|"
+        assert re.search(row, card), row
+    assert f"epoch {recorded['best_epoch']} of {recorded['epochs']}" in card
+    assert recorded["data"]["sha256"] in card
+    assert (folder / "model.weights.h5").stat().st_size < 30 * 2**20
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_new_pieces_fill_their_bars(name):
+    for seed in range(3):
+        made = load(name).composition(None, bars=8, seed=seed)
+        assert len(made.score.barlines()) - 1 == 8
+        assert len(made.added) >= 16
