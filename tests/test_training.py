@@ -2,6 +2,7 @@
 
 import csv
 import os
+from dataclasses import replace
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
@@ -13,7 +14,9 @@ from click.testing import CliRunner
 from musegen import Encoder, EncoderConfig, ModelConfig, Score, Track, TrainingConfig, TrainingError, evaluation, load
 from musegen.cli import main
 from musegen.model import build
-from musegen.training import RecordingAdamW, StepReport, WholePieces, train
+from musegen.training import StepReport, train
+from musegen.training.feeding import WholePieces
+from musegen.training.recording import RecordingAdamW
 
 ENCODER = Encoder(EncoderConfig(parts=1, programs=False, drums=False, velocities=0, tempos=0, steps_per_quarter=4))
 MODEL = ModelConfig(len(ENCODER.vocabulary), cell="gru", layers=1, units=128, embedding=32)
@@ -100,6 +103,8 @@ def test_an_interrupted_run_goes_on_to_the_same_weights(folder, trained, tmp_pat
         train([folder], tmp_path / "run", ENCODER, MODEL, CONFIG, on_step=interrupt)
     with pytest.raises(TrainingError, match="Go on with --resume"):
         train([folder], tmp_path / "run", ENCODER, MODEL, CONFIG)
+    with pytest.raises(TrainingError, match=r"learning_rate was 0.006 and is 0.5.*start over with --force"):
+        train([folder], tmp_path / "run", ENCODER, MODEL, replace(CONFIG, learning_rate=0.5), resume=True)
     made, _ = train([folder], tmp_path / "run", ENCODER, MODEL, CONFIG, resume=True)
     for name, arrays in made.weights().items():
         for a, b in zip(arrays, trained[0].weights()[name], strict=True):
