@@ -14,6 +14,7 @@ from musegen import checkpoint as checkpoints
 from musegen import evaluation, midi, notation
 from musegen.checkpoint import Checkpoint
 from musegen.config import SamplerConfig, require
+from musegen.dataset import transposed
 from musegen.encoder import Encoder
 from musegen.engine import Engine
 from musegen.errors import CheckpointError, EncodingError
@@ -28,6 +29,8 @@ from musegen.vocabulary import Tokens
 __all__ = ["Composer", "Composition", "choose", "compose", "load"]
 
 DEFAULT_FOR_NEW = "folk"
+OCTAVES = (-3, -2, -1, 0, 1, 2, 3)
+OCTAVE_NATS = 0.1  # nats per note that hearing a primer an octave away must save
 UNREAD_NATS = float(np.log(128 * 48))  # of a note: any of 128 pitches, at any of the 48 steps of a bar of 4/4
 LONGEST_REST = {MetricGrammar: 2, PerformanceGrammar: 400}  # a note begins in every second bar, or 4 seconds
 STEPS_PER_NEW_BAR = 200  # of 10 ms: a bar of 4/4 at 120 bpm, for performances without a primer
@@ -100,15 +103,27 @@ class Composer:
     def nats_per_note(self, primer: midi.MidiSource) -> float:
         """Return how surprising the model finds music: −log p in nats, divided by its notes.
 
+        It is heard in the octave that the model knows best, as when it is continued.
+
         Raises:
             MusegenError: The music cannot be read by this model.
         """
-        return self.surprise(read_primer(whole(primer), self.encoder))
+        return self.hear(read_primer(whole(primer), self.encoder))[2]
 
-    def surprise(self, reading: Reading) -> float:
-        """Return the nats per note of what was read of a primer."""
-        predictor = evaluation.model(self.engine)
-        return evaluation.evaluate(predictor, [reading.tokens], self.encoder.vocabulary).per_note
+    def hear(self, reading: Reading) -> tuple[Tokens, int, float]:
+        """Return the tokens in the octave that the model knows best, semitones moved, and nats per note.
+
+        A model of fiddle tunes can continue a cello's melody, if it may hear it where fiddles play.
+        """
+        vocabulary = self.encoder.vocabulary
+        pitches = vocabulary.values[reading.tokens[vocabulary.transposable[reading.tokens]]]
+        low, high = (int(pitches.min()), int(pitches.max())) if len(pitches) else (0, 127)
+        shifts = [12 * octave for octave in OCTAVES if low + 12 * octave >= 0 and high + 12 * octave <= 127]
+        variants = np.stack([transposed(reading.tokens, shift, vocabulary) for shift in shifts])
+        notes = int(vocabulary.notes[reading.tokens].sum())
+        nats = evaluation.token_nats(self.engine, variants).sum(axis=1) / max(notes, 1)
+        best = int(np.argmin(nats + OCTAVE_NATS * np.abs(shifts) / 12))
+        return variants[best], shifts[best], float(nats[best])
 
     def compose(self, primer: midi.MidiSource | None = None, **options: Any) -> Score:
         """Return the primer with its continuation, or a new piece. See `composition` for the options."""
@@ -150,8 +165,9 @@ class Composer:
     def _continued(self, primer: Score, bars: int, draw: _Draw) -> Composition:
         reading = read_primer(primer, self.encoder)
         end = reading.start + round(bars * bar_ticks(primer, reading.start))
+        heard, shift, _ = self.hear(reading)
         rules = grammar(self.encoder.vocabulary)
-        opening = [*reading.tokens[:-1].tolist()]
+        opening = heard[:-1].tolist()
         for token in opening:
             rules.advance(token)
         if isinstance(rules, MetricGrammar):
@@ -161,7 +177,8 @@ class Composer:
         else:
             seconds = float(np.diff(primer.seconds(np.array([reading.start, end])))[0])
             rules.length = reading.steps + max(1, round(100 * seconds))
-        tokens, nats = self._generate(opening, rules, len(reading.sources), draw)
+        tokens, nats = self._generate(opening, rules, len(reading.sources), draw, shift)
+        tokens = transposed(tokens, -shift, self.encoder.vocabulary)
         notes = reading.add(self.encoder.decode(tokens), self.encoder, end)
         score = replace(primer, notes=np.concatenate([primer.notes, notes]), end=end)
         return Composition(
@@ -196,9 +213,12 @@ class Composer:
         return Composition(score, 0, score.notes, nats, self.checkpoint.name, draw.seed)
 
     def _generate(
-        self, tokens: list[int], rules: MetricGrammar | PerformanceGrammar, parts: int, draw: _Draw
+        self, tokens: list[int], rules: MetricGrammar | PerformanceGrammar, parts: int, draw: _Draw, shift: int = 0
     ) -> tuple[Tokens, float]:
-        """Return `tokens` and what follows them up to the end, and the nats of what follows."""
+        """Return `tokens` and what follows them up to the end, and the nats of what follows.
+
+        No pitch is used that `shift` semitones lower would not be a MIDI pitch.
+        """
         vocabulary = self.encoder.vocabulary
         here = rules.bar if isinstance(rules, MetricGrammar) else rules.now
         assert rules.length is not None
@@ -208,6 +228,8 @@ class Composer:
         # A continuation keeps the primer's tempo, meter and instruments.
         forbidden = vocabulary.of("tempo", "time_signature", "part")
         forbidden &= ~(vocabulary.of("part") & (vocabulary.values < parts))
+        sounding = vocabulary.values - shift
+        forbidden |= vocabulary.transposable & ((sounding < 0) | (sounding > 127))
         drawn = generate(self.engine.step, logits[0, -1], state, rules, draw.sampler, draw.rng, forbidden)
         return np.append(opening, drawn.tokens), float(drawn.nats.sum())
 
@@ -262,7 +284,7 @@ def choose(primer: Score) -> tuple[Composer, dict[str, float]]:
         else:
             composers[name] = composer
             share = float(np.isin(primer.notes["track"], reading.sources).mean())
-            nats[name] = share * composer.surprise(reading) + (1 - share) * UNREAD_NATS
+            nats[name] = share * composer.hear(reading)[2] + (1 - share) * UNREAD_NATS
     if failure and not nats:
         raise failure
     return composers[min(nats, key=lambda name: (nats[name], name))], nats

@@ -40,19 +40,27 @@ class Likelihood:
 
 
 def token_nats(engine: Engine, tokens: Tokens) -> NDArray[np.float64]:
-    """Return −log p of each token after the first, given all before it, `float64[T − 1]`."""
-    state = engine.initial_state()
+    """Return −log p of each token after the first, given all before it in its row.
+
+    Args:
+        engine: The network.
+        tokens: `int32[B, T]`.
+
+    Returns:
+        `float64[B, T − 1]`.
+    """
+    state = engine.initial_state(len(tokens))
     out = []
-    for at in range(0, len(tokens) - 1, STRETCH):
-        heard, heard_next = tokens[at : at + STRETCH], tokens[at + 1 : at + STRETCH + 1]
-        logits, state = engine.forward(heard[None, : len(heard_next)], state)
-        out.append(-np.take_along_axis(log_softmax(logits[0]), heard_next[:, None], axis=1)[:, 0])
-    return np.concatenate(out) if out else np.zeros(0)
+    for at in range(0, tokens.shape[1] - 1, STRETCH):
+        follow = tokens[:, at + 1 : at + STRETCH + 1]
+        logits, state = engine.forward(tokens[:, at : at + follow.shape[1]], state)
+        out.append(-np.take_along_axis(log_softmax(logits), follow[:, :, None], axis=2)[:, :, 0])
+    return np.concatenate(out, axis=1) if out else np.zeros((len(tokens), 0))
 
 
 def model(engine: Engine) -> Predictor:
     """Return the predictor that a trained network is."""
-    return lambda tokens: token_nats(engine, tokens)
+    return lambda tokens: token_nats(engine, tokens[None])[0]
 
 
 def uniform(vocabulary: Vocabulary) -> Predictor:

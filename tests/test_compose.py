@@ -13,13 +13,13 @@ from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from musegen import Composer, MidiError, Score, Track, compose, load
+from musegen import Composer, MidiError, Score, Track, compose, evaluation, load
 from musegen.cli import main
 from musegen.composer import UNREAD_NATS, choose, whole
 from musegen.composing import compose_file
 from musegen.errors import EncodingError, MusegenError
 from musegen.midi import from_mido
-from musegen.primer import bar_ticks, continuation_start
+from musegen.primer import bar_ticks, continuation_start, read_primer
 
 
 def absolute(midi):
@@ -187,6 +187,24 @@ def test_articulation_is_carried_on(checkpoints):
     crisp = composer.composition(Score(notes=short, tracks=[Track("Flute", 73)]), bars=4, seed=2)
     assert crisp.added["onset"].tolist() == full.added["onset"].tolist()
     assert crisp.added["duration"].tolist() == [round(d * 0.9) for d in full.added["duration"].tolist()]
+
+
+def test_a_melody_is_heard_in_the_octave_that_the_model_knows(checkpoints):
+    composer = Composer(checkpoints["line"])
+    shifts = []
+    for octave in (0, 2, 4):
+        notes = [(480 * i, 480, 36 + 12 * octave + i, 80, 0) for i in range(8)]
+        reading = read_primer(Score(notes=notes, tracks=[Track()]), composer.encoder)
+        tokens, shift, nats = composer.hear(reading)
+        assert shift % 12 == 0 and nats == pytest.approx(evaluation.token_nats(composer.engine, tokens[None]).sum() / 8)
+        shifts.append(shift)
+        as_written = evaluation.token_nats(composer.engine, reading.tokens[None]).sum() / 8
+        assert nats + 0.1 * abs(shift) / 12 <= as_written
+        made = composer.composition(Score(notes=notes, tracks=[Track()]), bars=2, seed=3)
+        back = composer.encoder.vocabulary.values[tokens[composer.encoder.vocabulary.notes[tokens]]] - shift
+        assert back.tolist() == [n[2] for n in notes]
+        assert made.score.notes["pitch"][:8].tolist() == [n[2] for n in notes]
+    assert len(set(shifts)) > 1
 
 
 def test_a_pickup_bar_moves_no_barline(checkpoints):
