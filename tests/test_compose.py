@@ -275,6 +275,56 @@ def test_auto_takes_the_likeliest_and_charges_for_what_a_model_cannot_read(check
     assert len(compose(primer, bars=1, seed=1)) > 8
 
 
+def messages(*events):
+    """A chunk of (ticks since the last, message)."""
+    return mido.MidiTrack([message.copy(time=time) for time, message in events])
+
+
+def test_a_file_of_one_chunk_and_several_channels(checkpoints, tmp_path):
+    midi = mido.MidiFile(type=0)
+
+    def event(kind, channel, note):
+        return mido.Message(kind, channel=channel, note=note)
+
+    midi.tracks.append(
+        messages(
+            (0, event("note_on", 0, 60)),
+            (0, event("note_on", 3, 48)),
+            (480, event("note_off", 0, 60)),
+            (1440, event("note_off", 3, 48)),
+        )
+    )
+    midi.save(tmp_path / "one.mid")
+    out, made, _ = compose_file(tmp_path / "one.mid", None, checkpoints["parts"].path, bars=4, seed=2)
+    after = mido.MidiFile(out)
+    assert_untouched(mido.MidiFile(tmp_path / "one.mid"), after)
+    assert_playable(after)
+    assert after.type == 0 and made.start == 1920
+    added = {e.channel for t, e in absolute(after)[0] if t >= 1920 and e.type == "note_on"}
+    assert added and added <= {0, 3}
+
+
+def test_what_the_primer_leaves_hanging_is_released_first(checkpoints, tmp_path):
+    midi = mido.MidiFile(type=1)
+    midi.tracks.append(
+        messages(
+            (0, mido.Message("control_change", control=64, value=127)),
+            (0, mido.Message("pitchwheel", pitch=1000)),
+            (0, mido.Message("note_on", note=64)),
+            (0, mido.Message("note_on", note=60)),
+            (480, mido.Message("note_off", note=60)),
+            (480, mido.MetaMessage("end_of_track")),
+        )
+    )
+    midi.save(tmp_path / "hanging.mid")
+    out, made, _ = compose_file(tmp_path / "hanging.mid", None, checkpoints["line"].path, bars=2, seed=2)
+    at_start = [e for t, e in absolute(mido.MidiFile(out))[0] if t == made.start and not e.is_meta]
+    assert [(e.type, getattr(e, "note", getattr(e, "value", getattr(e, "pitch", None)))) for e in at_start[:3]] == [
+        ("note_off", 64), ("control_change", 0), ("pitchwheel", 0),
+    ]  # fmt: skip
+    assert_playable(mido.MidiFile(out))
+
+
 def test_names_in_any_script_are_kept(checkpoints, tmp_path):
     Score(notes=[(0, 480, 60, 80, 0)], tracks=[Track("Скрипка")]).save(tmp_path / "мелодия ♪.mid")
     out, made, _ = compose_file(tmp_path / "мелодия ♪.mid", None, checkpoints["line"].path, bars=2, seed=1)
