@@ -30,6 +30,7 @@ __all__ = ["Composer", "Composition", "choose", "compose", "load"]
 
 DEFAULT_FOR_NEW = "folk"
 OCTAVES = (-3, -2, -1, 0, 1, 2, 3)
+OCTAVE_TOKENS = 512  # of the primer, from its beginning, that the octave is chosen by
 OCTAVE_NATS = 0.1  # nats per note that hearing a primer an octave away must save
 UNREAD_NATS = float(np.log(128 * 48))  # of a note: any of 128 pitches, at any of the 48 steps of a bar of 4/4
 LONGEST_REST = {MetricGrammar: 2, PerformanceGrammar: 400}  # a note begins in every second bar, or 4 seconds
@@ -120,10 +121,12 @@ class Composer:
         low, high = (int(pitches.min()), int(pitches.max())) if len(pitches) else (0, 127)
         shifts = [12 * octave for octave in OCTAVES if low + 12 * octave >= 0 and high + 12 * octave <= 127]
         variants = np.stack([transposed(reading.tokens, shift, vocabulary) for shift in shifts])
-        notes = int(vocabulary.notes[reading.tokens].sum())
-        nats = evaluation.token_nats(self.engine, variants).sum(axis=1) / max(notes, 1)
+        beginning = variants[:, :OCTAVE_TOKENS]
+        notes = int(vocabulary.notes[beginning[0]].sum())
+        nats = evaluation.token_nats(self.engine, beginning).sum(axis=1) / max(notes, 1)
         best = int(np.argmin(nats + OCTAVE_NATS * np.abs(shifts) / 12))
-        return variants[best], shifts[best], float(nats[best])
+        whole_nats = evaluation.evaluate(evaluation.model(self.engine), [variants[best]], vocabulary)
+        return variants[best], shifts[best], whole_nats.per_note
 
     def compose(self, primer: midi.MidiSource | None = None, **options: Any) -> Score:
         """Return the primer with its continuation, or a new piece. See `composition` for the options."""
