@@ -1,78 +1,22 @@
-"""Written music (MusicXML, ABC, Humdrum) as a `Score`, read through music21.
-
-What is on the page and what is in the score:
-
-===================  =====================================================================
-on the page          in the score
-===================  =====================================================================
-part                 one `Track`: its name, its instrument's General MIDI program
-chord                its notes, each on its own
-tied notes           one note
-grace note           nothing: it has no length of its own
-chord symbol         nothing: it is a label, not notes
-repeat sign, ending  nothing: the bars are played once, in the order of the page
-pickup               filled up to a whole bar with a rest on the left
-short bar            a bar cut short by a time signature at the next barline, unless the
-                     following short bars complete it (the end of one section and the
-                     pickup of the next)
-tempo in words       nothing: only a number is a tempo
-===================  =====================================================================
-
-music21 is imported when a function needs it, so that importing this module costs nothing.
-"""
+"""music21 streams to `Score`."""
 
 from __future__ import annotations
 
-import io
-import re
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stderr
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from musegen.errors import MidiError
+from musegen.notation.quiet import quiet
 from musegen.score import KEY, METER, NOTE, TEMPO, Score, Table, Track, table
 
-__all__ = [
-    "NOTATION_SUFFIXES",
-    "from_music21",
-    "load_notation",
-    "parse_abc",
-    "parse_file",
-    "read_text",
-    "split_abc",
-]
-
-NOTATION_SUFFIXES = (".abc", ".krn", ".musicxml", ".mxl", ".xml")
-"""The file name endings that `load_notation` reads."""
+__all__ = ["from_music21"]
 
 TICKS_PER_QUARTER = 480
 DEFAULT_VELOCITY = 80
 DEFAULT_DRUM = 38  # an unpitched note that names no instrument: General MIDI's acoustic snare
 MAX_MICROSECONDS = 2**24 - 1  # a MIDI file's tempo has three bytes
-
-# music21 takes ABC without a version line for ABC 1.3 and then lets an accidental govern one note
-# alone; players, and the tune books it ships, let it govern its bar. Version 2.1 says so.
-ABC_VERSION = (2, 1, 0)
-ABC_FIELD = re.compile(r"[ \t]*[A-Za-z+]:(?![|:])|%")  # a line `A:|` is music
-ABC_INLINE = r"\[([KLMQV]:[^\]]*)\]"
-ABC_UNPLAYED = re.compile(
-    r"""
-      %.*                 # comment
-    | "[^"]*"             # chord symbol or annotation
-    | !([^!\s|]*!)?       # decoration, or an old line break
-    | \{[^}]*\}           # grace notes
-    | \[[A-Za-z]:[^]]*\]  # field within the line
-    | \((?!\d) | \)       # slurs, not tuplets
-    | [H-Wh-wy~.`\\]      # decorations by letter, spacing, line continuation
-    | x(?=[ ]*(\|[|\]]|\[\||:))  # before a section's end: no rest, but what a mark is put on
-    """,
-    re.VERBOSE,
-)
 
 
 def from_music21(stream: Any) -> Score:
@@ -93,157 +37,8 @@ def from_music21(stream: Any) -> Score:
         raise MidiError(f"an Opus holds {count} pieces, expected one. Pick one: opus.scores[0].")
     if not getattr(stream, "isStream", False):
         raise MidiError(f"expected a music21 stream. Received: {type(stream).__name__}.")
-    with _quiet("the stream"):
+    with quiet("the stream"):
         return _convert(stream)
-
-
-def load_notation(path: str | Path) -> Score:
-    """Read one piece of written music: .musicxml, .xml, .mxl, .abc or .krn.
-
-    Raises:
-        MidiError: The file is missing, is of another kind, cannot be read, holds no notes, or is
-            an ABC file of several tunes.
-    """
-    path = Path(path)
-    if path.suffix.lower() not in NOTATION_SUFFIXES:
-        raise MidiError(
-            f"{path}: not a notation file that can be read. Expected a name that ends in "
-            f"{', '.join(NOTATION_SUFFIXES)}. Received: {path.suffix or 'no ending'}."
-        )
-    try:
-        score = from_music21(parse_file(path))
-    except MidiError as error:
-        raise MidiError(f"{path}: {str(error).removeprefix(f'{path}: ')}") from error
-    if not len(score):
-        raise MidiError(f"{path}: no notes in it. Check that it opens in a notation program.")
-    return score
-
-
-def parse_file(path: Path) -> Any:
-    """Parse a notation file into a music21 stream, without reading or writing music21's caches.
-
-    Raises:
-        MidiError: The file cannot be read, or is an ABC file of several tunes.
-    """
-    if path.suffix.lower() == ".abc":
-        tunes = split_abc(read_text(path))
-        if len(tunes) != 1:
-            raise MidiError(
-                f"{path}: {len(tunes)} tunes, expected one. Save one of them, from its X: line to the "
-                "next X: line, as a file of its own."
-            )
-        return parse_abc(tunes[0])
-    if not path.is_file():
-        raise MidiError(f"{path}: no such file.")
-    with _quiet(str(path)):
-        from music21 import converter
-
-        reader = converter.Converter()
-        reader.parseFileNoPickle(path, forceSource=True)
-        return reader.stream
-
-
-def read_text(path: Path) -> str:
-    """Return a text file's text: UTF-8, or Latin-1 where it is not that.
-
-    Raises:
-        MidiError: The file cannot be read.
-    """
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise MidiError(f"{path}: {error.strerror or error}.") from error
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        text = data.decode("latin-1")
-    return text.replace("\r\n", "\n").replace("\r", "\n")
-
-
-def split_abc(text: str) -> list[str]:
-    """Split the text of an ABC file into its tunes, each from its `X:` line to the next.
-
-    What stands before the first `X:` line (a version, fields for all tunes) goes before each tune.
-    A text without an `X:` line is one tune.
-    """
-    starts = [match.start() for match in re.finditer(r"(?m)^[ \t]*X:", text)]
-    if not starts:
-        return [text]
-    header = text[: starts[0]]
-    # Prose before the first tune is not ABC; fields and directives are.
-    shared = "".join(f"{line}\n" for line in header.splitlines() if re.match(r"%%|%abc-|[A-Z]:", line))
-    ends = [*starts[1:], len(text)]
-    return [shared + text[start:end] for start, end in zip(starts, ends, strict=True)]
-
-
-def parse_abc(text: str) -> Any:
-    """Parse one ABC tune into a `music21.stream.Score`.
-
-    Raises:
-        MidiError: music21 cannot parse it.
-    """
-    with _quiet("the ABC text"):
-        from music21 import abcFormat
-
-        handler = abcFormat.ABCFile(ABC_VERSION).readstr(_plain_abc(text))
-        translate = abcFormat.translate
-        rebar = translate.reBar
-        # Where a bar has too many notes, reBar splits it with time signatures that are not on the
-        # page, and moves the printed one. from_music21 lays out the bars itself.
-        translate.reBar = lambda part, **_: part
-        try:
-            return translate.abcToStreamScore(handler)
-        finally:
-            translate.reBar = rebar
-
-
-def _plain_abc(text: str) -> str:
-    """Rewrite an ABC tune so that music21 reads its notes right.
-
-    music21 10 loses notes under a fermata (`HB2`), misses dotted pairs across a slur's end or a tie
-    (`G>)A`), makes a part of every line of a voice that comes back, passes over fields inside a line
-    (`[M:3/4]`) and over the last field line before a bar. So what a score has no place for goes,
-    each voice's lines come together, and each field in the music gets a line, said twice.
-    """
-    head, music = _split_header(text)
-    voices: dict[str, list[str]] = {"": []}
-    lines = voices[""]
-    for line in music:
-        fields = ABC_FIELD.match(line) is not None
-        for part in [line] if fields else re.sub(ABC_INLINE, r"\n\1\n", line).split("\n"):
-            if part.startswith("V:"):
-                lines = voices.setdefault((part[2:].split() or ["1"])[0], [])
-            elif ABC_FIELD.match(part):
-                lines += [part] * (2 if part[0] in "KLMQ" else 1)
-            else:
-                lines.append(re.sub(r"-?([<>]+)-?", r"\1", ABC_UNPLAYED.sub("", part).replace("x", "z")))
-    for name, part_lines in voices.items():
-        head += [f"V:{name}", *part_lines] if name else part_lines
-    return "\n".join(head)
-
-
-def _split_header(text: str) -> tuple[list[str], list[str]]:
-    """Return the lines up to the first `K:`, without the voices' descriptions, and the rest."""
-    lines = text.split("\n")
-    keys = [i for i, line in enumerate(lines) if line.lstrip().startswith("K:")]
-    start = keys[0] + 1 if keys else 0
-    return [line for line in lines[:start] if not line.startswith("V:")], lines[start:]
-
-
-@contextmanager
-def _quiet(what: str) -> Iterator[None]:
-    """Hold back music21's warnings and turn whatever it raises into a `MidiError`."""
-    try:
-        with warnings.catch_warnings(), redirect_stderr(io.StringIO()):
-            warnings.simplefilter("ignore")
-            yield
-    except MidiError:
-        raise
-    except Exception as error:  # music21's readers raise anything, IndexError and KeyError included
-        reason = f"{type(error).__name__}: {error}".strip(": ")
-        raise MidiError(
-            f"{what}: music21 cannot read it ({reason}). Open it in a notation program and export it anew."
-        ) from error
 
 
 def _convert(stream: Any) -> Score:
