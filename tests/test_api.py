@@ -1,6 +1,5 @@
 """The public names, and what importing them costs."""
 
-import importlib.util
 import subprocess
 import sys
 from pathlib import Path
@@ -68,8 +67,8 @@ def test_every_error_is_a_musegen_error():
 
 
 def test_the_command_reference_is_up_to_date():
-    path = Path(__file__).parent.parent / "docs" / "cli_reference.py"
-    spec = importlib.util.spec_from_file_location("cli_reference", path)
-    reference = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(reference)
-    assert reference.PAGE.read_text() == reference.page(), "run `make docs`"
+    docs = Path(__file__).parent.parent / "docs"
+    # In a process of its own: click remembers how a command was first asked for help.
+    code = "import runpy; print(runpy.run_path('cli_reference.py')['page'](), end='')"
+    page = subprocess.run([sys.executable, "-c", code], cwd=docs, check=True, capture_output=True, text=True).stdout
+    assert (docs / "cli.md").read_text() == page, "run `make docs`"

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from musegen import corpus
 from musegen.cli.corpus import corpus as command
-from musegen.corpus import CORPORA, Report, abc_fields, export, source_files
+from musegen.corpus import CORPORA, Report, export, source_files
+from musegen.corpus import exporting as corpus
+from musegen.corpus.describing import abc_fields
 from musegen.errors import ConfigError, MusegenError
 from musegen.midi import read
 

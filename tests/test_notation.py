@@ -6,7 +6,7 @@ import sys
 import numpy as np
 import pytest
 
-from musegen.corpus import corpus_root
+from musegen.corpus.exporting import corpus_root
 from musegen.errors import MidiError
 from musegen.notation import from_music21, load_notation, parse_abc, parse_file, split_abc
 from musegen.score import Score, Track

@@ -1,13 +1,4 @@
-"""music21's packaged corpus as MIDI files, with a table of what came from where on what terms.
-
-music21 installs some 15,000 pieces of written music with itself, so that anybody can rebuild the
-same training material without downloading anything. `export` writes one MIDI file a piece, plus::
-
-    provenance.tsv   file, title, composer, transcriber, source, notes, bars, cut bars,
-                     key, meter, terms
-    skipped.tsv      source, title, reason: what was left out and why
-    .export/         what is finished, so that a run that was cut off goes on where it stopped
-"""
+"""The export: source files to MIDI files, in parallel, resumable."""
 
 from __future__ import annotations
 
@@ -15,8 +6,6 @@ import hashlib
 import importlib.util
 import json
 import os
-import re
-import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -27,14 +16,14 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from musegen import midi, notation
+from musegen.corpus.collection import CORPORA
+from musegen.corpus.describing import abc_fields, about_abc, about_metadata, ascii_name, cut_bars, key_name, slug
 from musegen.errors import ConfigError, MidiError, MusegenError
 from musegen.files import atomic_path
 from musegen.score import Score
 
-__all__ = ["CORPORA", "Corpus", "Report", "export", "source_files"]
+__all__ = ["Report", "export", "source_files"]
 
 FORMAT = 1  # counts up when the same source gives other files, so that older exports are made anew
 TUNES_PER_TASK = 25
@@ -42,70 +31,6 @@ LEFT_OUT = "left out: mentions"
 PROVENANCE, SKIPPED = "provenance.tsv", "skipped.tsv"
 COLUMNS = tuple("file title composer transcriber source notes bars cut_bars key meter terms".split())
 SKIPPED_COLUMNS = ("source", "title", "reason")
-
-
-@dataclass(frozen=True)
-class Corpus:
-    """A part of music21's corpus.
-
-    Attributes:
-        folder: The folder below music21's `corpus/`.
-        suffix: Its files' ending: there may be the same music in other formats.
-        description: What it is.
-        terms: What is known of licence and rights; music21's `corpus/license.txt` says that encodings
-            come with their encoders' permission, and some not for commercial use.
-        parts: Take pieces of exactly so many parts. None takes all.
-        composer: Who wrote it, where the files do not say.
-    """
-
-    folder: str
-    suffix: str
-    description: str
-    terms: str
-    parts: int | None = None
-    composer: str = ""
-
-
-UNMARKED = "music in the public domain; encodings carry no licence"
-
-CORPORA: dict[str, Corpus] = {
-    "airdsAirs": Corpus(
-        "airdsAirs", ".abc", "James Aird's Selection of Scotch, English, Irish and Foreign Airs, 1782-1803",
-        "music in the public domain; contributor credited: Jack Campin",
-    ),
-    "bach": Corpus(
-        "bach", ".mxl", "Bach's chorales in four parts", UNMARKED, parts=4, composer="J. S. Bach"
-    ),
-    "beethoven": Corpus(
-        "beethoven", ".mxl", "string quartets by Beethoven", UNMARKED, composer="L. van Beethoven"
-    ),
-    "essenFolksong": Corpus(
-        "essenFolksong", ".abc", "Essen collection of folk songs",
-        "legal status unclear; permitted for non-commercial use; not for published weights",
-    ),
-    "haydn": Corpus("haydn", ".mxl", "string quartets by Haydn", UNMARKED, composer="J. Haydn"),
-    "mozart": Corpus(
-        "mozart", ".mxl", "string quartets by Mozart, and a sonata", UNMARKED, composer="W. A. Mozart"
-    ),
-    "nottingham": Corpus(
-        "nottingham-dataset", ".abc", "two reels of the Nottingham Music Database",
-        "GPL-3 where it is published elsewhere; not for published weights",
-    ),
-    "oneills1850": Corpus(
-        "oneills1850", ".abc", "O'Neill's Music of Ireland, 1903",
-        "music in the public domain; contributors credited; Henrik Norbeck's own files forbid commercial use",
-    ),
-    "palestrina": Corpus(
-        "palestrina", ".krn", "Palestrina's masses",
-        "rights to derivative formats reserved by the encoder; not for published weights",
-        composer="G. P. da Palestrina",
-    ),
-    "ryansMammoth": Corpus(
-        "ryansMammoth", ".abc", "Ryan's Mammoth Collection of fiddle tunes, 1883",
-        "music in the public domain; contributors credited",
-    ),
-}  # fmt: skip
-"""The exportable parts of music21's corpus, by name."""
 
 
 @dataclass(frozen=True)
@@ -292,8 +217,8 @@ def _do(task: _Task) -> _Task:
         about: dict[str, Any] = {"title": "", "source": task.source}
         try:
             score = _convert(task, material, about)
-            slug = _slug(about["title"])
-            file = f"{stem}-{slug}.mid" if slug and about["title"] not in task.source else f"{stem}.mid"
+            title = slug(about["title"])
+            file = f"{stem}-{title}.mid" if title and about["title"] not in task.source else f"{stem}.mid"
             midi.write(score, task.output_dir / file, force=True)
         except ValueError as error:  # MidiError, and what a MIDI file cannot carry; a full disk is neither
             skipped.append({**about, "reason": str(error)})
@@ -313,13 +238,13 @@ def _pieces(task: _Task) -> Iterator[tuple[str, str | Path]]:
     """Yield each piece of the task: how its file name begins, and its ABC text or its file."""
     path = task.root / task.source
     inside = Path(task.source).relative_to(CORPORA[task.name].folder).with_suffix("")
-    stem = _ascii("-".join(inside.parts))
+    stem = ascii_name("-".join(inside.parts))
     if path.suffix != ".abc":
         yield stem, path
         return
     seen: Counter[str] = Counter()
     for index, text in enumerate(notation.split_abc(notation.read_text(path))):
-        number = _ascii(fields[0]) if (fields := abc_fields(text).get("X")) else "0"
+        number = ascii_name(fields[0]) if (fields := abc_fields(text).get("X")) else "0"
         seen[number] += 1
         if task.first <= index < task.stop:
             # A number used twice in a file must not make one tune overwrite another.
@@ -335,14 +260,14 @@ def _convert(task: _Task, material: str | Path, about: dict[str, Any]) -> Score:
     corpus = CORPORA[task.name]
     if isinstance(material, str):
         fields = abc_fields(material)
-        about.update(_about_abc(fields))
+        about.update(about_abc(fields))
         header = "\n".join(line for lines in fields.values() for line in lines)
         _check_wanted(header, task.without)
         stream = notation.parse_abc(material)
     else:
         stream = notation.parse_file(material)
         stated = [(str(name), str(value)) for name, value in stream.metadata.all()]
-        about.update(_about_metadata(stated, material))
+        about.update(about_metadata(stated, material))
         _check_wanted("\n".join(value for name, value in stated if name != "filePath"), task.without)
     score = notation.from_music21(stream)
     if not len(score):
@@ -353,8 +278,8 @@ def _convert(task: _Task, material: str | Path, about: dict[str, Any]) -> Score:
     about["composer"] = about["composer"] or corpus.composer
     about["terms"] = corpus.terms
     about["notes"], about["bars"] = len(score), len(score.barlines()) - 1
-    about["cut_bars"] = _cut_bars(score)
-    about["key"] = _key_name(score)
+    about["cut_bars"] = cut_bars(score)
+    about["key"] = key_name(score)
     about["meter"] = "{1}/{2}".format(*score.meters[0]) if len(score.meters) else ""
     return score
 
@@ -363,69 +288,6 @@ def _check_wanted(header: str, without: Iterable[str]) -> None:
     for text in without:
         if text.lower() in header.lower():
             raise MidiError(f"{LEFT_OUT} {text}")
-
-
-def abc_fields(text: str) -> dict[str, list[str]]:
-    """Return an ABC tune's information fields (`T:`, `Z:` and so on), but its lyrics, by letter."""
-    fields: dict[str, list[str]] = {}
-    for letter, value in re.findall(r"(?m)^[ \t]*([A-VX-Z]):(.*)$", text):
-        value = value.split("%")[0].strip().strip('"').strip()
-        if value:
-            fields.setdefault(letter, []).append(value)
-    return fields
-
-
-def _about_abc(fields: dict[str, list[str]]) -> dict[str, str]:
-    def join(letter: str) -> str:
-        return "; ".join(fields.get(letter, ()))
-
-    title = fields.get("T", [""])[0]
-    return {"title": title, "composer": join("C") or join("O"), "transcriber": join("Z")}
-
-
-def _about_metadata(stated: list[tuple[str, str]], path: Path) -> dict[str, str]:
-    """Return what music21's metadata says. Some files have their own file name for a title."""
-
-    def join(*names: str) -> str:
-        return "; ".join(value for name, value in stated if name in names)
-
-    titles = [join("title"), join("parentTitle"), join("movementName")]
-    title = next((t for t in titles if t and t != path.name), "")
-    return {
-        "title": title,
-        "composer": join("composer"),
-        "transcriber": join("electronicEditor", "electronicEncoder", "humdrum:EED", "humdrum:ENC"),
-    }
-
-
-def _key_name(score: Score) -> str:
-    """Return the first key signature's name, such as `Eb` or `F#m`; empty where there is none."""
-    if not len(score.keys):
-        return ""
-    fifths, minor = int(score.keys["fifths"][0]), bool(score.keys["minor"][0])
-    sharps, letter = divmod(fifths + 1 + 3 * minor, 7)
-    return "FCGDAEB"[letter] + {-1: "b", 0: "", 1: "#"}[sharps] + ("m" if minor else "")
-
-
-def _cut_bars(score: Score) -> int:
-    """Return how many bars are shorter than their time signature says: misprints and odd repeats."""
-    barlines, meters = score.barlines(), score.with_default_meter()
-    meter = meters[np.searchsorted(meters["tick"], barlines[:-1], side="right") - 1]
-    whole = 4 * score.ticks_per_quarter * meter["numerator"].astype(np.int64) // meter["denominator"]
-    return int((np.diff(barlines) < whole).sum())
-
-
-def _ascii(text: str) -> str:
-    """Return `text` with nothing in it that a file name cannot have anywhere."""
-    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
-    return re.sub(r"[^A-Za-z0-9._]+", "-", plain).strip("-.")
-
-
-def _slug(title: str) -> str:
-    """Return a title as a short, lower-case part of a file name."""
-    plain = unicodedata.normalize("NFKD", title).encode("ascii", "ignore").decode().lower()
-    plain = re.sub(r"['`]", "", plain)
-    return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:40].rstrip("-")
 
 
 def _write_tables(output_dir: Path) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
