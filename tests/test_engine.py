@@ -1,9 +1,5 @@
 """The NumPy engine computes what Keras computes, step by step or all at once."""
 
-import os
-
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-
 import keras
 import numpy as np
 import pytest

@@ -1,10 +1,7 @@
 """Training learns, clips, stops, resumes, and writes a checkpoint that composes."""
 
 import csv
-import os
 from dataclasses import replace
-
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import keras
 import numpy as np

@@ -1,10 +1,11 @@
 """Fit a model to pieces, through `keras.Model.fit` and nothing of any one backend."""
 
-import os
+from musegen.training.quiet import native_messages_held_back
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # before Keras loads TensorFlow, which is talkative
+with native_messages_held_back():
+    from musegen.training.fitting import device, train
+    from musegen.training.recording import EpochReport, StepReport
 
-from musegen.training.fitting import device, train
-from musegen.training.recording import EpochReport, StepReport
+    device()  # looks for GPUs, which TensorFlow comments on too
 
 __all__ = ["EpochReport", "StepReport", "device", "train"]
