@@ -12,7 +12,7 @@ import matplotlib.pyplot as plt
 from musegen.composer import pick, whole
 
 ROOT = Path(__file__).parent.parent
-SEED_FILE, SEED, BARS = "greensleeves", 7, 16
+SEED_FILE, SEED, BARS = "amazing_grace", 7, 16
 COLOURS = {"primer": "#4c566a", "continuation": "#d08770"}
 
 
