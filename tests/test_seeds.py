@@ -34,7 +34,9 @@ def committed(seed):
 def test_the_files_are_what_the_script_writes(tmp_path):
     make_seeds.write_seeds(tmp_path)
     written = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
-    assert {path.name: path.read_bytes() for path in (HERE / "seeds").iterdir()} == written
+    # Continuations that somebody tried out beside the seeds are none.
+    committed = [path for path in (HERE / "seeds").iterdir() if not path.stem.endswith("-continued")]
+    assert {path.name: path.read_bytes() for path in committed} == written
 
 
 @each
