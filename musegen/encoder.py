@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from musegen import metric, performance
+from musegen import metric, notation, performance
 from musegen.config import EncoderConfig
 from musegen.errors import EncodingError
 from musegen.midi import MidiSource, read
-from musegen.notation import from_music21
 from musegen.score import Score
 from musegen.vocabulary import Event, Tokens, Vocabulary
 
@@ -79,8 +79,8 @@ position 12, pitch 62, duration 6, position 18, pitch 64, duration 6, end
         """Return the tokens of a piece, `int32[T]`, from `start` to `end`.
 
         Args:
-            source: A path to a MIDI file, its bytes, a `Score`, `PrettyMIDI`, `mido.MidiFile`,
-                `symusic` score or music21 stream.
+            source: A path to a MIDI file or to written music (MusicXML, ABC), the bytes of a MIDI file,
+                a `Score`, `PrettyMIDI`, `mido.MidiFile`, `symusic` score or music21 stream.
 
         Raises:
             MidiError: `source` cannot be read.
@@ -108,5 +108,7 @@ position 12, pitch 62, duration 6, position 18, pitch 64, duration 6, end
 def _read(source: Any) -> Score:
     """Return the score of anything `encode` takes; music21 has many classes, so it is told by package."""
     if type(source).__module__.startswith("music21."):
-        return from_music21(source)
+        return notation.from_music21(source)
+    if isinstance(source, str | Path) and Path(source).suffix.lower() in notation.NOTATION_SUFFIXES:
+        return notation.load_notation(source)
     return read(source)

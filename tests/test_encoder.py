@@ -11,6 +11,7 @@ import musegen.encoder
 import musegen.vocabulary
 from musegen import Encoder, EncoderConfig, EncodingError, Score, Track
 from musegen.metric import supported_meter
+from musegen.notation import parse_abc
 from musegen.vocabulary import METERS
 
 CONFIGS = [
@@ -141,6 +142,15 @@ def test_more_tracks_than_parts_is_an_error_that_says_what_to_do():
     score = Score(notes=[(0, 480, 60, 80, 1)], tracks=[Track(), Track()])
     with pytest.raises(EncodingError, match=r"Pick tracks with score.select"):
         Encoder(EncoderConfig(parts=1)).encode(score)
+
+
+def test_written_music_and_music21_streams_are_encoded(tmp_path):
+    text = "X:1\nM:4/4\nL:1/4\nK:G\nGABc|\n"
+    (tmp_path / "scale.abc").write_text(text)
+    encoder = Encoder(EncoderConfig(velocities=0, tempos=0))
+    tokens = encoder.encode(tmp_path / "scale.abc")
+    assert encoder.decode(tokens).notes["pitch"].tolist() == [67, 69, 71, 72]
+    assert np.array_equal(encoder.encode(parse_abc(text)), tokens)
 
 
 def test_a_fingerprint_tells_vocabularies_apart():

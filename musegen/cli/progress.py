@@ -33,6 +33,7 @@ class TrainingDisplay:
             transient=True,
             disable=not self._console.is_terminal,
         )
+        self._validation = "–"
         self._task = self._progress.add_task("files", total=None, detail="")
 
     def __enter__(self) -> TrainingDisplay:
@@ -68,11 +69,12 @@ class TrainingDisplay:
             completed=report.step,
             total=report.steps,
             detail=f"{report.tokens_per_second:,.0f} tokens/s  train {report.train_nats:.3f}  "
-            f"norm {report.gradient_norm:.2f}  clipped {report.clipped:.0%}",
+            f"validation {self._validation}  norm {report.gradient_norm:.2f}  clipped {report.clipped:.0%}",
         )
 
     def epoch(self, report: EpochReport) -> None:
         """Print the epoch's line."""
+        self._validation = f"{report.validation_nats:.3f}"
         self._console.print(
             f"epoch {report.epoch:3}  train {report.train_nats:.4f}  validation {report.validation_nats:.4f} "
             "nats/token  "
