@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from musegen.config import EncoderConfig, ModelConfig, TrainingConfig
+from musegen.errors import TrainingError
 
 if TYPE_CHECKING:
     from musegen.checkpoint import Checkpoint
@@ -70,11 +71,16 @@ def train(folders: tuple[Path, ...], output: Path, resume: bool, force: bool, **
     from musegen.cli.progress import TrainingDisplay
 
     click.echo(f"device: {training.device()}", err=True)
-    with TrainingDisplay(config, model) as display:
-        made, data = training.train(
-            list(folders), output, encoder, model, config, resume=resume, force=force, on_files=display.files,
-            on_data=display.data, on_step=display.step, on_epoch=display.epoch,
-        )  # fmt: skip
+    try:
+        with TrainingDisplay(config, model) as display:
+            made, data = training.train(
+                list(folders), output, encoder, model, config, resume=resume, force=force, on_files=display.files,
+                on_data=display.data, on_step=display.step, on_epoch=display.epoch,
+            )  # fmt: skip
+    except KeyboardInterrupt:
+        raise TrainingError(
+            f"stopped. The last whole epoch is kept in {output}: give the same command with --resume to go on."
+        ) from None
     report(made, data)
 
 
