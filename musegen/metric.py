@@ -22,6 +22,11 @@ DEFAULT_VELOCITY = 80  # for encodings that leave loudness out
 def quantise(score: Score, vocabulary: Vocabulary) -> Score:
     """Return what the encoding keeps of `score`, in steps (`ticks_per_quarter` = steps per quarter)."""
     config = vocabulary.config
+    if score.end * config.steps_per_quarter >= score.ticks_per_quarter * 2**31:
+        raise EncodingError(
+            f"the music must be shorter than 2147483648 steps. Received: {score.end} ticks at "
+            f"{score.ticks_per_quarter} per quarter. Remove the stray event far behind the music."
+        )
     notes = _quantised_notes(score, vocabulary)
     meters, end = _quantised_bars(score, vocabulary, int((notes["onset"] + notes["duration"]).max(initial=0)))
     tempos = score.tempos[:0]

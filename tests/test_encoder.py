@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 import musegen.encoder
 import musegen.vocabulary
-from musegen import Encoder, EncoderConfig, EncodingError, Score, Track
+from musegen import Encoder, EncoderConfig, EncodingError, MidiError, Score, Track
 from musegen.metric import supported_meter
 from musegen.notation import parse_abc
 from musegen.vocabulary import METERS
@@ -142,6 +142,14 @@ def test_more_tracks_than_parts_is_an_error_that_says_what_to_do():
     score = Score(notes=[(0, 480, 60, 80, 1)], tracks=[Track(), Track()])
     with pytest.raises(EncodingError, match=r"Pick tracks with score.select"):
         Encoder(EncoderConfig(parts=1)).encode(score)
+
+
+def test_music_too_long_for_the_grid_is_refused():
+    endless = Score(notes=[(2**31 - 9, 1, 60, 80, 0)], tracks=[Track()], ticks_per_quarter=1)
+    with pytest.raises(EncodingError, match="stray event"):
+        Encoder().encode(endless)
+    with pytest.raises(MidiError, match="more than 1000000 bars"):
+        Encoder().encode(Score(notes=[(2**31 - 9, 1, 60, 80, 0)], tracks=[Track()], ticks_per_quarter=24))
 
 
 def test_written_music_and_music21_streams_are_encoded(tmp_path):
