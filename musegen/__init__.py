@@ -7,7 +7,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from musegen.composer import Composer, compose, load
+    from musegen.composer import Composer, load
+    from musegen.composing import compose
     from musegen.config import EncoderConfig, ModelConfig, SamplerConfig, TrainingConfig
     from musegen.encoder import Encoder
     from musegen.errors import (
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 _HOME = {
     "Composer": "composer",
-    "compose": "composer",
+    "compose": "composing",
     "load": "composer",
     "EncoderConfig": "config",
     "ModelConfig": "config",

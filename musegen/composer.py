@@ -17,7 +17,6 @@ from musegen.config import SamplerConfig, require
 from musegen.dataset import transposed
 from musegen.encoder import Encoder
 from musegen.engine import Engine
-from musegen.errors import CheckpointError, EncodingError
 from musegen.generation import generate
 from musegen.grammar import MetricGrammar, PerformanceGrammar, grammar
 from musegen.metric import supported_meter
@@ -26,13 +25,11 @@ from musegen.primer import Reading, bar_ticks, meter_at, read_primer
 from musegen.score import DEFAULT_TEMPO, TEMPO, Score, Table, Track, table
 from musegen.vocabulary import Tokens
 
-__all__ = ["Composer", "Composition", "choose", "compose", "load"]
+__all__ = ["Composer", "Composition", "load", "whole"]
 
-DEFAULT_FOR_NEW = "folk"
 OCTAVES = (-3, -2, -1, 0, 1, 2, 3)
 OCTAVE_TOKENS = 512  # of the primer, from its beginning, that the octave is chosen by
 OCTAVE_NATS = 0.1  # nats per note that hearing a primer an octave away must save
-UNREAD_NATS = float(np.log(128 * 48))  # of a note: any of 128 pitches, at any of the 48 steps of a bar of 4/4
 LONGEST_REST = {MetricGrammar: 2, PerformanceGrammar: 400}  # a note begins in every second bar, or 4 seconds
 STEPS_PER_NEW_BAR = 200  # of 10 ms: a bar of 4/4 at 120 bpm, for performances without a primer
 
@@ -261,51 +258,3 @@ def whole(primer: Any) -> Score:
     if type(primer).__module__.startswith("music21."):
         primer = notation.from_music21(primer)
     return merge_programs(midi.read(primer))
-
-
-def choose(primer: Score) -> tuple[Composer, dict[str, float]]:
-    """Return the composer that knows a primer best, and nats per note of the primer under each model.
-
-    Every note of the primer counts: one that a model cannot read (it has too few parts, or no
-    drums) costs what it would without any model, `UNREAD_NATS`.
-
-    Raises:
-        MusegenError: No model can read the primer; the message is that of the last.
-    """
-    names = checkpoints.available()
-    if not names:
-        raise CheckpointError("no checkpoint is installed. Make one with `musegen train`, or set MUSEGEN_CHECKPOINTS.")
-    composers: dict[str, Composer] = {}
-    nats: dict[str, float] = {}
-    failure: EncodingError | None = None
-    for name, path in names.items():
-        composer = load(path)
-        try:
-            reading = read_primer(primer, composer.encoder)
-        except EncodingError as error:
-            failure = error
-        else:
-            composers[name] = composer
-            share = float(np.isin(primer.notes["track"], reading.sources).mean())
-            nats[name] = share * composer.hear(reading)[2] + (1 - share) * UNREAD_NATS
-    if failure and not nats:
-        raise failure
-    return composers[min(nats, key=lambda name: (nats[name], name))], nats
-
-
-def compose(primer: midi.MidiSource | None = None, *, checkpoint: str | Path = "auto", **options: Any) -> Score:
-    """Return `primer` with its continuation, or a new piece if there is none.
-
-    Args:
-        primer: A path, `Score`, `PrettyMIDI`, `mido.MidiFile` or music21 stream.
-        checkpoint: A name, a path, or `auto` for the one that knows the primer best.
-        **options: As for `Composer.composition`.
-    """
-    return pick(checkpoint, None if primer is None else whole(primer))[0].compose(primer, **options)
-
-
-def pick(checkpoint: str | Path, primer: Score | None) -> tuple[Composer, dict[str, float]]:
-    """Return the composer that a checkpoint option means, and nats per note where there was a choice."""
-    if str(checkpoint) != "auto":
-        return load(checkpoint), {}
-    return choose(primer) if primer is not None else (load(DEFAULT_FOR_NEW), {})

@@ -1,17 +1,73 @@
-"""A file in, a file out: what `musegen compose` does."""
+"""Which model, and from file to file: what `musegen compose` and `musegen.compose` do."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from musegen import checkpoint as checkpoints
 from musegen import midi, notation
-from musegen.composer import Composition, pick
-from musegen.errors import MidiError
+from musegen.composer import Composer, Composition, load, whole
+from musegen.errors import CheckpointError, EncodingError, MidiError
 from musegen.files import refuse_to_overwrite
 from musegen.normalise import merge_programs
+from musegen.primer import read_primer
+from musegen.score import Score
 
-__all__ = ["compose_file"]
+__all__ = ["choose", "compose", "compose_file", "pick"]
+
+DEFAULT_FOR_NEW = "folk"
+UNREAD_NATS = float(np.log(128 * 48))  # of a note: any of 128 pitches, at any of the 48 steps of a bar of 4/4
+
+
+def choose(primer: Score) -> tuple[Composer, dict[str, float]]:
+    """Return the composer that knows a primer best, and nats per note of the primer under each model.
+
+    Every note of the primer counts: one that a model cannot read (it has too few parts, or no
+    drums) costs what it would without any model, `UNREAD_NATS`.
+
+    Raises:
+        MusegenError: No model can read the primer; the message is that of the last.
+    """
+    names = checkpoints.available()
+    if not names:
+        raise CheckpointError("no checkpoint is installed. Make one with `musegen train`, or set MUSEGEN_CHECKPOINTS.")
+    composers: dict[str, Composer] = {}
+    nats: dict[str, float] = {}
+    failure: EncodingError | None = None
+    for name, path in names.items():
+        composer = load(path)
+        try:
+            reading = read_primer(primer, composer.encoder)
+        except EncodingError as error:
+            failure = error
+        else:
+            composers[name] = composer
+            share = float(np.isin(primer.notes["track"], reading.sources).mean())
+            nats[name] = share * composer.hear(reading)[2] + (1 - share) * UNREAD_NATS
+    if failure and not nats:
+        raise failure
+    return composers[min(nats, key=lambda name: (nats[name], name))], nats
+
+
+def compose(primer: midi.MidiSource | None = None, *, checkpoint: str | Path = "auto", **options: Any) -> Score:
+    """Return `primer` with its continuation, or a new piece if there is none.
+
+    Args:
+        primer: A path, `Score`, `PrettyMIDI`, `mido.MidiFile` or music21 stream.
+        checkpoint: A name, a path, or `auto` for the one that knows the primer best.
+        **options: As for `Composer.composition`.
+    """
+    return pick(checkpoint, None if primer is None else whole(primer))[0].compose(primer, **options)
+
+
+def pick(checkpoint: str | Path, primer: Score | None) -> tuple[Composer, dict[str, float]]:
+    """Return the composer that a checkpoint option means, and nats per note where there was a choice."""
+    if str(checkpoint) != "auto":
+        return load(checkpoint), {}
+    return choose(primer) if primer is not None else (load(DEFAULT_FOR_NEW), {})
 
 
 def compose_file(

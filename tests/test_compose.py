@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from musegen import Composer, MidiError, Score, Track, compose, evaluation, load
 from musegen.cli import main
-from musegen.composer import UNREAD_NATS, choose, whole
-from musegen.composing import compose_file
+from musegen.composer import whole
+from musegen.composing import UNREAD_NATS, choose, compose_file
 from musegen.errors import EncodingError, MusegenError
 from musegen.midi import from_mido
 from musegen.primer import bar_ticks, continuation_start, read_primer

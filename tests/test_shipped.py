@@ -10,8 +10,8 @@ import pretty_midi
 import pytest
 
 from musegen import checkpoint, load
-from musegen.composer import choose, whole
-from musegen.composing import compose_file
+from musegen.composer import whole
+from musegen.composing import choose, compose_file
 from tests.test_compose import absolute, assert_playable, assert_untouched
 
 ROOT = Path(__file__).parent.parent

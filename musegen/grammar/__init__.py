@@ -1,0 +1,24 @@
+"""Which tokens may come next: the part of an encoding's rules that depends on what came before.
+
+A grammar reads tokens one by one and says, at any moment, which tokens keep the sequence
+canonical: one that `Encoder.encode` could have written. Sampling from those alone makes stuck,
+overlapping or empty notes impossible by construction, whatever the weights and the temperature.
+
+Given a `length`, it also leads to an end exactly there: no note reaches past it, and `end` is
+allowed nowhere else.
+"""
+
+from __future__ import annotations
+
+from musegen.grammar.common import Grammar
+from musegen.grammar.metric import MetricGrammar
+from musegen.grammar.performance import PerformanceGrammar
+from musegen.vocabulary import Vocabulary
+
+__all__ = ["Grammar", "MetricGrammar", "PerformanceGrammar", "grammar"]
+
+
+def grammar(vocabulary: Vocabulary) -> MetricGrammar | PerformanceGrammar:
+    """Return the grammar of a vocabulary, before `start`."""
+    kind = PerformanceGrammar if vocabulary.config.encoding == "performance" else MetricGrammar
+    return kind(vocabulary)
