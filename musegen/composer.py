@@ -106,10 +106,15 @@ class Composer:
         Raises:
             MusegenError: The music cannot be read by this model.
         """
-        return self.hear(read_primer(whole(primer), self.encoder))[2]
+        return self.surprise(read_primer(whole(primer), self.encoder))
 
-    def hear(self, reading: Reading) -> tuple[Tokens, int, float]:
-        """Return the tokens in the octave that the model knows best, semitones moved, and nats per note.
+    def surprise(self, reading: Reading) -> float:
+        """Return the nats per note of what is read of a primer."""
+        tokens, _ = self.hear(reading)
+        return evaluation.evaluate(evaluation.model(self.engine), [tokens], self.encoder.vocabulary).per_note
+
+    def hear(self, reading: Reading) -> tuple[Tokens, int]:
+        """Return the tokens in the octave that the model knows best, and by how many semitones they moved.
 
         A model of fiddle tunes can continue a cello's melody, if it may hear it where fiddles play.
         """
@@ -122,8 +127,7 @@ class Composer:
         notes = int(vocabulary.notes[beginning[0]].sum())
         nats = evaluation.token_nats(self.engine, beginning).sum(axis=1) / max(notes, 1)
         best = int(np.argmin(nats + OCTAVE_NATS * np.abs(shifts) / 12))
-        whole_nats = evaluation.evaluate(evaluation.model(self.engine), [variants[best]], vocabulary)
-        return variants[best], shifts[best], whole_nats.per_note
+        return variants[best], shifts[best]
 
     def compose(self, primer: midi.MidiSource | None = None, **options: Any) -> Score:
         """Return the primer with its continuation, or a new piece. See `composition` for the options."""
@@ -165,7 +169,7 @@ class Composer:
     def _continued(self, primer: Score, bars: int, draw: _Draw) -> Composition:
         reading = read_primer(primer, self.encoder)
         end = reading.start + round(bars * bar_ticks(primer, reading.start))
-        heard, shift, _ = self.hear(reading)
+        heard, shift = self.hear(reading)
         rules = grammar(self.encoder.vocabulary)
         opening = heard[:-1].tolist()
         for token in opening:
@@ -205,8 +209,8 @@ class Composer:
         tokens, nats = self._generate([vocabulary.first["start"]], rules, len(known), draw)
         score = self.encoder.decode(tokens)
         tracks = (
-            replace(known[i], program=t.program) if self.encoder.config.programs and i < len(known) else known[i]
-            for i, t in enumerate(score.tracks)
+            replace(k, program=t.program if self.encoder.config.programs else k.program, is_drum=t.is_drum)
+            for k, t in zip(known, score.tracks, strict=False)  # a piece may use fewer parts than are known
         )
         tempos = score.tempos if len(score.tempos) else table(TEMPO, [(0, DEFAULT_TEMPO)])
         score = replace(score, tracks=tuple(tracks), tempos=tempos)

@@ -46,7 +46,7 @@ def choose(primer: Score) -> tuple[Composer, dict[str, float]]:
         else:
             composers[name] = composer
             share = float(np.isin(primer.notes["track"], reading.sources).mean())
-            nats[name] = share * composer.hear(reading)[2] + (1 - share) * UNREAD_NATS
+            nats[name] = share * composer.surprise(reading) + (1 - share) * UNREAD_NATS
     if failure and not nats:
         raise failure
     return composers[min(nats, key=lambda name: (nats[name], name))], nats

@@ -64,8 +64,8 @@ class Reading:
         onset, offset = (
             self._ticks(edge, decoded.ticks_per_quarter, encoder) for edge in (first, first + added["duration"])
         )
-        if encoder.config.encoding == "performance":
-            added["track"] = int(np.bincount(self.heard.notes["track"]).argmax())
+        if encoder.config.encoding == "performance":  # its one track goes to the busiest of those it was made of
+            added["track"] = int(np.argmax([np.sum(self.primer.notes["track"] == s) for s in self.sources]))
         added["onset"] = onset
         added["duration"] = np.maximum(np.round((offset - onset) * self._articulation()[added["track"]]), 1)
         if not encoder.config.velocities:
@@ -88,15 +88,16 @@ class Reading:
         return np.array([np.median(share[self.primer.notes["track"] == source]) for source in self.sources])
 
     def _loudness(self, added: Table) -> NDArray[np.int64]:
-        """Return velocities: the mean of the track's notes at the same place in the bar, or of all."""
+        """Return velocities: the mean of what the track plays at that place in the bar, or else anywhere."""
         notes, lines = self.heard.notes, self.heard.barlines()
         place = notes["onset"] - lines[np.searchsorted(lines, notes["onset"], side="right") - 1]
         bar = bar_ticks(self.primer, self.start)
+        # Of the whole primer: a track may be silent in the part of it that is heard.
+        usual = [self.primer.notes["velocity"][self.primer.notes["track"] == source].mean() for source in self.sources]
         out = np.zeros(len(added), np.int64)
         for index, (onset, _, _, _, track) in enumerate(added.tolist()):
-            mine = notes["track"] == track
-            same = mine & (place == round((onset - self.start) % bar))
-            out[index] = round(float(notes["velocity"][same if same.any() else mine].mean()))
+            same = (notes["track"] == track) & (place == round((onset - self.start) % bar))
+            out[index] = round(float(notes["velocity"][same].mean() if same.any() else usual[track]))
         return out
 
     def _playable(self, added: Table) -> Table:

@@ -91,13 +91,3 @@ def test_notes_too_long_for_the_end_count_as_notes_until_the_end():
     assert block[:11] == pytest.approx(1)
     assert block[11] == pytest.approx(96 - 11 + 1)  # a quarter is left; the hold counts too
     assert rules.allowed()[vocabulary.of("duration")].sum() == 12
-
-
-def test_a_copy_goes_its_own_way():
-    encoder = Encoder(CONFIGS[0])
-    rules = grammar(encoder.vocabulary)
-    rules.advance(encoder.vocabulary.token("start"))
-    other = rules.copy()
-    other.advance(encoder.vocabulary.token("bar"))
-    assert rules.allowed()[encoder.vocabulary.token("bar")]
-    assert not other.allowed()[encoder.vocabulary.token("end")]

@@ -12,13 +12,13 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from multiprocessing import get_context
-from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
 from musegen import midi, notation
 from musegen.corpus.collection import CORPORA
 from musegen.corpus.describing import abc_fields, about_abc, about_metadata, ascii_name, cut_bars, key_name, slug
+from musegen.corpus.tables import PROVENANCE, SKIPPED, read_record, write_tables
 from musegen.errors import ConfigError, MidiError, MusegenError
 from musegen.files import atomic_path
 from musegen.score import Score
@@ -28,9 +28,6 @@ __all__ = ["Report", "export", "source_files"]
 FORMAT = 1  # counts up when the same source gives other files, so that older exports are made anew
 TUNES_PER_TASK = 25
 LEFT_OUT = "left out: mentions"
-PROVENANCE, SKIPPED = "provenance.tsv", "skipped.tsv"
-COLUMNS = tuple("file title composer transcriber source notes bars cut_bars key meter terms".split())
-SKIPPED_COLUMNS = ("source", "title", "reason")
 
 
 @dataclass(frozen=True)
@@ -142,7 +139,7 @@ def export(
             done += task.stop - task.first
             if on_progress:
                 on_progress(done, total)
-        written, skipped = _write_tables(output_dir)
+        written, skipped = write_tables(output_dir)
     except OSError as error:
         raise MusegenError(f"cannot write to {output_dir}: {error.strerror or error}.") from error
     left_out = sum(row["reason"].startswith(LEFT_OUT) for row in skipped)
@@ -194,24 +191,16 @@ def _work(tasks: list[_Task], workers: int) -> Iterator[_Task]:
 
 def _finished(task: _Task) -> dict[str, Any] | None:
     """Return the record of a task that an earlier run finished with the same settings."""
-    record = _read_record(task.record)
+    record = read_record(task.record)
     if record is None or record.get("settings") != task.settings:
         return None
     whole = all((task.output_dir / row["file"]).is_file() for row in record["written"])
     return record if whole else None
 
 
-def _read_record(path: Path) -> dict[str, Any] | None:
-    try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    return record if isinstance(record, dict) and {"written", "skipped"} <= record.keys() else None
-
-
 def _do(task: _Task) -> _Task:
     """Export the task's pieces, and record that it is finished."""
-    earlier = _read_record(task.record)
+    earlier = read_record(task.record)
     written, skipped = [], []
     for stem, material in _pieces(task):
         about: dict[str, Any] = {"title": "", "source": task.source}
@@ -288,15 +277,3 @@ def _check_wanted(header: str, without: Iterable[str]) -> None:
     for text in without:
         if text.lower() in header.lower():
             raise MidiError(f"{LEFT_OUT} {text}")
-
-
-def _write_tables(output_dir: Path) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Write both tables from the records of all finished tasks; return their rows."""
-    records = [r for p in sorted((output_dir / ".export").glob("*.json")) if (r := _read_record(p))]
-    written = sorted((row for r in records for row in r["written"]), key=itemgetter("file"))
-    skipped = sorted((row for r in records for row in r["skipped"]), key=itemgetter("source", "title"))
-    for name, names, rows in ((PROVENANCE, COLUMNS, written), (SKIPPED, SKIPPED_COLUMNS, skipped)):
-        lines = [names, *([" ".join(str(row.get(n, "")).split()) for n in names] for row in rows)]
-        with atomic_path(output_dir / name) as temporary:
-            temporary.write_text("".join("\t".join(line) + "\n" for line in lines), encoding="utf-8")
-    return written, skipped

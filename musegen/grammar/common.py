@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol, Self
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,9 +34,6 @@ class Grammar(Protocol):
     @property
     def finished(self) -> bool:
         """Whether `end` was taken."""
-
-    def copy(self) -> Self:
-        """Return an independent grammar in the same state."""
 
 
 class Common:

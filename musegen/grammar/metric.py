@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import copy
-from typing import Self
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -42,12 +39,6 @@ class MetricGrammar(Common):
     def now(self) -> int:
         """The current step, from the beginning of the piece."""
         return self.bar_start + max(self.position, 0)
-
-    def copy(self) -> Self:
-        """Return an independent grammar in the same state."""
-        out = copy.copy(self)
-        out._off, out._drum = self._off.copy(), self._drum.copy()
-        return out
 
     def allowed(self) -> Mask:
         """Return `bool[V]`: the tokens that may come next."""

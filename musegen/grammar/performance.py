@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import copy
-from typing import Self
-
 import numpy as np
 
 from musegen.grammar.common import Common, Mask
@@ -27,12 +24,6 @@ class PerformanceGrammar(Common):
         self._velocity = -1
         self._last: tuple[str, int] | None = None  # kind and pitch of the last event at this moment
         self._shift = -1  # value of the time_shift just taken
-
-    def copy(self) -> Self:
-        """Return an independent grammar in the same state."""
-        out = copy.copy(self)
-        out._sounding = self._sounding.copy()
-        return out
 
     def allowed(self) -> Mask:
         """Return `bool[V]`: the tokens that may come next."""
