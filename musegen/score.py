@@ -6,60 +6,27 @@ slicing and measuring are array operations and never loops over note objects.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from musegen import display, editing, frames
+from musegen.columns import KEY, METER, NOTE, PEDAL, TEMPO, Table, Track, broken_rules, columns, table
 from musegen.errors import MidiError
+from musegen.timing import DEFAULT_METER, DEFAULT_TEMPO, barlines, in_force, tempo_map
 
 if TYPE_CHECKING:
+    import matplotlib.axes
+    import mido
+    import pandas as pd
     import pretty_midi
+    import symusic
+    from IPython.display import Audio
 
-__all__ = ["KEY", "METER", "NOTE", "PEDAL", "TEMPO", "Score", "Track"]
-
-Table: TypeAlias = NDArray[np.void]
-"""A one-dimensional NumPy structured array."""
-
-NOTE = np.dtype([("onset", "<i4"), ("duration", "<i4"), ("pitch", "u1"), ("velocity", "u1"), ("track", "<u2")])
-TEMPO = np.dtype([("tick", "<i4"), ("microseconds", "<i4")])
-METER = np.dtype([("tick", "<i4"), ("numerator", "<u2"), ("denominator", "<u2")])
-KEY = np.dtype([("tick", "<i4"), ("fifths", "i1"), ("minor", "?")])
-PEDAL = np.dtype([("onset", "<i4"), ("duration", "<i4"), ("track", "<u2")])
-
-DEFAULT_TEMPO = 500_000  # microseconds per quarter: the MIDI file standard's default, 120 bpm
-MAX_BARS = 1_000_000  # a meter of 1/64 under a stray event hours away must not fill memory
-
-
-@dataclass(frozen=True)
-class Track:
-    """One instrument's line: a name, a General MIDI program, or drums.
-
-    `channel` (0 to 15) and `chunk` (index of the MIDI file's track chunk) say where the notes came
-    from in a file; they are -1 where that is not known and do not take part in comparisons.
-    """
-
-    name: str = ""
-    program: int = 0
-    is_drum: bool = False
-    channel: int = field(default=-1, compare=False)
-    chunk: int = field(default=-1, compare=False)
-
-
-def table(dtype: np.dtype[np.void], rows: Any = ()) -> Table:
-    """Return `rows` (tuples, or columns already in `dtype`) as a structured array of `dtype`."""
-    return np.asarray(rows if isinstance(rows, np.ndarray) else list(rows), dtype=dtype)
-
-
-def columns(dtype: np.dtype[np.void], **fields: Any) -> Table:
-    """Return a structured array of `dtype` built from one array or scalar per field."""
-    length = max((len(v) for v in fields.values() if np.ndim(v)), default=1)
-    out = np.zeros(length, dtype)
-    for name, values in fields.items():
-        out[name] = values
-    return out
+__all__ = ["DEFAULT_TEMPO", "KEY", "METER", "NOTE", "PEDAL", "TEMPO", "Score", "Table", "Track", "columns", "table"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,29 +70,19 @@ class Score:
         put(self, "tracks", tuple(self.tracks))
         last = int((notes["onset"].astype(np.int64) + notes["duration"]).max(initial=0))
         put(self, "end", max(int(self.end), last))
-        self._check()
+        for rule in broken_rules(self):
+            raise MidiError(f"{rule}. Received: {self!r}.")
 
-    def _check(self) -> None:
-        notes = self.notes
-        problems = {
-            "ticks_per_quarter must be > 0": self.ticks_per_quarter <= 0,
-            "every onset must be >= 0": bool((notes["onset"] < 0).any()),
-            "every duration must be > 0": bool((notes["duration"] <= 0).any()),
-            "every pitch must be 0 to 127": bool((notes["pitch"] > 127).any()),
-            "every velocity must be 1 to 127": bool(((notes["velocity"] < 1) | (notes["velocity"] > 127)).any()),
-            "every note's track must be in tracks": bool((notes["track"] >= len(self.tracks)).any()),
-            "every meter must have a numerator >= 1 and a denominator that is a power of two": bool(
-                ((self.meters["numerator"] < 1) | (np.bitwise_count(self.meters["denominator"]) != 1)).any()
-            ),
-            "every tempo must be 1 to 16777215 microseconds per quarter": bool(
-                ((self.tempos["microseconds"] <= 0) | (self.tempos["microseconds"] >= 2**24)).any()
-            ),
-            "every key must have -7 to 7 fifths": bool((np.abs(self.keys["fifths"]) > 7).any()),
-            "the music must end before tick 2147483647": self.end >= 2**31 - 1,
-        }
-        for expected, broken in problems.items():
-            if broken:
-                raise MidiError(f"{expected}. Received: {self!r}.")
+    @classmethod
+    def of_valid(cls, **values: Any) -> Self:
+        """Return the score of columns that are sorted and valid already, as a decoder's are by construction.
+
+        Checking takes longer than decoding a tune.
+        """
+        score = object.__new__(cls)
+        for name, value in {**_EMPTY, **values}.items():
+            object.__setattr__(score, name, value)
+        return score
 
     def __repr__(self) -> str:
         """Say how much music this is."""
@@ -158,12 +115,7 @@ class Score:
 
     def with_default_meter(self) -> Table:
         """Return `meters` with a row at tick 0 (4/4 where the score says nothing), one per tick."""
-        meters = self.meters
-        if not len(meters) or meters["tick"][0] > 0:
-            meters = np.concatenate([table(METER, [(0, 4, 4)]), meters])
-        last_of_tick = np.append(np.diff(meters["tick"]) > 0, True)
-        out: Table = meters[last_of_tick]
-        return out
+        return in_force(self.meters, DEFAULT_METER)
 
     def barlines(self) -> NDArray[np.int64]:
         """Return the ticks of all barlines, `int64[bars + 1]`: each bar's start, then the end of the last.
@@ -174,58 +126,15 @@ class Score:
         Raises:
             MidiError: More than a million bars, which no piece of music has.
         """
-        meters = self.with_default_meter()
-        starts = meters["tick"].astype(np.int64)
-        stops = np.append(starts[1:], max(self.end, int(starts[-1])))
-        whole = 4 * self.ticks_per_quarter
-        parts = []
-        total = 0
-        for start, stop, row in zip(starts, stops, meters, strict=True):
-            length, per = whole * int(row["numerator"]), int(row["denominator"])
-            count = -(-(int(stop) - int(start)) * per // length)
-            total += count
-            if total > MAX_BARS:
-                raise MidiError(
-                    f"the music spans more than {MAX_BARS} bars (meter {row['numerator']}/"
-                    f"{row['denominator']} up to tick {stop}). Remove the stray event far behind the music."
-                )
-            parts.append(start + np.arange(count, dtype=np.int64) * length // per)
-        last = meters[-1]
-        length, per = whole * int(last["numerator"]), int(last["denominator"])
-        final = starts[-1] + (len(parts[-1]) * length) // per
-        return np.append(np.concatenate(parts), final)
+        return barlines(self.meters, self.ticks_per_quarter, self.end)
 
     def seconds(self, ticks: NDArray[Any]) -> NDArray[np.float64]:
-        """Convert ticks to seconds through the tempo map.
-
-        Args:
-            ticks: Any integer or float array.
-
-        Returns:
-            `float64` of the same shape.
-        """
-        starts, per_tick, at = self._tempo_map()
-        index = np.searchsorted(starts, ticks, side="right") - 1
-        out: NDArray[np.float64] = at[index] + (ticks - starts[index]) * per_tick[index]
-        return out
+        """Convert ticks (any integer or float array) to seconds through the tempo map: `float64`, same shape."""
+        return tempo_map(self.tempos, self.ticks_per_quarter).seconds(ticks)
 
     def ticks(self, seconds: NDArray[Any]) -> NDArray[np.float64]:
         """Convert seconds to ticks (not rounded): the inverse of `seconds`."""
-        starts, per_tick, at = self._tempo_map()
-        index = np.searchsorted(at, seconds, side="right") - 1
-        out: NDArray[np.float64] = starts[index] + (seconds - at[index]) / per_tick[index]
-        return out
-
-    def _tempo_map(self) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
-        """Return segment starts (ticks), seconds per tick, and segment starts (seconds)."""
-        tempos = self.tempos
-        if not len(tempos) or tempos["tick"][0] > 0:
-            tempos = np.concatenate([table(TEMPO, [(0, DEFAULT_TEMPO)]), tempos])
-        tempos = tempos[np.append(np.diff(tempos["tick"]) > 0, True)]
-        starts = tempos["tick"].astype(np.int64)
-        per_tick = tempos["microseconds"] / 1e6 / self.ticks_per_quarter
-        at = np.concatenate([[0.0], np.cumsum(np.diff(starts) * per_tick[:-1])])
-        return starts, per_tick, at
+        return tempo_map(self.tempos, self.ticks_per_quarter).ticks(seconds)
 
     @property
     def duration(self) -> float:
@@ -234,27 +143,11 @@ class Score:
 
     def select(self, tracks: list[int]) -> Score:
         """Return a score of these tracks alone, in this order, with the same time."""
-        new_index = np.full(len(self.tracks), -1)
-        new_index[tracks] = np.arange(len(tracks))
-        kept = {}
-        for name in ("notes", "pedals"):
-            rows = getattr(self, name)[new_index[getattr(self, name)["track"]] >= 0].copy()
-            rows["track"] = new_index[rows["track"]]
-            kept[name] = rows
-        return replace(self, tracks=tuple(self.tracks[i] for i in tracks), **kept)
+        return editing.select(self, tracks)
 
     def shift(self, ticks: int) -> Score:
         """Return the score with everything moved by `ticks`; what governs tick 0 stays there."""
-        moved: dict[str, Any] = {}
-        for name, key in (
-            ("notes", "onset"), ("pedals", "onset"), ("tempos", "tick"), ("meters", "tick"), ("keys", "tick"),
-        ):  # fmt: skip
-            rows = getattr(self, name).copy()
-            rows[key] = np.maximum(rows[key] + ticks, 0) if key == "tick" else rows[key] + ticks
-            if key == "tick" and len(rows) and getattr(self, name)[key][0] == 0:
-                rows[key][0] = 0
-            moved[name] = rows
-        return replace(self, end=max(self.end + ticks, 0), **moved)
+        return editing.shift(self, ticks)
 
     def __getitem__(self, bars: slice) -> Score:
         """Return bars `start` to `stop`, counted from 0, as a score that begins at tick 0.
@@ -264,25 +157,82 @@ class Score:
         Raises:
             MidiError: `bars` is not a slice of step 1.
         """
-        if not isinstance(bars, slice) or bars.step not in (None, 1):
-            raise MidiError(f"a score is cut by bars, as in score[8:16]. Received: {bars!r}.")
-        lines = self.barlines()
-        start, stop, _ = bars.indices(len(lines) - 1)
-        first, last = int(lines[start]), int(lines[max(stop, start)])
-        changes = {}
-        for name in ("tempos", "meters", "keys"):
-            rows = getattr(self, name)
-            governing = np.flatnonzero(rows["tick"] <= first)[-1:]
-            within = np.flatnonzero((rows["tick"] > first) & (rows["tick"] < last))
-            rows = rows[np.concatenate([governing, within])]
-            rows["tick"] = np.maximum(rows["tick"] - first, 0)
-            changes[name] = rows
-        for name in ("notes", "pedals"):
-            rows = getattr(self, name)
-            rows = rows[(rows["onset"] >= first) & (rows["onset"] < last)]
-            rows["onset"] -= first
-            changes[name] = rows
-        return replace(self, end=last - first, **changes)
+        return editing.cut(self, bars)
+
+    def transpose(self, semitones: int) -> Score:
+        """Return the score moved by `semitones`, up or down: notes and keys; drums stay as they are.
+
+        Raises:
+            MidiError: A pitch would leave 0 to 127.
+        """
+        return editing.transpose(self, semitones)
+
+    def __add__(self, other: Score) -> Score:
+        """Return this score with `other` right behind it, at tick `end`: rests at the end included.
+
+        `other` sounds as before, and its bars are its own: where its tempo or meter is not the one
+        in force at the seam, or the seam is inside a bar, they are said anew there. A pedal still
+        down at the seam is released; `other`'s notes go on in the track of the same name, program
+        and kind if there is one; ticks per quarter become the least common multiple of the two.
+        Where this score ends on a barline, cutting the sum at that bar gives both back.
+
+        Raises:
+            MidiError: The common ticks per quarter do not fit a MIDI file, or the sum is too long.
+        """
+        return editing.join(self, other) if isinstance(other, Score) else NotImplemented
+
+    def to_dataframe(self) -> pd.DataFrame:
+        """Return the notes as a `pandas.DataFrame`, in order, one row a note.
+
+        ====================================  ==================================================
+        onset, duration                       in ticks
+        onset_quarters, duration_quarters     in quarter notes
+        onset_seconds, duration_seconds       through the tempo map
+        bar                                   where the note begins, from 0, as in `score[bar:]`
+        pitch, velocity                       MIDI numbers
+        track, track_name, program, is_drum   index into `tracks`, and what is there
+        ====================================  ==================================================
+
+        Raises:
+            MusegenError: pandas is not installed.
+        """
+        return frames.to_frame(self)
+
+    @classmethod
+    def from_dataframe(cls, frame: pd.DataFrame, ticks_per_quarter: int | None = None, **fields: Any) -> Score:
+        """Return the notes of a table with the columns that `to_dataframe` gives.
+
+        Args:
+            frame: Must have `pitch`, and `onset` and `duration` in ticks, or else `onset_quarters` and
+                `duration_quarters`. `velocity` is 80 and `track` 0 if left out; `track_name`, `program`
+                and `is_drum` count where a track first appears. Other columns are ignored.
+            ticks_per_quarter: What `to_dataframe` noted in `frame.attrs` if left out, or 480.
+            fields: More of what makes a score: `tempos`, `meters`, `keys`, `pedals`, `end`, `tracks`.
+
+        Raises:
+            MidiError: A column is missing, or holds what no note can have.
+        """
+        return cls(**{**frames.from_frame(frame, ticks_per_quarter), **fields})
+
+    def plot(self, ax: matplotlib.axes.Axes | None = None) -> matplotlib.axes.Axes:
+        """Draw a piano roll with matplotlib, in `ax` or in axes of its own, and return the axes.
+
+        Raises:
+            MusegenError: matplotlib is not installed.
+        """
+        return display.plot(self, ax)
+
+    def _repr_html_(self) -> str:
+        """Return an SVG piano roll with its tokens: what a notebook shows of a score."""
+        from musegen.encoder import Encoder
+
+        return display.svg(self, Encoder())
+
+    def audio(self, sample_rate: int = 44_100) -> Audio:
+        """Return a player for notebooks. See `musegen.midi.audio`."""
+        from musegen.midi import audio
+
+        return audio(self, sample_rate)
 
     def save(self, path: str | Path, *, force: bool = False) -> None:
         """Write a MIDI file. See `musegen.midi.write`."""
@@ -290,11 +240,36 @@ class Score:
 
         write(self, path, force=force)
 
+    def to_mido(self) -> mido.MidiFile:
+        """Return this score as a `mido.MidiFile`. See `musegen.midi.to_mido`."""
+        from musegen.midi import to_mido
+
+        return to_mido(self)
+
     def to_pretty_midi(self) -> pretty_midi.PrettyMIDI:
         """Return this score as a `pretty_midi.PrettyMIDI`. See `musegen.midi.to_pretty_midi`."""
         from musegen.midi import to_pretty_midi
 
         return to_pretty_midi(self)
+
+    def to_symusic(self) -> symusic.core.ScoreTick:
+        """Return this score as a `symusic` score in ticks. See `musegen.midi.to_symusic`."""
+        from musegen.midi import to_symusic
+
+        return to_symusic(self)
+
+    def to_music21(self) -> Any:
+        """Return this score as a `music21.stream.Score`. See `musegen.notation.to_music21`."""
+        from musegen.notation import to_music21
+
+        return to_music21(self)
+
+    @classmethod
+    def from_mido(cls, midi: mido.MidiFile) -> Score:
+        """Return the music of a `mido.MidiFile`. See `musegen.midi.from_mido`."""
+        from musegen.midi import from_mido
+
+        return from_mido(midi)
 
     @classmethod
     def from_pretty_midi(cls, midi: pretty_midi.PrettyMIDI) -> Score:
@@ -302,3 +277,20 @@ class Score:
         from musegen.midi import from_pretty_midi
 
         return from_pretty_midi(midi)
+
+    @classmethod
+    def from_symusic(cls, score: symusic.core.ScoreTick) -> Score:
+        """Return the music of a `symusic` score in ticks. See `musegen.midi.from_symusic`."""
+        from musegen.midi import from_symusic
+
+        return from_symusic(score)
+
+    @classmethod
+    def from_music21(cls, stream: Any) -> Score:
+        """Return the music of a music21 stream. See `musegen.notation.from_music21`."""
+        from musegen.notation import from_music21
+
+        return from_music21(stream)
+
+
+_EMPTY = {"tempos": table(TEMPO), "meters": table(METER), "keys": table(KEY), "pedals": table(PEDAL)}

@@ -1,9 +1,14 @@
 """The score's arithmetic: bars, seconds, cuts."""
 
+import math
+
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from musegen import MidiError, Score, Track
+from tests.test_encoder import scores
 
 NOTES = [(960, 480, 64, 80, 0), (0, 480, 60, 80, 0), (480, 480, 62, 80, 1)]
 
@@ -99,3 +104,123 @@ def test_scores_are_compared_by_content():
     assert score == Score(notes=NOTES, tracks=[Track("a"), Track("b", channel=5)])
     assert score != Score(notes=NOTES, tracks=[Track("a"), Track("c")])
     assert score != Score(notes=NOTES[:2], tracks=[Track("a"), Track("b")])
+
+
+def played(score, ticks_per_quarter, since=0):
+    """Each note's times on a finer grid from `since` on, pitch, velocity, and what plays it; sorted."""
+    factor = ticks_per_quarter // score.ticks_per_quarter
+    return sorted(
+        (onset * factor - since, duration * factor, pitch, velocity, score.tracks[track])
+        for onset, duration, pitch, velocity, track in score.notes.tolist()
+    )
+
+
+def test_transposing_moves_melodies_and_keys_but_no_drums():
+    score = Score(
+        notes=[(0, 480, 60, 80, 0), (480, 480, 127, 70, 0), (0, 120, 38, 90, 1)],
+        tracks=[Track("Flute", 73), Track("Kit", is_drum=True)], keys=[(0, 0, False), (480, -3, True)],
+    )  # fmt: skip
+    down = score.transpose(-2)
+    assert down.notes.tolist() == [(0, 480, 58, 80, 0), (0, 120, 38, 90, 1), (480, 480, 125, 70, 0)]
+    assert down.keys.tolist() == [(0, -2, False), (480, -5, True)]
+    assert score.transpose(-12).keys.tolist() == score.keys.tolist()
+    assert down.transpose(2).notes.tolist() == score.notes.tolist()
+    with pytest.raises(MidiError, match=r"by -60 to \+0 semitones\. Received: 1\."):
+        score.transpose(1)
+    with pytest.raises(MidiError, match=r"Received: -61"):
+        score.transpose(-61)
+    with pytest.raises(TypeError):
+        score.transpose(0.5)
+
+
+def test_every_key_that_transposing_gives_is_that_much_higher():
+    tonics = {}  # pitch class of the tonic, by fifths
+    for fifths in range(-7, 8):
+        tonics[fifths] = 7 * fifths % 12
+        for semitones in range(-13, 14):
+            moved = Score(keys=[(0, fifths, False)]).transpose(semitones).keys["fifths"][0]
+            assert (7 * int(moved) - tonics[fifths] - semitones) % 12 == 0 and -7 <= moved <= 7
+
+
+@given(first=scores(), second=scores())
+@settings(max_examples=100, deadline=None)
+def test_a_sum_has_both_one_after_the_other(first, second):
+    grid = math.lcm(first.ticks_per_quarter, second.ticks_per_quarter)
+    if grid > 32767:
+        with pytest.raises(MidiError, match=f"which need {grid}"):
+            first + second
+        return
+    both = first + second
+    seam = first.end * (grid // first.ticks_per_quarter)
+    factor = grid // second.ticks_per_quarter
+    assert both.ticks_per_quarter == grid and both.end == seam + second.end * factor
+    assert played(both, grid) == sorted(played(first, grid) + [(n[0] + seam, *n[1:]) for n in played(second, grid)])
+    # Time runs as it did in each, and the other's bars begin at the seam.
+    ticks = np.arange(0, second.end + 1, 100)
+    assert both.seconds(ticks * factor + seam) == pytest.approx(first.duration + second.seconds(ticks))
+    assert both.seconds(np.arange(0, seam + 1, 100)) == pytest.approx(
+        first.seconds(np.arange(0, seam + 1, 100) / (grid // first.ticks_per_quarter))
+    )
+    if second.end:
+        meters = [(tick * factor, *meter) for tick, *meter in second.meters.tolist()]
+        alone = Score(meters=meters, ticks_per_quarter=grid, end=second.end * factor).barlines()
+        lines = both.barlines()
+        assert (lines[lines >= seam] - seam).tolist() == alone.tolist()
+
+
+BARS = st.lists(st.tuples(st.integers(0, 3), st.integers(60, 80), st.integers(1, 127)), max_size=8)
+
+
+@given(first=BARS, second=BARS, meters=st.tuples(*[st.sampled_from([(4, 4), (3, 4), (6, 8)])] * 2), tempo=st.booleans())
+@settings(max_examples=100, deadline=None)
+def test_cutting_a_sum_at_the_seam_gives_both_back(first, second, meters, tempo):
+    made = []
+    for rows, (numerator, denominator) in zip((first, second), meters, strict=True):
+        bar = 4 * 480 * numerator // denominator
+        made.append(
+            Score(
+                notes=[(beat * 360, 300, pitch, velocity, 0) for beat, pitch, velocity in rows], tracks=[Track("x", 5)],
+                meters=[(0, numerator, denominator)], tempos=[(0, 400_000 + 100_000 * tempo * len(made))], end=2 * bar,
+            )
+        )  # fmt: skip
+    both = made[0] + made[1]
+    assert both[:2] == made[0]
+    assert both[2:] == made[1]
+
+
+def test_a_sum_finds_the_tracks_of_the_same_name_and_adds_the_others():
+    first = Score(notes=[(0, 10, 60, 80, 0)], tracks=[Track("a", 1, channel=3), Track("b")], end=1920)
+    second = Score(
+        notes=[(0, 10, 61, 80, 0), (0, 10, 62, 80, 1), (0, 10, 63, 80, 2)],
+        tracks=[Track("b"), Track("a", 2, channel=3), Track("b")],
+    )
+    both = first + second
+    assert both.tracks == (Track("a", 1), Track("b"), Track("a", 2), Track("b"))
+    assert [t.channel for t in both.tracks] == [3, -1, -1, -1]
+    assert both.notes[["pitch", "track"]].tolist() == [(60, 0), (61, 1), (62, 2), (63, 3)]
+
+
+def test_a_sum_states_at_the_seam_what_the_other_takes_for_granted():
+    first = Score(
+        notes=[(0, 480, 60, 80, 0)], tracks=[Track()], tempos=[(0, 250_000)], meters=[(0, 3, 4), (9999, 2, 4)],
+        pedals=[(0, 5000, 0), (2000, 9, 0)], keys=[(0, 1, False), (1440, 2, True)], end=1440,
+    )  # fmt: skip
+    second = Score(notes=[(0, 480, 60, 80, 0)], tracks=[Track()], ticks_per_quarter=240, pedals=[(0, 100, 0)])
+    both = first + second
+    assert both.ticks_per_quarter == 480 and both.end == 1440 + 960
+    assert both.tempos.tolist() == [(0, 250_000), (1440, 500_000)]
+    assert both.meters.tolist() == [(0, 3, 4), (1440, 4, 4)]
+    assert both.keys.tolist() == [(0, 1, False)]
+    assert both.pedals.tolist() == [(0, 1440, 0), (1440, 200, 0)]
+    assert (second + second).tempos.tolist() == [] and (second + second).meters.tolist() == [(480, 4, 4)]
+
+
+def test_a_sum_too_fine_too_long_or_of_something_else_is_refused():
+    with pytest.raises(MidiError, match=r"Received: 480 and 997, which need 478560.*encoder\.quantise"):
+        Score() + Score(ticks_per_quarter=997)
+    with pytest.raises(MidiError, match="must end before tick 2147483647"):
+        Score(end=2**30) + Score(end=2**30)
+    with pytest.raises(MidiError, match="must end before tick 2147483647"):
+        Score(end=2**30) + Score(ticks_per_quarter=960)
+    with pytest.raises(TypeError):
+        Score() + 1

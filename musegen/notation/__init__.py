@@ -1,4 +1,4 @@
-"""Written music (MusicXML, ABC, Humdrum) as a `Score`, read through music21.
+"""Written music (MusicXML, ABC, Humdrum) as a `Score`, read through music21, and back to its streams.
 
 What is on the page and what is in the score:
 
@@ -24,6 +24,7 @@ music21 is imported when a function needs it, so that importing this package cos
 from musegen.notation.abc import parse_abc, split_abc
 from musegen.notation.files import NOTATION_SUFFIXES, load_notation, parse_file, read_text
 from musegen.notation.streams import from_music21
+from musegen.notation.writing import to_music21
 
 __all__ = [
     "NOTATION_SUFFIXES",
@@ -33,4 +34,5 @@ __all__ = [
     "parse_file",
     "read_text",
     "split_abc",
+    "to_music21",
 ]
