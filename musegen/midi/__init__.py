@@ -5,19 +5,37 @@ where every event and its channel matter, pretty_midi is the type people exchang
 """
 
 from musegen.midi.appending import append
-from musegen.midi.reading import MidiSource, from_mido, from_pretty_midi, from_symusic, load_mido, read
-from musegen.midi.writing import save, to_mido, to_pretty_midi, write
+from musegen.midi.exchange import to_pretty_midi, to_symusic
+from musegen.midi.gathering import gather
+from musegen.midi.reading import (
+    MidiSource,
+    from_mido,
+    from_pretty_midi,
+    from_symusic,
+    load_mido,
+    parse,
+    read,
+    read_bytes,
+)
+from musegen.midi.sound import audio, render
+from musegen.midi.writing import save, to_mido, write
 
 __all__ = [
     "MidiSource",
     "append",
+    "audio",
     "from_mido",
     "from_pretty_midi",
     "from_symusic",
+    "gather",
     "load_mido",
+    "parse",
     "read",
+    "read_bytes",
+    "render",
     "save",
     "to_mido",
     "to_pretty_midi",
+    "to_symusic",
     "write",
 ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,21 +11,10 @@ from musegen.score import Score, Track
 
 if TYPE_CHECKING:
     import mido
-    import pretty_midi
 
-__all__ = ["chunk", "note_events", "pedal_events", "save", "to_mido", "to_pretty_midi", "write"]
+__all__ = ["chunk", "note_events", "pedal_events", "save", "to_mido", "write"]
 
 FINE_TICKS = 480  # files get at least this many ticks per quarter: some programs read fewer badly
-
-
-def to_pretty_midi(score: Score) -> pretty_midi.PrettyMIDI:
-    """Return `score` as a `pretty_midi.PrettyMIDI`, through the same bytes that `write` writes."""
-    import pretty_midi
-
-    buffer = io.BytesIO()
-    to_mido(score).save(file=buffer)
-    buffer.seek(0)
-    return pretty_midi.PrettyMIDI(buffer)
 
 
 def write(score: Score, path: str | Path, *, force: bool = False) -> None:
