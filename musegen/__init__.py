@@ -19,7 +19,9 @@ if TYPE_CHECKING:
         MusegenError,
         TrainingError,
     )
+    from musegen.reading import read
     from musegen.score import Score, Track
+    from musegen.store import Store, ingest
     from musegen.training import train
 
 _HOME = {
@@ -37,8 +39,11 @@ _HOME = {
     "MidiError": "errors",
     "MusegenError": "errors",
     "TrainingError": "errors",
+    "read": "reading",
     "Score": "score",
     "Track": "score",
+    "Store": "store",
+    "ingest": "store",
     "train": "training",
 }
 
@@ -54,11 +59,14 @@ __all__ = [
     "MusegenError",
     "SamplerConfig",
     "Score",
+    "Store",
     "Track",
     "TrainingConfig",
     "TrainingError",
     "compose",
+    "ingest",
     "load",
+    "read",
     "train",
 ]
 __version__ = "0.1.0"

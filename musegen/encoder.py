@@ -2,32 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from html import escape
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from musegen import metric, notation, performance
-from musegen.config import EncoderConfig
+from musegen import checkpoint, metric, performance
+from musegen.bulk import Encoded, bundled, encode_files, load
+from musegen.bundle import Bundle
+from musegen.config import EncoderConfig, require
 from musegen.errors import EncodingError
-from musegen.midi import MidiSource, read
+from musegen.events import Events
+from musegen.files import atomic_path, refuse_to_overwrite
+from musegen.midi import MidiSource
+from musegen.reading import read
+from musegen.report import Report, diagnose
 from musegen.score import Score
-from musegen.vocabulary import Event, Tokens, Vocabulary
+from musegen.vocabulary import Tokens, Vocabulary
 
 __all__ = ["Encoder"]
 
+FORMAT = 1  # of saved settings
+TOKENS_AT_ONCE = 65_536  # decoded together: more would not fit in a processor's cache
 
-class _Codec(NamedTuple):
-    quantise: Callable[[Score, Vocabulary], Score]
-    encode: Callable[[Score, Vocabulary], Tokens]
-    decode: Callable[[Tokens, Vocabulary], Score]
+
+class Codec(NamedTuple):
+    quantise: Callable[[Bundle, Vocabulary], Bundle]
+    encode: Callable[[Bundle, Vocabulary], tuple[Tokens, NDArray[np.int64]]]
+    decode: Callable[[Tokens, NDArray[np.int64], Vocabulary], Bundle]
 
 
 _CODECS = {
-    "metric": _Codec(metric.quantise, metric.encode, metric.decode),
-    "performance": _Codec(performance.quantise, performance.encode, performance.decode),
+    "metric": Codec(metric.quantise, metric.encode, metric.decode),
+    "performance": Codec(performance.quantise, performance.encode, performance.decode),
 }
 
 
@@ -60,7 +71,7 @@ position 12, pitch 62, duration 6, position 18, pitch 64, duration 6, end
         """Build the vocabulary."""
         self.config = config or EncoderConfig()
         self.vocabulary = Vocabulary(self.config)
-        self._codec = _CODECS[self.config.encoding]
+        self.codec = _CODECS[self.config.encoding]
 
     def __repr__(self) -> str:
         """Show the settings and the vocabulary's size."""
@@ -73,7 +84,7 @@ position 12, pitch 62, duration 6, position 18, pitch 64, duration 6, end
             MidiError: `source` cannot be read.
             EncodingError: It has more tracks than the encoding has parts.
         """
-        return self._codec.quantise(_read(source), self.vocabulary)
+        return self.codec.quantise(_bundle(source), self.vocabulary).scores()[0]
 
     def encode(self, source: MidiSource) -> Tokens:
         """Return the tokens of a piece, `int32[T]`, from `start` to `end`.
@@ -86,7 +97,49 @@ position 12, pitch 62, duration 6, position 18, pitch 64, duration 6, end
             MidiError: `source` cannot be read.
             EncodingError: It has more tracks than the encoding has parts.
         """
-        return self._codec.encode(self.quantise(source), self.vocabulary)
+        return self.codec.encode(self.codec.quantise(_bundle(source), self.vocabulary), self.vocabulary)[0]
+
+    def report(self, source: MidiSource) -> Report:
+        """Return what this encoding would lose on a piece, and which settings would lose less.
+
+        A piece that the encoding cannot carry has a report, too, which says why.
+
+        >>> from musegen import Score, Track
+        >>> late = Score(notes=[(0, 480, 60, 90, 0), (490, 480, 62, 90, 0)], tracks=[Track()])
+        >>> print(Encoder().report(late).onset.ms)
+        Spread(mean=5.208333, median=5.208333, max=10.416667)
+
+        Args:
+            source: As for `encode`. What a file holds beside its music is counted where it is a path or bytes.
+
+        Raises:
+            MidiError: `source` cannot be read.
+        """
+        return diagnose(source, self)
+
+    def encode_files(self, paths: Iterable[str | Path], *, workers: int = 1) -> Iterator[Encoded]:
+        """Encode many files, several times as fast as one by one.
+
+        >>> for path, tokens, error in Encoder().encode_files(["missing.mid"]):
+        ...     print(f"{path}: {len(tokens)} tokens, {type(error).__name__}")
+        missing.mid: 0 tokens, MidiError
+
+        Results come while the work goes on, in the order of `paths`, and nothing but some hundreds of files
+        is ever held. A file that cannot be read or carried is a result with an `error`, and stops nothing.
+
+        Args:
+            paths: MIDI files or written music; taken as they are needed.
+            workers: Processes to share the work. With more than one, a script must keep what it does
+                behind `if __name__ == "__main__":`, and a file that crashes the reader costs one result.
+
+        Yields:
+            `(path, tokens, error)`: `int32[T]` and None, or no tokens and the `MidiError` or `EncodingError`.
+
+        Raises:
+            ConfigError: `workers` is not at least 1.
+        """
+        require(workers >= 1, "workers must be >= 1", workers, "Use os.cpu_count() for all cores.")
+        return encode_files(paths, self, workers)
 
     def decode(self, tokens: NDArray[Any]) -> Score:
         """Return the music of tokens, `int[T]`; any prefix of an encoding will do.
@@ -94,21 +147,107 @@ position 12, pitch 62, duration 6, position 18, pitch 64, duration 6, end
         Raises:
             EncodingError: An id is not in the vocabulary, or an event stands where it cannot.
         """
-        checked = self.vocabulary.check(tokens)
+        return self.decode_many([tokens])[0]
+
+    def decode_many(self, sequences: Sequence[NDArray[Any]]) -> list[Score]:
+        """Return the music of many sequences of tokens, several times as fast as one by one.
+
+        Args:
+            sequences: `int[T]` each, as for `decode`.
+
+        Raises:
+            EncodingError: An id is not in the vocabulary, or an event stands where it cannot.
+        """
+        nothing = self.codec.quantise(Bundle.of([Score()]), self.vocabulary).scores()[0]
+        scores = [nothing] * len(sequences)
+        whole = [index for index, tokens in enumerate(sequences) if len(tokens)]
+        for some in _runs(whole, [len(sequences[index]) for index in whole], TOKENS_AT_ONCE):
+            tokens, starts = self.vocabulary.joined([sequences[index] for index in some])
+            for index, score in zip(some, self.codec.decode(tokens, starts, self.vocabulary).scores(), strict=True):
+                scores[index] = score
+        return scores
+
+    def events(self, tokens: NDArray[Any]) -> Events:
+        """Return what each token means: a list that prints itself with a line for each moment.
+
+        Raises:
+            EncodingError: An id is not in the vocabulary.
+        """
+        return Events(self.vocabulary.event(int(token)) for token in np.asarray(tokens))
+
+    @classmethod
+    def from_checkpoint(cls, name_or_path: str | Path) -> Encoder:
+        """Return the encoder that a checkpoint was trained with.
+
+        Args:
+            name_or_path: The name of a shipped checkpoint, such as `folk`, or a directory.
+
+        Raises:
+            CheckpointError: There is no such checkpoint, or it is damaged.
+        """
+        return cls(checkpoint.load(name_or_path).encoder)
+
+    def save(self, path: str | Path, *, force: bool = False) -> None:
+        """Write the settings as JSON.
+
+        Raises:
+            MusegenError: `path` exists and `force` is false, or it cannot be written.
+        """
+        refuse_to_overwrite(Path(path), force)
+        settings = {"format": FORMAT, "encoder": self.config.to_dict(), "vocabulary": self.vocabulary.fingerprint}
+        with atomic_path(Path(path)) as temporary:
+            temporary.write_text(json.dumps(settings, indent=2) + "\n")
+
+    @classmethod
+    def load(cls, path: str | Path) -> Encoder:
+        """Return the encoder that `save` wrote.
+
+        Raises:
+            EncodingError: It is not such a file, or a version of musegen with another vocabulary wrote it.
+            ConfigError: It holds settings that are unknown or out of range.
+        """
         try:
-            return self._codec.decode(checked, self.vocabulary)
-        except ValueError as error:  # tokens in legal order that still describe no music
-            raise EncodingError(f"these tokens are not music: {error}") from error
+            settings = json.loads(Path(path).read_text())
+            format_number, config, fingerprint = (settings[key] for key in ("format", "encoder", "vocabulary"))
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise EncodingError(
+                f"expected a file that Encoder.save wrote. Received: {path}, {error!r}. Save it again."
+            ) from error
+        encoder = cls(EncoderConfig.from_dict(config))
+        if format_number != FORMAT or encoder.vocabulary.fingerprint != fingerprint:
+            raise EncodingError(
+                f"{path} was written by a version of musegen with another vocabulary. "
+                "Use that version, or save it again."
+            )
+        return encoder
 
-    def events(self, tokens: NDArray[Any]) -> list[Event]:
-        """Return what each token means."""
-        return [self.vocabulary.event(int(token)) for token in np.asarray(tokens)]
+    def _repr_html_(self) -> str:
+        """Draw the settings and the table of events for a notebook."""
+        first, blocks = self.vocabulary.first, self.vocabulary.blocks
+        rows = "".join(
+            f"<tr><td>{kind}</td><td>{first[kind]}&nbsp;–&nbsp;{first[kind] + size - 1}</td><td>{size}</td></tr>"
+            for kind, size in blocks.items()
+        )
+        settings = ", ".join(f"{name}={value!r}" for name, value in self.config.to_dict().items())
+        return (
+            f"<b>Encoder</b>: {len(self.vocabulary)} tokens<br><small>{escape(settings)}</small>"
+            f"<table><tr><th>event</th><th>tokens</th><th>number</th></tr>{rows}</table>"
+        )
 
 
-def _read(source: Any) -> Score:
-    """Return the score of anything `encode` takes; music21 has many classes, so it is told by package."""
-    if type(source).__module__.startswith("music21."):
-        return notation.from_music21(source)
-    if isinstance(source, str | Path) and Path(source).suffix.lower() in notation.NOTATION_SUFFIXES:
-        return notation.load_notation(source)
-    return read(source)
+def _runs(items: list[int], sizes: list[int], most: int) -> Iterator[list[int]]:
+    """Yield the items in runs whose sizes sum to about `most`."""
+    run, total = [], 0
+    for item, size in zip(items, sizes, strict=True):
+        run.append(item)
+        total += size
+        if total >= most:
+            yield run
+            run, total = [], 0
+    if run:
+        yield run
+
+
+def _bundle(source: Any) -> Bundle:
+    """Return the columns of anything `encode` takes."""
+    return bundled([load(source)]) if isinstance(source, str | Path) else Bundle.of([read(source)])

@@ -114,10 +114,14 @@ class Reading:
         )
         onset = np.maximum(added["onset"], free[channels[added["track"]], added["pitch"]])
         offset = added["onset"].astype(np.int64) + added["duration"]
-        out = added.copy()
+        out: Table = added.copy()
         out["onset"], out["duration"] = onset, offset - onset
         out = out[offset > onset]
-        return np.sort(without_overlaps(out, channels[out["track"]]), order=["onset", "track", "pitch"])
+        out = out[np.lexsort((out["pitch"], out["track"], out["onset"]))]
+        onset, duration = out["onset"].astype(np.int64), out["duration"].astype(np.int64)
+        stays, out["duration"] = without_overlaps(channels[out["track"]] * 128 + out["pitch"], onset, duration)
+        out = out[stays]
+        return out
 
 
 def read_primer(primer: Score, encoder: Encoder) -> Reading:

@@ -34,26 +34,22 @@ velocity                  0 … 31         loudness of the notes that follow
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from musegen.config import EncoderConfig
 from musegen.errors import EncodingError
+from musegen.events import MAX_BAR_QUARTERS, METERS, Event
 
 __all__ = ["MAX_BAR_QUARTERS", "METERS", "Event", "Tokens", "Vocabulary"]
 
 Tokens = NDArray[np.int32]
 
-MAX_BAR_QUARTERS = 8  # Longest bar and longest duration token, in quarters.
 MAX_SHIFT = 100  # Longest time_shift, in steps of 10 ms.
-
-METERS: tuple[tuple[int, int], ...] = tuple(
-    (numerator, denominator) for denominator in (1, 2, 4, 8, 16) for numerator in range(1, 2 * denominator + 1)
-)
-"""Meters of at most 8 quarters, with a bar that is a whole number of sixteenths."""
 
 FOLLOWS: dict[str, str] = {
     "start": "bar end",
@@ -80,22 +76,6 @@ PERFORMANCE_FOLLOWS: dict[str, str] = {
     "velocity": "note_on",
     "end": "",
 }
-
-
-class Event(NamedTuple):
-    """What a token means."""
-
-    kind: str
-    value: int
-
-    def __str__(self) -> str:
-        """Write the event as people read it: `pitch 60`, `bar`."""
-        if self.kind in ("bar", "hold", "start", "end"):
-            return self.kind
-        if self.kind == "time_signature":
-            return "time_signature {}/{}".format(*METERS[self.value])
-        steps = 1 if self.kind in ("duration", "time_shift") else 0
-        return f"{self.kind} {self.value + steps}"
 
 
 class Vocabulary:
@@ -195,6 +175,17 @@ class Vocabulary:
         """`int64[tempos]`: microseconds per quarter, from 20 to 300 bpm in equal ratios."""
         return np.round(6e7 / np.geomspace(20, 300, self.config.tempos)).astype(np.int64)
 
+    def tempo_bins(self, microseconds: NDArray[Any]) -> NDArray[np.int64]:
+        """Return the index in `tempo_values` of the nearest ratio to each tempo (microseconds per quarter)."""
+        out: NDArray[np.int64] = self._tempo_borders.searchsorted(-microseconds)
+        return out
+
+    @cached_property
+    def _tempo_borders(self) -> NDArray[np.float64]:
+        """Minus the microseconds at which the nearest tempo changes: ascending."""
+        out: NDArray[np.float64] = -np.sqrt(self.tempo_values[1:] * self.tempo_values[:-1])
+        return out
+
     def velocity_bins(self, velocities: NDArray[Any]) -> NDArray[np.int64]:
         """Return the loudness step of each MIDI velocity (1–127)."""
         return velocities.astype(np.int64) * self.config.velocities // 128
@@ -206,6 +197,11 @@ class Vocabulary:
         bins = self.velocity_bins(velocities)
         members = (velocities[bins == b] for b in range(self.config.velocities))
         return np.array([m[len(m) // 2] for m in members], np.int64)
+
+    @cached_property
+    def kept_velocities(self) -> NDArray[np.int64]:
+        """`int64[128]`: for each MIDI velocity the one that stands for its loudness step."""
+        return self.velocity_values[self.velocity_bins(np.arange(128))]
 
     @cached_property
     def fingerprint(self) -> str:
@@ -227,15 +223,35 @@ class Vocabulary:
                 f"tokens must be 0 to {len(self) - 1}. Received: {out.min()} to {out.max()}. "
                 "Use the encoder that made them."
             )
-        kinds = self.kinds[out]
-        wrong = np.flatnonzero(~self.follows[kinds[:-1], kinds[1:]])
-        if out.size and kinds[0] != self.kind("start"):
+        if out.size and out[0] != self.first["start"]:
             raise EncodingError(f"the first event must be start. Received: {self.event(int(out[0]))}.")
+        wrong = self._misplaced(self.kinds[out])
         if wrong.size:
             at = int(wrong[0])
             a, b = self.event(int(out[at])), self.event(int(out[at + 1]))
             raise EncodingError(f"token {at + 1}: '{b}' cannot follow '{a}'. Use the encoder that made the tokens.")
         return out.astype(np.int32)
+
+    def joined(self, sequences: Sequence[NDArray[Any]]) -> tuple[Tokens, NDArray[np.int64]]:
+        """Return sequences end to end after the checks of `check`, `int32[T]`, and where each starts, `int64[N]`.
+
+        Raises:
+            EncodingError: As `check` does.
+        """
+        starts = np.cumsum([0, *map(len, sequences[:-1])])
+        try:
+            out = np.concatenate(sequences)
+            wrong = self._misplaced(self.kinds[out.astype(np.uint64)])  # unsigned: negative ids are too large
+            begun = np.issubdtype(out.dtype, np.integer) and (out[starts] == self.first["start"]).all()
+            if begun and np.isin(wrong + 1, starts).all():  # from one sequence to the next, anything
+                return out.astype(np.int32), starts
+        except (IndexError, TypeError, ValueError):
+            pass  # one of them is at fault: `check` says what is wrong
+        return np.concatenate([self.check(tokens) for tokens in sequences]), starts
+
+    def _misplaced(self, kinds: NDArray[np.int8]) -> NDArray[np.int64]:
+        """Return the indices of kinds after which another than the next may come."""
+        return (~self.follows[kinds[:-1], kinds[1:]]).nonzero()[0]
 
 
 def _metric_blocks(config: EncoderConfig) -> dict[str, int]:

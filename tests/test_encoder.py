@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 import musegen.encoder
 import musegen.vocabulary
-from musegen import Encoder, EncoderConfig, EncodingError, MidiError, Score, Track
+from musegen import Encoder, EncoderConfig, EncodingError, Score, Track
 from musegen.metric import supported_meter
 from musegen.notation import parse_abc
 from musegen.vocabulary import METERS
@@ -148,7 +148,7 @@ def test_music_too_long_for_the_grid_is_refused():
     endless = Score(notes=[(2**31 - 9, 1, 60, 80, 0)], tracks=[Track()], ticks_per_quarter=1)
     with pytest.raises(EncodingError, match="stray event"):
         Encoder().encode(endless)
-    with pytest.raises(MidiError, match="more than 1000000 bars"):
+    with pytest.raises(EncodingError, match="at most 1000000 bars"):
         Encoder().encode(Score(notes=[(2**31 - 9, 1, 60, 80, 0)], tracks=[Track()], ticks_per_quarter=24))
 
 
@@ -171,3 +171,12 @@ def test_a_fingerprint_tells_vocabularies_apart():
 def test_worked_examples(module):
     result = doctest.testmod(module)
     assert result.attempted > 0 and result.failed == 0
+
+
+def test_a_meter_stated_again_a_moment_later_changes_nothing():
+    notes, tracks = [(0, 4800, 60, 80, 0)], [Track()]
+    once, twice, thrice = (
+        Score(notes=notes, tracks=tracks, meters=meters)
+        for meters in ([(0, 4, 4)], [(0, 4, 4), (10, 4, 4)], [(0, 3, 4), (10, 4, 4), (20, 4, 4)])
+    )
+    assert Encoder().quantise(twice) == Encoder().quantise(once) == Encoder().quantise(thrice)

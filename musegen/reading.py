@@ -1,0 +1,31 @@
+"""Music from anything that holds some."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from musegen import midi, notation
+from musegen.score import Score
+
+__all__ = ["read"]
+
+
+def read(source: Any) -> Score:
+    """Return the music of a file, or of an object of another library.
+
+    >>> read(Score(end=480))
+    Score(0 notes, 0 tracks, 480 ticks at 480 per quarter)
+
+    Args:
+        source: A path to a MIDI file or to written music (MusicXML, ABC), the bytes of a MIDI file,
+            a `Score`, `pretty_midi.PrettyMIDI`, `mido.MidiFile`, `symusic` score or music21 stream.
+
+    Raises:
+        MidiError: There is no such file, or it cannot be read; the message says where it is at fault.
+    """
+    if type(source).__module__.startswith("music21."):  # which has many classes of streams
+        return notation.from_music21(source)
+    if isinstance(source, str | Path) and str(source).lower().endswith(tuple(notation.NOTATION_SUFFIXES)):
+        return notation.load_notation(source)
+    return midi.read(source)
