@@ -14,8 +14,8 @@ from musegen.cli import main
 def test_public_names_are_these_and_all_exist():
     assert musegen.__all__ == [
         "CheckpointError", "Composer", "ConfigError", "Encoder", "EncoderConfig", "EncodingError", "MidiError",
-        "ModelConfig", "MusegenError", "SamplerConfig", "Score", "Track", "TrainingConfig", "TrainingError",
-        "compose", "load", "train",
+        "ModelConfig", "MusegenError", "SamplerConfig", "Score", "Store", "Track", "TrainingConfig", "TrainingError",
+        "compose", "ingest", "load", "read", "train",
     ]  # fmt: skip
     for name in musegen.__all__:
         assert getattr(musegen, name).__doc__, name
@@ -28,6 +28,8 @@ def test_public_names_are_these_and_all_exist():
     "code",
     [
         "import musegen",
+        "from musegen import Store, ingest",
+        "from musegen.cli import main; main(['encode', '--help'], standalone_mode=False)",
         "from musegen import Encoder, Score, Composer, compose, load; Encoder()",
         "from musegen.cli import main; main(['--help'], standalone_mode=False)",
         "from musegen.cli import main; main(['compose', '--help'], standalone_mode=False)",
@@ -52,7 +54,7 @@ def test_composing_does_not_import_tensorflow(checkpoints, tmp_path):
 
 
 def test_every_command_and_option_is_documented():
-    assert sorted(main.commands) == ["compose", "corpus", "train"]
+    assert sorted(main.commands) == ["compose", "corpus", "doctor", "encode", "train"]
     for name, command in main.commands.items():
         help_text = CliRunner().invoke(main, [name, "--help"]).output
         assert command.help and command.get_short_help_str() and "Usage:" in help_text

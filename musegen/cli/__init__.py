@@ -13,6 +13,8 @@ import click
 from musegen import __version__
 from musegen.cli.compose import compose
 from musegen.cli.corpus import corpus
+from musegen.cli.doctor import doctor
+from musegen.cli.encode import encode
 from musegen.cli.train import train
 from musegen.errors import MusegenError
 
@@ -38,10 +40,14 @@ def main() -> None:
     musegen compose tune.mid            continue a tune
     musegen compose --new               compose from nothing
     musegen corpus ryansMammoth -o DIR  get music to train on
+    musegen encode DIR -o STORE         turn folders of music into tokens
     musegen train DIR -o CHECKPOINT     train a model on your own music
+    musegen doctor tune.mid             see what its tokens would lose
     """  # noqa: D301  (click takes the backspace character for "leave these lines as they are")
 
 
 main.add_command(compose)
 main.add_command(corpus)
+main.add_command(doctor)
+main.add_command(encode)
 main.add_command(train)
