@@ -6,13 +6,13 @@ the file that it cannot lose it from:
 | in the file                             | symusic            | in the copy                           |
 |-----------------------------------------|--------------------|---------------------------------------|
 | a note without its off                  | drops it           | ends with its chunk                   |
-| the first pedal of channels 2 to 16     | is down from tick 0| is lifted there                       |
 | more track chunks than the header counts| drops them         | are counted                           |
 | a header longer than 6 bytes            | refuses it         | has 6                                 |
 
 What it would misread besides, `screening` finds, and what it refuses, it refuses in its own words.
 Such a file takes the slow way: `structure.walk` reads it event by event, and says what is wrong and
-where, or mends it.
+where, or mends it. What it adds, the pedal's first time on channels 2 to 16 from tick 0, is mended
+behind it.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ import numpy as np
 
 from musegen.errors import MidiError
 from musegen.midi.container import Layout, layout_of
-from musegen.midi.screening import FAR, is_tame, looks_tame
+from musegen.midi.screening import LONG, is_tame, looks_tame
 from musegen.midi.structure import walk
 from musegen.midi.tables import END_OF_TRACK, MAX_TRACKS, SUSTAIN
 from musegen.score import KEY, METER, NOTE, PEDAL, TEMPO, Score, Track, columns, table
@@ -33,9 +33,8 @@ __all__ = ["from_symusic", "parse"]
 
 _TRACK = Struct(">4sI")
 _SPARE = bytes(8)  # behind the last chunk, so that no parser's look ahead leaves the buffer
-_FIRST_CONTROL = b"\xb1"
-_STATUSES = bytes((*range(0x90, 0xA0), *range(0xB1, 0xC0)))  # note-ons, and controls of channels 2 to 16
-_NO_STATUSES = bytes(byte for byte in range(256) if byte not in _STATUSES)
+_NOTE_ONS, _CONTROLS = bytes(range(0x90, 0xA0)), bytes(range(0xB1, 0xC0))  # controls of channels 2 to 16
+_OTHERS = {wanted: bytes(byte for byte in range(256) if byte not in wanted) for wanted in (_NOTE_ONS, _CONTROLS)}
 
 # In place of an end of track: a meta event of its length, without effect. Should those three bytes have
 # been the last of another event's payload, what follows is still read as it is meant. Should an event
@@ -65,38 +64,36 @@ def parse(data: bytes, name: str) -> Any:
 
     read: Any = symusic.Score.from_midi
     layout = layout_of(data, name)
-    chunks, statuses, score = _quickly(data, layout, read)
+    chunks, score = _quickly(data, layout, read)
     if score is None:
         chunks = _rewritten(data, layout, name)
-        statuses = [_statuses(events) for events in chunks]
         try:
             score = read(_file(layout, chunks))
         except Exception as error:
             raise MidiError(f"{name} is not a readable MIDI file: {error}. Export it again.") from error
-    if max(statuses) >= _FIRST_CONTROL and any(_is_early(track.pedals) for track in score.tracks):
-        lifted = [_lifts(found) + events for found, events in zip(statuses, chunks, strict=True)]
-        return _without_first_pedals(read(_file(layout, lifted)))
+    early = [index for index, track in enumerate(score.tracks) if track.pedals and track.pedals[0].time == 0]
+    if early and not _mend_first_pedals(score, early):
+        return _without_first_pedals(read(_file(layout, [_lifts(events) + events for events in chunks])))
     return score
 
 
-def _quickly(data: bytes, layout: Layout, read: Any) -> tuple[list[bytes], list[bytes], Any]:
-    """Return the chunks of a copy of the file, their statuses, and what symusic reads: None if that will not do."""
+def _quickly(data: bytes, layout: Layout, read: Any) -> tuple[list[bytes], Any]:
+    """Return the chunks of a copy of the file, and what symusic reads of it: None if that will not do."""
     chunks = _cut(data, layout)
     left_out = looks_tame(_NOTHING.join([*chunks, b""]))
     if not chunks or (left_out < 0 and not is_tame(data, layout)):
-        return [], [], None
-    statuses = [_statuses(events) for events in chunks]
-    chunks = [events + _closing(found) for events, found in zip(chunks, statuses, strict=True)]
+        return [], None
+    chunks = [events + _closing(_statuses(events, _NOTE_ONS)) for events in chunks]
     try:
         score = read(_file(layout, chunks))
     except Exception:  # symusic raises RuntimeError, ValueError and others of its own
-        return [], [], None  # the slow way says what is wrong, and where
-    if score.end() >= FAR:
-        return [], [], None  # a note is never released; the slow way finds out where it ends
+        return [], None  # the slow way says what is wrong, and where
+    if score.end() >= LONG:
+        return [], None  # a note is never released: the slow way finds out where it ends; or a file very long indeed
     found = len(score.tempos) + len(score.key_signatures)
     if left_out >= 0 and found != left_out and not is_tame(data, layout):
-        return [], [], None
-    return chunks, statuses, score
+        return [], None
+    return chunks, score
 
 
 def _cut(data: bytes, layout: Layout) -> list[bytes]:
@@ -111,35 +108,54 @@ def _cut(data: bytes, layout: Layout) -> list[bytes]:
     return chunks
 
 
-def _statuses(events: bytes) -> bytes:
-    """Return those of `_STATUSES` that are in a chunk, or that other bytes look like, each once, the last first."""
-    found = events.translate(None, _NO_STATUSES)
+def _statuses(events: bytes, wanted: bytes) -> bytes:
+    """Return those of the wanted statuses that are in a chunk, or that other bytes look like, each once."""
+    found = events.translate(None, _OTHERS[wanted])
     first = found[:1]
-    return first if found.count(first) == len(found) else bytes(sorted(set(found), reverse=True))
+    return first if found.count(first) == len(found) else bytes(sorted(set(found)))
 
 
-def _closing(statuses: bytes) -> bytes:
+def _closing(note_ons: bytes) -> bytes:
     """Return what stands for an end of track: very far behind it, a note-off for every pitch, and the end.
 
     A note-off without a note does nothing: where all notes are released, the music is the same.
     Where one is not, the music ends `FAR` behind its end or later.
 
     Args:
-        statuses: As `_statuses` returns them: those of the channels that have notes count.
+        note_ons: Statuses of the channels that have notes.
     """
-    return _BARRIER + b"\0".join([*[_OFFS[status] for status in statuses if status < 0xA0], END_OF_TRACK])
+    return _BARRIER + b"\0".join([*[_OFFS[status] for status in note_ons], END_OF_TRACK])
 
 
-def _lifts(statuses: bytes) -> bytes:
-    """Return events that lift the pedal of each channel at tick 0, in place before a chunk's own.
+def _mend_first_pedals(score: Any, early: list[int]) -> bool:
+    """Let the first pedal of some tracks begin where it is pressed, in place; say whether that is known.
+
+    On channels 2 to 16 symusic takes the pedal to be down from the start until it is first lifted. Where
+    it was pressed, the track's controls say, unless that was before a program change: in another track.
+    """
+    pressed = []
+    for track in score.tracks:
+        controls = track.controls.numpy()
+        pressed.append(controls["time"][(controls["number"] == SUSTAIN) & (controls["value"] >= 64)][:1])
+    first = np.concatenate(pressed).min(initial=LONG)
+    pedals = [score.tracks[index].pedals for index in early]
+    if any(len(pressed[index]) == 0 or first < pressed[index][0] for index in early):
+        return False
+    if any(pressed[index][0] >= rows[0].duration for index, rows in zip(early, pedals, strict=True)):
+        return False
+    for index, rows in zip(early, pedals, strict=True):
+        down = int(pressed[index][0])
+        rows[0].time, rows[0].duration = down, rows[0].duration - down
+    return True
+
+
+def _lifts(events: bytes) -> bytes:
+    """Return events that lift the pedal of each channel of a chunk at tick 0, to be put before its own.
 
     Only for events that symusic has read before: running status from these would hide that there
     is none in the chunk.
-
-    Args:
-        statuses: As `_statuses` returns them: those of control changes count.
     """
-    return b"".join(bytes((0, status, SUSTAIN, 0)) for status in statuses if status >= 0xB0)
+    return b"".join(bytes((0, status, SUSTAIN, 0)) for status in _statuses(events, _CONTROLS))
 
 
 def _rewritten(data: bytes, layout: Layout, name: str) -> list[bytes]:
@@ -165,11 +181,6 @@ def _file(layout: Layout, chunks: list[bytes]) -> bytes:
         parts += (_TRACK.pack(b"MTrk", len(chunk)), chunk)
     parts.append(_SPARE)
     return b"".join(parts)
-
-
-def _is_early(pedals: Any) -> bool:
-    """Say whether the first pedal of a track may be one that symusic takes to be down from the start."""
-    return len(pedals) > 0 and pedals[0].time == 0 < pedals[0].duration
 
 
 def _without_first_pedals(score: Any) -> Any:
