@@ -37,7 +37,8 @@ class _Read(NamedTuple):
         """Return the values that were given last, at or before some tokens; 0 if none was in their piece."""
         given = given | self.begins
         where = given.nonzero()[0][given.cumsum()[at] - 1]
-        return self.values(where) * ~self.begins[where]
+        out: Column = self.values(where) * ~self.begins[where]
+        return out
 
     def steps(self, at: Column, vocabulary: Vocabulary) -> Column:
         """Return the steps at which some tokens stand."""

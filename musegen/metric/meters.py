@@ -32,6 +32,8 @@ def quantised_meters(
     """
     sixteenth = vocabulary.config.steps_per_quarter // 4
     piece, tick, index = _stated_meters(bundle)
+    if len(piece) == len(last):
+        return _only_meters(bundle, vocabulary, index, last)
     start = to_steps(tick, of_rows(per_quarter, piece), 4) * sixteenth
     begun = start < last[piece]
     # A meter whose sixteenth comes no sooner than the one after it takes no time, and drops out below.
@@ -56,6 +58,16 @@ def quantised_meters(
         piece, start, index = piece[lasts], start[lasts], index[lasts]
     new = changes(piece, index)
     return Meters(piece[new], start[new], *METER_COLUMNS[:, index[new]]), end
+
+
+def _only_meters(bundle: Bundle, vocabulary: Vocabulary, index: Column, last: Column) -> tuple[Meters, Column]:
+    """Return what `quantised_meters` does of pieces that have one meter each, as most do."""
+    length = vocabulary.meter_steps[index]
+    bars = (last + length - 1) // length
+    if bars.max(initial=0) > MAX_BARS:
+        _refuse_more_bars(bundle, bars)
+    piece = bars.nonzero()[0]
+    return Meters(piece, 0 * piece, *METER_COLUMNS[:, index[piece]]), bars * length
 
 
 def stops(start: Column, final: NDArray[np.bool_], end: Column) -> Column:

@@ -59,7 +59,7 @@ def _quantised_notes(bundle: Bundle, vocabulary: Vocabulary, per_quarter: Column
     config, notes, tracks = vocabulary.config, bundle.notes, bundle.tracks
     if not config.drums and tracks.drum.any():
         notes = take(notes, ~tracks.drum[notes.track])
-    if tracks.number.max(initial=0) >= config.parts:
+    if len(tracks.number) > config.parts and tracks.number.max() >= config.parts:
         _refuse_more_parts(bundle, notes, config.parts)
     per_quarter = of_rows(per_quarter, notes.piece)
     onset = to_steps(notes.onset, per_quarter, config.steps_per_quarter)
@@ -67,8 +67,9 @@ def _quantised_notes(bundle: Bundle, vocabulary: Vocabulary, per_quarter: Column
     duration = np.maximum(offset - onset, 1)
     # Two integers hold a note: one that sorts notes as a score has them, and what comes along. The pieces stay
     # where they are. (At most 64 parts: 6 bits for a track's number.)
-    first_track = tracks.piece.searchsorted(np.arange(len(bundle.end)))[notes.piece]
-    sorts = (moments(notes.piece, onset) << 13) + ((notes.track - first_track) << 7) + notes.pitch
+    number = tracks.number[notes.track]
+    first_track = notes.track - number
+    sorts = (moments(notes.piece, onset) << 13) + (number << 7) + notes.pitch
     comes_along = (duration << 7) + loud(notes.velocity, vocabulary)
     order = sorts.argsort(kind="stable")
     sorts, comes_along = sorts[order], comes_along[order]
@@ -113,7 +114,11 @@ def _quantised_tempos(bundle: Bundle, vocabulary: Vocabulary, per_quarter: Colum
     if not vocabulary.config.tempos:
         return Tempos(piece[:0], tick[:0], microseconds[:0])
     step = to_steps(tick, of_rows(per_quarter, piece), vocabulary.config.steps_per_quarter)
-    counts = (step < end[piece]) & finals(piece, step)  # the last of each step
+    counts = step < end[piece]
+    if len(piece) > len(end):  # else each piece has one tempo
+        counts &= finals(piece, step)  # the last of each step
     piece, step, nearest = piece[counts], step[counts], vocabulary.tempo_bins(microseconds[counts])
+    if len(piece) <= len(end):
+        return Tempos(piece, step, vocabulary.tempo_values[nearest])
     new = changes(piece, nearest)
     return Tempos(piece[new], step[new], vocabulary.tempo_values[nearest[new]])

@@ -68,6 +68,8 @@ def _columns(lists: list[Any], dtype: np.dtype[np.void]) -> tuple[Column, list[C
     if _states_are_known():
         states = [one.__getstate__() for one in lists]
         counts = [len(state) // dtype.itemsize for state in states]  # the count before them is shorter than one
+        if not any(counts):
+            return np.zeros(len(lists), np.int64), [np.zeros(0, np.int64) for _ in fields]
         table = np.frombuffer(b"".join([state[_COUNT:] for state in states]), dtype)
         values = [table[field].astype(np.int64) for field in fields]
     else:
