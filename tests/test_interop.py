@@ -327,3 +327,19 @@ def test_the_encoder_takes_what_the_methods_give():
     tokens = Encoder().encode(PIECE)
     for other in (PIECE.to_mido(), PIECE.to_pretty_midi(), PIECE.to_symusic(), PIECE.to_music21()):
         assert np.array_equal(Encoder().encode(other), tokens), type(other)
+
+
+@pytest.mark.parametrize("unit", ["quarter", "second"])
+def test_symusic_scores_in_other_units_are_brought_to_ticks(tmp_path, unit):
+    piece = Score(
+        notes=[(0, 480, 60, 80, 0), (500, 240, 62, 90, 0)], tracks=[Track("Flute", 73)], tempos=[(0, 400_000)]
+    )
+    piece.save(tmp_path / "piece.mid")
+    ticks = Score.from_symusic(symusic.Score(tmp_path / "piece.mid"))
+    assert Score.from_symusic(symusic.Score(tmp_path / "piece.mid", ttype=unit)) == ticks
+    assert ticks.notes["onset"].tolist() == [0, 500]
+
+
+def test_what_is_no_symusic_score_is_refused():
+    with pytest.raises(MidiError, match=r"expected a symusic score. Received: TrackTick"):
+        Score.from_symusic(symusic.Track())

@@ -193,11 +193,15 @@ def _without_first_pedals(score: Any) -> Any:
 
 
 def from_symusic(score: Any) -> Score:
-    """Return the music of a `symusic` score in ticks (`symusic.core.ScoreTick`).
+    """Return the music of a `symusic` score: in ticks, or brought to ticks from quarters or seconds by symusic.
 
     Raises:
-        MidiError: A value is out of its range, or there are more than 65,535 tracks.
+        MidiError: A value is out of its range, or there are more than 65,535 tracks; or it is no score.
     """
+    if not type(score).__name__.startswith("Score"):
+        raise MidiError(f"expected a symusic score. Received: {type(score).__name__}. Put tracks into a symusic.Score.")
+    if type(score).__name__ != "ScoreTick":
+        score = score.to("tick")
     if len(score.tracks) > MAX_TRACKS:
         raise MidiError(f"at most {MAX_TRACKS:,} tracks were expected. Received: {len(score.tracks):,}. Merge some.")
     tracks, notes, pedals = [], [], []
