@@ -1,26 +1,20 @@
-"""Folders of MIDI to token pieces: read, told apart, split, transposed, and laid out for training."""
+"""Pieces as tokens in memory: transposed, thinned, and laid out for training."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from musegen.encoder import Encoder
 from musegen.errors import MusegenError, TrainingError
-from musegen.midi import read
-from musegen.normalise import pad_pickup
-from musegen.score import Score, Track
+from musegen.score import Track
+from musegen.store import Store, ingest, is_store
 from musegen.vocabulary import Tokens, Vocabulary
 
-__all__ = ["Dataset", "Piece", "load", "same_tunes", "split", "stream", "thinned", "transposed"]
-
-MIDI_SUFFIXES = {".mid", ".midi"}
-SHARED_RUN = 16  # intervals; two pieces with such a run in common count as one tune
+__all__ = ["Dataset", "Piece", "load", "opened", "stream", "thinned", "transposed"]
 
 
 @dataclass(frozen=True)
@@ -28,17 +22,14 @@ class Piece:
     """One piece of music as tokens.
 
     Attributes:
-        name: Its path, relative to the folder it was read from.
+        name: Its path, relative to where the folder lies that it was read from.
         tokens: `int32[T]`, from `start` to `end`.
         tracks: The instruments of its parts.
-        melody: `int16[...]`: intervals between the highest notes, which tell the same tune apart
-            from others in whatever key and tempo.
     """
 
     name: str
     tokens: Tokens
     tracks: tuple[Track, ...]
-    melody: NDArray[np.int16]
 
 
 @dataclass(frozen=True)
@@ -58,113 +49,63 @@ class Dataset:
     skipped: list[tuple[str, str]]
 
 
-def load(
-    folders: list[Path],
+def opened(
+    sources: Sequence[Path],
+    store: Path,
     encoder: Encoder,
     seed: int,
-    held_out: float = 0.05,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
-) -> Dataset:
-    """Read every MIDI file under `folders` and split the pieces.
+) -> Store:
+    """Return the store that is the only source, or one of folders of music.
 
     Args:
-        folders: Folders, searched to any depth.
-        encoder: Turns each file into tokens.
-        seed: Seeds the split.
-        held_out: Share of the pieces in validation, and again in test.
+        sources: A token store; or folders, which are encoded.
+        store: Where folders are encoded to.
+        encoder: Turns files into tokens; what the store must have been made with.
+        seed: Seeds the split of folders.
         on_progress: Called with (files done, files in all).
+
+    Raises:
+        MusegenError: The store was made with other settings, or stands beside other sources.
+    """
+    if not any(map(is_store, sources)):
+        return ingest(sources, store, encoder, seed=seed, on_progress=on_progress)
+    if len(sources) > 1:
+        raise MusegenError(
+            f"expected one token store, or folders of music. Received: {', '.join(map(str, sources))}. "
+            "Encode the folders into one store: musegen encode."
+        )
+    made = Store(sources[0])
+    there, given = made.encoder.config.to_dict(), encoder.config.to_dict()
+    changed = [
+        f"{name} is {there[name]!r} there and {given[name]!r} here" for name in there if there[name] != given[name]
+    ]
+    if changed:
+        raise MusegenError(
+            f"{made.path} was encoded with other settings. Received: {'; '.join(changed)}. Leave the encoder's "
+            "options out, or encode the music anew with these."
+        )
+    return made
+
+
+def load(store: Store) -> Dataset:
+    """Return all pieces of a store.
 
     Raises:
         TrainingError: There is nothing to train on.
     """
-    paths = [(folder, p) for folder in folders for p in sorted(folder.rglob("*")) if p.suffix.lower() in MIDI_SUFFIXES]
-    pieces: list[Piece] = []
-    skipped: list[tuple[str, str]] = []
-    seen: dict[bytes, str] = {}
-    for index, (folder, path) in enumerate(paths):
-        name = f"{folder.name}/{path.relative_to(folder)}"
-        try:
-            piece = _piece(name, pad_pickup(read(path)), encoder)
-        except MusegenError as error:
-            skipped.append((name, str(error)))
-        else:
-            twin = seen.setdefault(piece.tokens.tobytes(), name)
-            if not encoder.vocabulary.notes[piece.tokens].any():
-                skipped.append((name, "no notes"))
-            elif twin != name:
-                skipped.append((name, f"the same notes as {twin}"))
-            else:
-                pieces.append(piece)
-        on_progress(index + 1, len(paths))
-    if len(pieces) < 3:
+    if len(store) < 3:
+        skipped = store.skipped()
         raise TrainingError(
-            f"at least 3 MIDI files with notes are needed to train, validate and test. "
-            f"Received: {len(pieces)} usable of {len(paths)} in {', '.join(map(str, folders))}. "
-            + (f"The first was skipped: {skipped[0][1]}" if skipped else "Try `musegen corpus` for some.")
+            "at least 3 MIDI files with notes are needed to train, validate and test. "
+            f"Received: {len(store)} usable of {len(store) + len(skipped)}. "
+            + (f"The first was skipped: {skipped[0][1]}." if skipped else "Try `musegen corpus` for some.")
         )
     train, validation, test = (
-        [pieces[i] for i in part] for part in split(same_tunes([p.melody for p in pieces]), held_out, seed)
+        [Piece(store.names[i], store.tokens(i), store.tracks(i)) for i in store.split(part).tolist()]
+        for part in ("train", "validation", "test")
     )
-    return Dataset(train, validation, test, skipped)
-
-
-def _piece(name: str, score: Score, encoder: Encoder) -> Piece:
-    kept = encoder.quantise(score)
-    # The last of the notes that begin together is the highest.
-    highest = np.append(np.diff(kept.notes["onset"]) > 0, True)[: len(kept.notes)]
-    top = np.sort(kept.notes, order=["onset", "pitch"])[highest]["pitch"].astype(np.int16)
-    return Piece(name, encoder.encode(kept), score.tracks, np.diff(top))
-
-
-def same_tunes(melodies: list[NDArray[np.int16]]) -> NDArray[np.int64]:
-    """Return a group number per melody, `int64[N]`: those that share a long run of intervals are one.
-
-    Transposition and tempo make no difference. Runs that only repeat notes do not count.
-    """
-    parent = list(range(len(melodies)))
-
-    def root(i: int) -> int:
-        while parent[i] != i:
-            parent[i] = parent[parent[i]]
-            i = parent[i]
-        return i
-
-    first: dict[bytes, int] = {}
-    for index, melody in enumerate(melodies):
-        for at in range(len(melody) - SHARED_RUN + 1):
-            run = melody[at : at + SHARED_RUN]
-            if len(np.unique(run)) > 3:
-                parent[root(index)] = root(first.setdefault(run.tobytes(), index))
-    return np.array([root(i) for i in range(len(melodies))], np.int64)
-
-
-def split(groups: NDArray[np.int64], held_out: float, seed: int) -> tuple[list[int], list[int], list[int]]:
-    """Return the indices of the train, validation and test pieces; no group is divided.
-
-    Groups are drawn in random order; validation and test are filled first, each up to
-    `held_out` of the pieces (at least one), by groups small enough to fit.
-    """
-    rng = np.random.default_rng(seed)
-    wanted = max(1, int(held_out * len(groups)))
-    sizes = Counter(groups.tolist())
-    order = rng.permutation(list(sizes))
-    held: tuple[list[int], list[int]] = ([], [])
-    train: list[int] = []
-    for group in order:
-        members = np.flatnonzero(groups == group).tolist()
-        for bucket in held:
-            if len(bucket) + len(members) <= wanted:
-                bucket.extend(members)
-                break
-        else:
-            train.extend(members)
-    if not train or not all(held):
-        # A handful of files that are all one tune: an honest split does not exist.
-        raise TrainingError(
-            f"the pieces must be of at least 3 different tunes to be split. Received: {len(sizes)} different tune(s) "
-            f"in {len(groups)} files. Add other music."
-        )
-    return sorted(train), sorted(held[0]), sorted(held[1])
+    return Dataset(train, validation, test, store.skipped())
 
 
 def transposed(tokens: Tokens, semitones: int, vocabulary: Vocabulary) -> Tokens:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from musegen.errors import MusegenError
 
-__all__ = ["atomic_path", "refuse_to_overwrite"]
+__all__ = ["atomic_path", "locked", "refuse_to_overwrite"]
 
 
 def refuse_to_overwrite(path: Path, force: bool) -> None:
@@ -53,6 +53,35 @@ def atomic_path(path: Path) -> Iterator[Path]:
         raise _unwritable(path, error) from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold a lock, a file at `path`, that the system releases however this process ends. Not on Windows.
+
+    Raises:
+        MusegenError: Another process holds it, or the file cannot be made.
+    """
+    try:
+        import fcntl
+    except ImportError:
+        yield
+        return
+    try:
+        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    except OSError as error:
+        raise _unwritable(path, error) from error
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        os.close(handle)
+        raise MusegenError(f"another run is writing to {path.parent}. Wait until it is done, or stop it.") from error
+    except OSError:
+        pass  # a network drive without locks
+    try:
+        yield
+    finally:
+        os.close(handle)
 
 
 def _unwritable(path: Path, error: OSError) -> MusegenError:

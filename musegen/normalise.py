@@ -6,12 +6,15 @@ from dataclasses import replace
 
 import numpy as np
 
-from musegen.score import METER, Score, table
+from musegen.bundle import Bundle, Column, Meters, changes, finals, take
+from musegen.score import METER, Score, columns
+from musegen.timing import DEFAULT_METER
 
-__all__ = ["close_gaps", "merge_programs", "pad_pickup"]
+__all__ = ["close_gaps", "merge_programs", "pad_pickup", "pad_pickups"]
 
 LARGEST_GAP = 0.2  # of the time from one onset to the next: articulation, not a rest
 LARGEST_GAP_QUARTERS = 0.24  # just below a sixteenth, the shortest rest that people write
+LAST_TICK = 2**31 - 1
 
 
 def pad_pickup(score: Score) -> Score:
@@ -20,17 +23,77 @@ def pad_pickup(score: Score) -> Score:
     Notation programs export an upbeat as a bar of its own short meter (1/4, then 4/4). As music it
     is the end of a bar of the meter that follows; so it is moved there.
     """
-    meters = score.with_default_meter()
-    if len(meters) < 2:
+    padded = pad_pickups(Bundle.of([score]))
+    missing = int(padded.end[0]) - score.end
+    if not missing:
         return score
-    lengths = 4 * score.ticks_per_quarter * meters["numerator"].astype(np.int64) // meters["denominator"]
-    missing = int(lengths[1] - meters["tick"][1])
-    if meters["tick"][1] > lengths[0] or missing <= 0:
-        return score
-    second = meters[1:].copy()
-    second["tick"] += missing
-    second["tick"][0] = 0
-    return replace(score.shift(missing), meters=table(METER, second))
+    _, tick, numerator, denominator = padded.meters
+    return replace(score.shift(missing), meters=columns(METER, tick=tick, numerator=numerator, denominator=denominator))
+
+
+def pad_pickups(bundle: Bundle) -> Bundle:
+    """Return the bundle with each piece's pickup filled up, as `pad_pickup` does for one.
+
+    Raises:
+        Unencodable: The rest would push the end of a piece beyond the last tick.
+    """
+    meters = _in_force(bundle)
+    first = changes(meters.piece).nonzero()[0]
+    first = first[np.bincount(meters.piece, minlength=len(bundle.end)) > 1]  # of the pieces with a second
+    if not len(first):
+        return bundle
+    piece, second = meters.piece[first], first + 1
+    length = 4 * bundle.ticks_per_quarter[meters.piece] * meters.numerator // meters.denominator
+    lacks = length[second] - meters.tick[second]
+    missing = np.zeros(len(bundle.end), np.int64)
+    missing[piece] = np.where(meters.tick[second] <= length[first], np.maximum(lacks, 0), 0)
+    if not missing.any():
+        return bundle
+    bundle.refuse(bundle.end + missing >= LAST_TICK, lambda piece: (
+        f"the music must end before tick {LAST_TICK}. Received: tick {bundle.end[piece]}, and a pickup bar to "
+        f"fill up by {missing[piece]} more. Remove the stray event far behind the music."
+    ))  # fmt: skip
+    return _shifted(bundle, missing, meters)
+
+
+def _in_force(bundle: Bundle) -> Meters:
+    """Return the meters, one a tick, the first of each piece at tick 0: `timing.in_force` for each piece."""
+    meters = bundle.meters
+    silent = np.ones(len(bundle.end), bool)
+    silent[meters.piece[meters.tick == 0]] = False
+    missing = silent.nonzero()[0]
+    default = Meters(missing, 0 * missing, *(0 * missing + number for number in DEFAULT_METER))
+    meters = Meters(*map(np.concatenate, zip(default, meters, strict=True)))
+    meters = take(meters, meters.piece.argsort(kind="stable"))
+    return take(meters, finals(meters.piece, meters.tick))
+
+
+def _shifted(bundle: Bundle, missing: Column, meters: Meters) -> Bundle:
+    """Return the bundle with each piece moved by `missing` ticks and, where that is any, without its first meter.
+
+    Args:
+        bundle: The pieces.
+        missing: `int64[pieces]`.
+        meters: What `_in_force` says of the bundle.
+    """
+
+    def later(piece: Column, tick: Column) -> Column:
+        moved: Column = np.minimum(tick + missing[piece], LAST_TICK)
+        return moved
+
+    notes, tempos, pedals = bundle.notes, bundle.tempos, bundle.pedals
+    governs = changes(tempos.piece) & (tempos.tick == 0)
+    as_were = take(bundle.meters, missing[bundle.meters.piece] == 0)
+    padded = take(meters, ~changes(meters.piece) & (missing[meters.piece] > 0))
+    padded = padded._replace(tick=np.where(changes(padded.piece), 0, later(padded.piece, padded.tick)))
+    meters = Meters(*map(np.concatenate, zip(as_were, padded, strict=True)))
+    return bundle._replace(
+        end=bundle.end + missing,
+        notes=notes._replace(onset=later(notes.piece, notes.onset)),
+        tempos=tempos._replace(tick=np.where(governs, 0, later(tempos.piece, tempos.tick))),
+        meters=take(meters, meters.piece.argsort(kind="stable")),
+        pedals=pedals._replace(onset=later(bundle.tracks.piece[pedals.track], pedals.onset)),
+    )
 
 
 def merge_programs(score: Score) -> Score:

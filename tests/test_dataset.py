@@ -1,11 +1,18 @@
 """Pieces are read, grouped by tune, split without leaks, and transposed within range."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from musegen import Encoder, EncoderConfig, Score, Track, TrainingError
-from musegen.dataset import Piece, load, same_tunes, split, stream, thinned, transposed
-from musegen.normalise import close_gaps, merge_programs, pad_pickup
+from musegen import Encoder, EncoderConfig, MusegenError, Score, Track, TrainingError
+from musegen.bundle import Bundle
+from musegen.dataset import Piece, load, opened, stream, thinned, transposed
+from musegen.normalise import close_gaps, merge_programs, pad_pickup, pad_pickups
+from musegen.store import ingest
+from tests.test_encoder import scores
 
 ENCODER = Encoder(EncoderConfig(parts=1, programs=False, velocities=0, tempos=0, drums=True))
 
@@ -35,51 +42,41 @@ def folder(tmp_path):
     return tmp_path
 
 
-def test_every_file_is_used_once_or_left_out_with_a_reason(folder):
-    data = load([folder], ENCODER, seed=3, held_out=0.2)
+def test_every_file_is_used_once_or_left_out_with_a_reason(folder, tmp_path_factory):
+    data = load(ingest([folder], tmp_path_factory.mktemp("out") / "store", ENCODER, seed=3, held_out=0.2))
     names = [p.name for p in [*data.train, *data.validation, *data.test]]
-    assert len(names) == len(set(names)) == 13
+    assert len(names) == len(set(names)) == 12
     reasons = {name.rpartition("/")[2]: reason for name, reason in data.skipped}
-    assert set(reasons) == {"broken.mid", "silent.mid", "zz-copy-of-1.MID"}
-    assert reasons["silent.mid"] == "no notes"
-    assert reasons["zz-copy-of-1.MID"].startswith("the same notes as ")
-    for part in (data.train, data.validation, data.test):
-        assert part
-        tunes = {"tune00.mid", "tune00-in-e-flat.mid"} & {p.name.rpartition("/")[2] for p in part}
-        assert len(tunes) != 1  # the two keys of one tune are together
+    assert set(reasons) == {"broken.mid", "silent.mid", "tune00.mid", "zz-copy-of-1.MID"}
+    assert reasons["silent.mid"].startswith("no notes")
+    assert reasons["tune00.mid"].endswith("/deep/tune00-in-e-flat.mid")
+    assert reasons["zz-copy-of-1.MID"].endswith("/tune01.mid")
+    assert data.train and data.validation and data.test
 
 
-def test_the_split_depends_on_the_seed_alone(folder):
-    parts = [[[p.name for p in part] for part in (d.train, d.validation, d.test)]
-             for d in (load([folder], ENCODER, seed=s, held_out=0.2) for s in (1, 1, 2))]  # fmt: skip
-    assert parts[0] == parts[1] != parts[2]
-
-
-def test_tunes_are_recognised_in_any_key_and_place():
-    a, b = random_line(1), random_line(2)
-    melodies = [a, a + 5, b, np.concatenate([b[:4], a[10:35]]), np.full(40, 60)]
-    groups = same_tunes([np.diff(m).astype(np.int16) for m in melodies])
-    assert groups[0] == groups[1] == groups[3]
-    assert len({groups[0], groups[2], groups[4]}) == 3
-
-
-def test_a_group_is_never_divided():
-    groups = np.repeat(np.arange(40), 3)
-    train, validation, test = split(groups, 0.1, seed=0)
-    assert sorted([*train, *validation, *test]) == list(range(120))
-    assert len(validation) == len(test) == 12
-    for part in (train, validation, test):
-        assert all(np.sum(groups[part] == g) == 3 for g in set(groups[part]))
-
-
-def test_one_tune_cannot_be_split():
-    with pytest.raises(TrainingError, match="different tunes"):
-        split(np.zeros(5, int), 0.1, seed=0)
+def test_a_store_is_used_as_it_is_and_folders_are_encoded(folder, tmp_path_factory):
+    out = tmp_path_factory.mktemp("out")
+    made = opened([folder], out / "a", ENCODER, seed=3)
+    assert len(made) == 12 and (out / "a").exists()
+    again = opened([out / "a"], out / "b", ENCODER, seed=4)
+    assert again.names == made.names and not (out / "b").exists()
+    assert again.split("test").tolist() == made.split("test").tolist()
+    with pytest.raises(MusegenError, match="parts is 1 there and 16 here"):
+        opened([out / "a"], out / "b", Encoder(), seed=3)
+    with pytest.raises(MusegenError, match="expected one token store, or folders"):
+        opened([out / "a", folder], out / "b", ENCODER, seed=3)
 
 
 def test_too_little_music_is_an_error(tmp_path):
+    (tmp_path / "music").mkdir()
     with pytest.raises(TrainingError, match="at least 3 MIDI files"):
-        load([tmp_path], ENCODER, seed=0)
+        load(ingest([tmp_path / "music"], tmp_path / "store", ENCODER))
+    for index in range(3):
+        line([*random_line(0), 60 + index]).save(tmp_path / "music" / f"{index}.mid")
+    one_tune = ingest([tmp_path / "music"], tmp_path / "store")
+    assert one_tune.report["kept"] == 3
+    with pytest.raises(TrainingError, match="at least 3 different tunes"):
+        load(one_tune)
 
 
 def test_transposition_moves_pitches_and_nothing_else_and_stays_in_range():
@@ -94,7 +91,7 @@ def test_transposition_moves_pitches_and_nothing_else_and_stays_in_range():
 
 
 def test_the_stream_holds_every_piece_in_order_of_time():
-    pieces = [Piece(str(i), ENCODER.encode(line(random_line(i))), (), np.zeros(0, np.int16)) for i in range(6)]
+    pieces = [Piece(str(i), ENCODER.encode(line(random_line(i))), ()) for i in range(6)]
     rows = stream(pieces, ENCODER, np.random.default_rng(0), rows=3)
     assert rows.shape[0] == 3
     ring = rows.ravel()
@@ -122,7 +119,7 @@ def test_a_thinned_piece_has_some_of_its_parts_and_their_notes_unchanged():
 def test_every_epoch_has_as_many_tokens():
     encoder = Encoder(EncoderConfig(parts=4, programs=False, velocities=0, tempos=0))
     notes = [(480 * i, 480, 60 + 5 * t + i, 80, t) for i in range(4) for t in range(4)]
-    pieces = [Piece("p", encoder.encode(Score(notes=notes, tracks=[Track()] * 4)), (), np.zeros(0, np.int16))] * 8
+    pieces = [Piece("p", encoder.encode(Score(notes=notes, tracks=[Track()] * 4)), ())] * 8
     full = stream(pieces, encoder, np.random.default_rng(0), rows=2)
     thin = stream(pieces, encoder, np.random.default_rng(0), rows=2, part_dropout=1.0)
     assert full.shape == thin.shape and not np.array_equal(full, thin)
@@ -136,6 +133,45 @@ def test_a_short_first_bar_becomes_the_end_of_a_whole_one():
     assert pad_pickup(padded) is padded
     real_change = line(range(60, 70), meters=[(0, 3, 4), (1440, 3, 8)])
     assert pad_pickup(real_change) is real_change
+
+
+@st.composite
+def pickups(draw):
+    """Music that often begins with a short bar."""
+    score = draw(scores())
+    quarter = score.ticks_per_quarter
+    first = [(0, draw(st.integers(1, 3)), draw(st.sampled_from([4, 8])))]
+    second = [(draw(st.integers(0, 3)) * quarter, draw(st.integers(2, 4)), 4), (9 * quarter, 3, 4)]
+    meters = draw(st.sampled_from([first + second, first + second[:1], second, first, []]))
+    return replace(score, meters=meters)
+
+
+def padded_step_by_step(score):
+    """`pad_pickup`, as one would say it of one score."""
+    meters = score.with_default_meter()
+    if len(meters) < 2:
+        return score
+    lengths = 4 * score.ticks_per_quarter * meters["numerator"].astype(int) // meters["denominator"]
+    missing = int(lengths[1] - meters["tick"][1])
+    if meters["tick"][1] > lengths[0] or missing <= 0:
+        return score
+    second = meters[1:].copy()
+    second["tick"] += missing
+    second["tick"][0] = 0
+    return replace(score.shift(missing), meters=second)
+
+
+@given(st.lists(pickups(), min_size=1, max_size=5))
+@settings(max_examples=100, deadline=None)
+def test_pickups_of_many_pieces_are_filled_up_as_those_of_one(pieces):
+    expected = [padded_step_by_step(piece) for piece in pieces]
+    assert [pad_pickup(piece) for piece in pieces] == expected
+    together, alone = pad_pickups(Bundle.of(pieces)), Bundle.of(expected)
+    assert all(np.array_equal(a, b) for a, b in zip(columns_of(together), columns_of(alone), strict=True))
+
+
+def columns_of(bundle):
+    return [column for rows in bundle for column in (rows if isinstance(rows, tuple) else [rows])]
 
 
 def test_small_gaps_close_and_rests_stay():

@@ -8,7 +8,19 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from musegen import Encoder, EncoderConfig, ModelConfig, Score, Track, TrainingConfig, TrainingError, evaluation, load
+from musegen import (
+    Encoder,
+    EncoderConfig,
+    ModelConfig,
+    Score,
+    Store,
+    Track,
+    TrainingConfig,
+    TrainingError,
+    evaluation,
+    ingest,
+    load,
+)
 from musegen.cli import main
 from musegen.model import build
 from musegen.training import StepReport, train
@@ -148,5 +160,22 @@ def test_the_command_trains_and_prints_figures(folder, tmp_path):
     assert "validation" in result.stdout and "bigram" in result.stdout
     figures = load(tmp_path / "out").checkpoint.provenance["nats_per_note"]
     assert set(figures["test"]) == {"model", "bigram", "uniform"}
+    assert not (tmp_path / "out" / ".training").exists()
     wrong = CliRunner().invoke(main, ["train", str(folder), "-o", str(tmp_path / "x"), "--dropout", "2"])
     assert wrong.exit_code == 1 and "dropout must be at least 0 and below 1" in wrong.stderr
+
+
+def test_the_command_trains_on_a_store_with_its_encoder(folder, tmp_path):
+    ingest([folder], tmp_path / "store", ENCODER, seed=5)
+    args = ["train", tmp_path / "store", "-o", tmp_path / "out", "--units", 8, "--layers", 1, "--epochs", 1,
+            "--batch-size", 4, "--sequence-length", 32, "--parts", 1]  # fmt: skip
+    result = CliRunner().invoke(main, [str(a) for a in args])
+    assert result.exit_code == 0, result.output
+    made = load(tmp_path / "out").checkpoint
+    assert made.encoder == ENCODER.config
+    store = Store(tmp_path / "store")
+    assert made.provenance["data"]["held_out"]["test"] == [store.names[i] for i in store.split("test")]
+    wrong = CliRunner().invoke(main, [*map(str, args), "--parts", "3", "--force"])
+    assert wrong.exit_code == 1 and "parts is 1 there and 3 here" in wrong.stderr
+    both = CliRunner().invoke(main, [*map(str, args), str(folder), "--force"])
+    assert both.exit_code == 1 and "expected one token store, or folders" in both.stderr

@@ -14,7 +14,29 @@ if TYPE_CHECKING:
     from musegen.dataset import Dataset
     from musegen.training import EpochReport, StepReport
 
-__all__ = ["TrainingDisplay"]
+__all__ = ["FilesDisplay", "TrainingDisplay"]
+
+
+class FilesDisplay(Progress):
+    """A live line on how many files are done, and how fast; on terminals alone."""
+
+    def __init__(self, console: Console, description: str) -> None:
+        """Prepare the line."""
+        super().__init__(
+            TextColumn(description),
+            BarColumn(bar_width=20),
+            TextColumn("{task.completed}/{task.total} files  {task.fields[rate]}"),
+            TimeRemainingColumn(compact=True),
+            console=console,
+            transient=True,
+            disable=not console.is_terminal,
+        )
+        self._task = self.add_task("", total=None, rate="")
+
+    def files(self, done: int, total: int) -> None:
+        """Show how many files are done."""
+        seconds = self.tasks[0].elapsed
+        self.update(self._task, completed=done, total=total, rate=f"{done / seconds:,.0f}/s" if seconds else "")
 
 
 class TrainingDisplay:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from musegen.cli.options import encoder_options, given, of
 from musegen.config import EncoderConfig, ModelConfig, TrainingConfig
 from musegen.errors import TrainingError
 
@@ -16,10 +17,8 @@ if TYPE_CHECKING:
 
 __all__ = ["train"]
 
-Config = TypeVar("Config", EncoderConfig, ModelConfig, TrainingConfig)
 
-
-@click.command(short_help="Train a model on folders of MIDI files.")
+@click.command(short_help="Train a model on folders of music.")
 @click.argument("folders", nargs=-1, required=True, type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="Directory of the checkpoint.")
 @click.option("--cell", type=click.Choice(["lstm", "gru", "rnn"]), default=ModelConfig.cell, show_default=True)
@@ -44,18 +43,11 @@ Config = TypeVar("Config", EncoderConfig, ModelConfig, TrainingConfig)
 @click.option("--patience", default=TrainingConfig.patience, show_default=True,
               help="Epochs without improvement before stopping.")  # fmt: skip
 @click.option("--seed", default=TrainingConfig.seed, show_default=True)
-@click.option("--encoding", type=click.Choice(["metric", "performance"]), default=EncoderConfig.encoding,
-              show_default=True)  # fmt: skip
-@click.option("--steps-per-quarter", default=EncoderConfig.steps_per_quarter, show_default=True)
-@click.option("--parts", default=EncoderConfig.parts, show_default=True, help="Tracks told apart.")
-@click.option("--programs/--no-programs", default=EncoderConfig.programs, show_default=True)
-@click.option("--drums/--no-drums", default=EncoderConfig.drums, show_default=True)
-@click.option("--velocities", default=EncoderConfig.velocities, show_default=True, help="Loudness steps; 0 for none.")
-@click.option("--tempos", default=EncoderConfig.tempos, show_default=True, help="Tempo steps; 0 for none.")
+@encoder_options
 @click.option("--resume", is_flag=True, help="Go on with the interrupted run in --output.")
 @click.option("--force", is_flag=True, help="Replace what is in --output.")
 def train(folders: tuple[Path, ...], output: Path, resume: bool, force: bool, **settings: Any) -> None:
-    """Train a recurrent network on all MIDI files under FOLDERS.
+    """Train a recurrent network on all music under FOLDERS, or on a store of `musegen encode`.
 
     One piece in twenty is held out for validation and another for the final test; files with the
     same tune stay together. The weights that predict the validation pieces best are kept.
@@ -63,7 +55,7 @@ def train(folders: tuple[Path, ...], output: Path, resume: bool, force: bool, **
     # Settings are checked before the second that importing Keras takes.
     from musegen.encoder import Encoder
 
-    encoder = Encoder(of(EncoderConfig, settings))
+    encoder = Encoder(encoding(folders, settings))
     model = of(ModelConfig, settings, vocabulary_size=len(encoder.vocabulary))
     config = of(TrainingConfig, settings)
 
@@ -84,9 +76,14 @@ def train(folders: tuple[Path, ...], output: Path, resume: bool, force: bool, **
     report(made, data)
 
 
-def of(kind: type[Config], settings: dict[str, Any], **more: Any) -> Config:
-    """Return a config of the settings that are its own."""
-    return kind(**{name: value for name, value in settings.items() if name in kind.__dataclass_fields__}, **more)
+def encoding(folders: tuple[Path, ...], settings: dict[str, Any]) -> EncoderConfig:
+    """Return the encoder's settings: of a store its own, but for those that were given and are in conflict with it."""
+    from musegen.store import is_store, read_settings
+
+    if not is_store(folders[0]):
+        return of(EncoderConfig, settings)
+    own = read_settings(folders[0])[1].config.to_dict()
+    return EncoderConfig.from_dict({**own, **{name: v for name, v in given(settings).items() if name in own}})
 
 
 def report(made: Checkpoint, data: Dataset) -> None:

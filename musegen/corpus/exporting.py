@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import json
-import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -21,6 +20,7 @@ from musegen.corpus.describing import abc_fields, about_abc, about_metadata, asc
 from musegen.corpus.tables import PROVENANCE, SKIPPED, read_record, write_tables
 from musegen.errors import ConfigError, MidiError, MusegenError
 from musegen.files import atomic_path
+from musegen.parallel import cores
 from musegen.score import Score
 
 __all__ = ["Report", "export", "source_files"]
@@ -135,7 +135,7 @@ def export(
     total = sum(task.stop - task.first for task in tasks)
     done = total - sum(task.stop - task.first for task in waiting)
     try:
-        for task in _work(waiting, workers or _cores()):
+        for task in _work(waiting, workers or cores()):
             done += task.stop - task.first
             if on_progress:
                 on_progress(done, total)
@@ -154,11 +154,6 @@ def _check_ours(output_dir: Path) -> None:
                 f"{output_dir / name} exists already, from elsewhere, and is not overwritten. "
                 "Choose another folder with -o."
             )
-
-
-def _cores() -> int:
-    # A container may be given fewer cores than the machine has.
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _tasks(name: str, files: list[Path], output_dir: Path, without: tuple[str, ...]) -> Iterator[_Task]:

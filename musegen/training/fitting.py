@@ -29,7 +29,7 @@ from musegen.training.recording import BEST, LOG, EpochReport, Recorder, Recordi
 __all__ = ["device", "train"]
 
 RUN = ".training"  # inside the checkpoint's directory while it is being trained
-LATEST, SETTINGS = "latest", "settings.json"
+LATEST, SETTINGS, STORE = "latest", "settings.json", "store"
 
 
 def device() -> str:
@@ -53,12 +53,12 @@ def train(
     on_step: Callable[[StepReport], None] = lambda report: None,
     on_epoch: Callable[[EpochReport], None] = lambda report: None,
 ) -> tuple[Checkpoint, Dataset]:
-    """Train a model on folders of MIDI files and write it as a checkpoint.
+    """Train a model on folders of MIDI files, or on a token store, and write it as a checkpoint.
 
     Args:
-        folders: Where the MIDI files are, at any depth.
+        folders: Where the MIDI files are, at any depth; or one store.
         output: Directory of the checkpoint.
-        encoder: Turns files into tokens.
+        encoder: Turns files into tokens; of a store, its own.
         model_config: The network.
         config: How to fit it.
         resume: Go on with an interrupted run in `output`.
@@ -76,7 +76,8 @@ def train(
     """
     run = output / RUN
     prepare(output, run, resume, force)
-    data = datasets.load(folders, encoder, config.seed, on_progress=on_files)
+    store = datasets.opened(folders, run / STORE, encoder, config.seed, on_progress=on_files)
+    data = datasets.load(store)
     description = describe(data, encoder, folders)
     keep_settings(
         run / SETTINGS,
