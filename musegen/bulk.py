@@ -50,15 +50,19 @@ class Batch(NamedTuple):
     """Why of those that could not be."""
 
 
-def load(path: str | Path) -> Any:
+def load(path: str | Path, *, pedals: bool = True) -> Any:
     """Return a file of MIDI as a `symusic` score, or one of written music as a `Score`.
+
+    Args:
+        path: The file.
+        pedals: Whether the sustain pedal matters; if not, it may come out wrong.
 
     Raises:
         MidiError: It cannot be read.
     """
     if str(path).lower().endswith(tuple(notation.NOTATION_SUFFIXES)):
         return notation.load_notation(path)
-    return parse(read_bytes(path), str(path))
+    return parse(read_bytes(path), str(path), pedals=pedals)
 
 
 def bundled(sources: Sequence[Any]) -> Bundle:
@@ -140,7 +144,8 @@ def encode_files(paths: Iterable[str | Path], encoder: Encoder, workers: int) ->
 
 def _encode_task(encoder: Encoder, paths: Sequence[str | Path]) -> list[Encoded]:
     done: dict[str | Path, Encoded] = {}
-    for batch in batches(paths, encoder):
+    read = partial(load, pedals=encoder.config.encoding == "performance")
+    for batch in batches(paths, encoder, load=read):
         for path, error in batch.errors.items():
             done[path] = Encoded(path, np.zeros(0, np.int32), error)
         if not batch.paths:

@@ -84,7 +84,7 @@ position 12, pitch 62, duration 6, position 18, pitch 64, duration 6, end
             MidiError: `source` cannot be read.
             EncodingError: It has more tracks than the encoding has parts.
         """
-        return self.codec.quantise(_bundle(source), self.vocabulary).scores()[0]
+        return self.codec.quantise(self._bundle(source), self.vocabulary).scores()[0]
 
     def encode(self, source: MidiSource) -> Tokens:
         """Return the tokens of a piece, `int32[T]`, from `start` to `end`.
@@ -97,7 +97,7 @@ position 12, pitch 62, duration 6, position 18, pitch 64, duration 6, end
             MidiError: `source` cannot be read.
             EncodingError: It has more tracks than the encoding has parts.
         """
-        return self.codec.encode(self.codec.quantise(_bundle(source), self.vocabulary), self.vocabulary)[0]
+        return self.codec.encode(self.codec.quantise(self._bundle(source), self.vocabulary), self.vocabulary)[0]
 
     def report(self, source: MidiSource) -> Report:
         """Return what this encoding would lose on a piece, and which settings would lose less.
@@ -140,6 +140,12 @@ position 12, pitch 62, duration 6, position 18, pitch 64, duration 6, end
         """
         require(workers >= 1, "workers must be >= 1", workers, "Use os.cpu_count() for all cores.")
         return encode_files(paths, self, workers)
+
+    def _bundle(self, source: Any) -> Bundle:
+        """Return the columns of anything `encode` takes."""
+        if isinstance(source, str | Path):
+            return bundled([load(source, pedals=self.config.encoding == "performance")])
+        return Bundle.of([read(source)])
 
     def decode(self, tokens: NDArray[Any]) -> Score:
         """Return the music of tokens, `int[T]`; any prefix of an encoding will do.
@@ -246,8 +252,3 @@ def _runs(items: list[int], sizes: list[int], most: int) -> Iterator[list[int]]:
             run, total = [], 0
     if run:
         yield run
-
-
-def _bundle(source: Any) -> Bundle:
-    """Return the columns of anything `encode` takes."""
-    return bundled([load(source)]) if isinstance(source, str | Path) else Bundle.of([read(source)])

@@ -115,10 +115,11 @@ def _quantised_tempos(bundle: Bundle, vocabulary: Vocabulary, per_quarter: Colum
         return Tempos(piece[:0], tick[:0], microseconds[:0])
     step = to_steps(tick, of_rows(per_quarter, piece), vocabulary.config.steps_per_quarter)
     counts = step < end[piece]
-    if len(piece) > len(end):  # else each piece has one tempo
+    several = not changes(piece).all()
+    if several:
         counts &= finals(piece, step)  # the last of each step
     piece, step, nearest = piece[counts], step[counts], vocabulary.tempo_bins(microseconds[counts])
-    if len(piece) <= len(end):
+    if not several:
         return Tempos(piece, step, vocabulary.tempo_values[nearest])
     new = changes(piece, nearest)
     return Tempos(piece[new], step[new], vocabulary.tempo_values[nearest[new]])

@@ -24,7 +24,6 @@ __all__ = ["FAR", "LONG", "is_tame", "looks_tame"]
 
 FAR = 2**28 - 1  # ticks, the longest delta time; tame music keeps this far from the end of 32 bits
 LONG = 2**27  # ticks: music that lasts as long is looked at closely
-_CURLY = b"\xe2\x80"  # how typographic quotes and dashes begin in UTF-8
 _SAFE_TICKS = 2**31 - 1 - FAR
 
 # Bytes by kind: H at least 80; S, of those, the statuses F0 to FE, or what looks like one; . all others.
@@ -65,8 +64,6 @@ def looks_tame(events: bytes) -> int:
     Returns:
         How many tempos and keys were left out; -1 if it is not so quickly said.
     """
-    if _CURLY in events:  # of lyrics; as a delta time it would make the music longer than LONG
-        events = events.replace(_CURLY, b"  ")
     parts = _META.split(events)
     if any(parts[1::2]):
         return -1
@@ -77,12 +74,18 @@ def looks_tame(events: bytes) -> int:
         kinds = kinds.replace(b"S", b"H")
     if b"HHH" in kinds:
         return -1
-    # A delta time of three bytes is below 2^21, begins with HH, and its event has at least one byte more;
-    # one of two is below 2^14.
-    size = len(kinds)
-    if size * 2**19 > _SAFE_TICKS and kinds.count(b"HH") * 2**21 + size * 2**14 // 3 > _SAFE_TICKS:
-        return -1
-    return len(parts) // 2
+    return len(parts) // 2 if _is_short(kinds) else -1
+
+
+def _is_short(kinds: bytes) -> bool:
+    """Say whether ticks keep `FAR` from the edge of 32 bits, whatever else the bytes mean.
+
+    A delta time of three bytes is below 2^21, begins with HH, and its event has at least one byte more;
+    one of two is below 2^14.
+    """
+    if len(kinds) // 4 * 2**21 < _SAFE_TICKS:
+        return True
+    return kinds.count(b"HH") * 2**21 + len(kinds) * 2**14 // 3 < _SAFE_TICKS
 
 
 def is_tame(data: bytes, layout: Layout) -> bool:
@@ -96,9 +99,8 @@ def is_tame(data: bytes, layout: Layout) -> bool:
     """
     if _NONSENSE.search(data) or not all(_is_plain(data, start, end) for start, end in layout.chunks):
         return False
-    kinds = data.translate(_KINDS).replace(b"S", b"H")
-    if kinds.count(b"HH") * 2**21 + len(kinds) * 2**14 // 3 < _SAFE_TICKS:
-        return True  # as `looks_tame` says
+    if _is_short(data.translate(_KINDS).replace(b"S", b"H")):
+        return True
     values = np.frombuffer(data, np.uint8)
     high = values >= 0x80
     factors = np.where(high, np.where(np.append(high[1:], False), 2**14, 2**7), 1)

@@ -50,12 +50,13 @@ _OFFS = {
 """Status byte of a channel's note-ons → a note-off for each pitch, by running status, without the first delta time."""
 
 
-def parse(data: bytes, name: str) -> Any:
+def parse(data: bytes, name: str, *, pedals: bool = True) -> Any:
     """Return a MIDI file as a `symusic` score in ticks (`symusic.core.ScoreTick`), nothing lost.
 
     Args:
         data: The whole file.
         name: What messages call the file.
+        pedals: Whether the sustain pedal matters; if not, it may come out wrong.
 
     Raises:
         MidiError: It is not a MIDI file that can be read; the message says where and why.
@@ -71,6 +72,8 @@ def parse(data: bytes, name: str) -> Any:
             score = read(_file(layout, chunks))
         except Exception as error:
             raise MidiError(f"{name} is not a readable MIDI file: {error}. Export it again.") from error
+    if not pedals:
+        return score
     early = [index for index, track in enumerate(score.tracks) if track.pedals and track.pedals[0].time == 0]
     if early and not _mend_first_pedals(score, early):
         return _without_first_pedals(read(_file(layout, [_lifts(events) + events for events in chunks])))
