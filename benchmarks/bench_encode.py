@@ -22,20 +22,18 @@ import sys
 import tempfile
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from importlib.metadata import version
 from pathlib import Path
 
-import miditok
 import numpy as np
-import pretty_midi
-import symusic
 
-from musegen import Encoder, EncoderConfig, Score, Track
+from musegen import Encoder, EncoderConfig, Score, Track, read
 
 ROOT = Path(__file__).parent.parent
 ROUNDS = 5
 MOST_FILES = {"tunes": 500, "scores": 100, "performances": 30}
+MANY_NOTES = 3_000_000  # so that starting worker processes, half a second, counts for little
 SLOW_SHARE = 5  # the slow ones do every fifth file
 
 
@@ -72,22 +70,30 @@ def groups(arguments: list[str], folder: Path) -> dict[str, list[str]]:
     return out
 
 
-def operations(files: list[str], performed: bool) -> dict[str, tuple[Callable[[], object], int]]:
-    """Return what is timed on some files: name → (what to call, how many files it does)."""
-    encoder = Encoder(EncoderConfig(encoding="performance" if performed else "metric"))
-    remi = miditok.REMI(miditok.TokenizerConfig())
+def operations(files: list[str], notes: float) -> dict[str, tuple[Callable[[], object], int]]:
+    """Return what is timed on some files, with so many notes each: name → (what to call, for how many files)."""
+    import miditok  # here, because worker processes import this module, too
+    import pretty_midi
+    import symusic
+
+    encoder, performance = Encoder(EncoderConfig(parts=64)), Encoder(EncoderConfig(encoding="performance"))
+    remi, midi_like = miditok.REMI(miditok.TokenizerConfig()), miditok.MIDILike(miditok.TokenizerConfig())
     some = files[::SLOW_SHARE]
     tokens = [encoded.tokens for encoded in encoder.encode_files(files)]
     peer_tokens = [remi(path) for path in some]
-    cores = os.cpu_count() or 1
+    cores, times = os.cpu_count() or 1, max(1, int(MANY_NOTES // (notes * len(files))))
+    many = files * times
     return {
         "symusic, parse": (lambda: [symusic.Score(path) for path in files], len(files)),
         "pretty_midi, parse": (lambda: [pretty_midi.PrettyMIDI(path) for path in some], len(some)),
         "MidiTok REMI, encode": (lambda: [remi(path) for path in some], len(some)),
+        "MidiTok MIDILike, encode": (lambda: [midi_like(path) for path in some], len(some)),
         "musegen, encode": (lambda: [encoder.encode(path) for path in files], len(files)),
-        "musegen, encode_files": (lambda: sum(1 for _ in encoder.encode_files(files)), len(files)),
-        f"musegen, encode_files x 20, {cores} workers": (
-            lambda: sum(1 for _ in encoder.encode_files(files * 20, workers=cores)), 20 * len(files),
+        "musegen, encode_files": (lambda: _exhaust(encoder.encode_files(files)), len(files)),
+        "musegen, encode_files, performance": (lambda: _exhaust(performance.encode_files(files)), len(files)),
+        f"musegen, encode_files x {times}": (lambda: _exhaust(encoder.encode_files(many)), len(many)),
+        f"musegen, encode_files x {times}, {cores} workers": (
+            lambda: _exhaust(encoder.encode_files(many, workers=cores)), len(many),
         ),
         "MidiTok REMI, decode": (lambda: [remi.decode(piece) for piece in peer_tokens], len(some)),
         "musegen, decode": (lambda: [encoder.decode(piece) for piece in tokens], len(files)),
@@ -95,9 +101,14 @@ def operations(files: list[str], performed: bool) -> dict[str, tuple[Callable[[]
     }  # fmt: skip
 
 
-def measure(files: list[str], performed: bool) -> dict[str, float]:
+def _exhaust(results: Iterable[object]) -> None:
+    for _ in results:
+        pass
+
+
+def measure(files: list[str], notes: float) -> dict[str, float]:
     """Return the median files per second of each operation."""
-    work = operations(files, performed)
+    work = operations(files, notes)
     seconds: dict[str, list[float]] = {name: [] for name in work}
     for _ in range(ROUNDS):
         for name, (call, count) in work.items():
@@ -113,8 +124,8 @@ def main() -> None:
     results = {}
     with tempfile.TemporaryDirectory() as folder:
         for name, files in groups(sys.argv[1:], Path(folder)).items():
-            notes = float(np.mean([symusic.Score(path).note_num() for path in files]))
-            rates = measure(files, name == "performances")
+            notes = float(np.mean([len(read(path)) for path in files]))
+            rates = measure(files, notes)
             peers = {"encode": rates["MidiTok REMI, encode"], "decode": rates["MidiTok REMI, decode"]}
             print(f"\n{name}: {len(files)} files, {notes:.0f} notes each")
             print(f"{'':42}{'files/s':>9}{'x MidiTok':>11}{'of parse':>10}")

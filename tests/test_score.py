@@ -110,7 +110,7 @@ def played(score, ticks_per_quarter, since=0):
     """Each note's times on a finer grid from `since` on, pitch, velocity, and what plays it; sorted."""
     factor = ticks_per_quarter // score.ticks_per_quarter
     return sorted(
-        (onset * factor - since, duration * factor, pitch, velocity, score.tracks[track])
+        (onset * factor - since, duration * factor, pitch, velocity, str(score.tracks[track]))
         for onset, duration, pitch, velocity, track in score.notes.tolist()
     )
 
