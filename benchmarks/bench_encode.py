@@ -33,7 +33,7 @@ from musegen import Encoder, EncoderConfig, Score, Track, read
 ROOT = Path(__file__).parent.parent
 ROUNDS = 5
 MOST_FILES = {"tunes": 500, "scores": 100, "performances": 30}
-MANY_NOTES = 3_000_000  # so that starting worker processes, half a second, counts for little
+MANY_NOTES = 8_000_000  # so that starting worker processes, half a second, counts for little
 SLOW_SHARE = 5  # the slow ones do every fifth file
 
 
