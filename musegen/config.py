@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields
+from numbers import Integral, Real
 from typing import Any, Self
 
 from musegen.errors import ConfigError
@@ -17,8 +18,27 @@ def require(condition: bool, expected: str, received: object, remedy: str) -> No
         raise ConfigError(f"{expected}. Received: {received!r}. {remedy}")
 
 
+_KINDS: dict[str, tuple[type, Callable[[Any], Any]]] = {
+    "int": (Integral, int), "float": (Real, float), "str": (str, str), "bool": (bool, bool),
+}  # fmt: skip
+"""Annotation of a field → what a value must be, and what makes it plain (NumPy's numbers are not JSON's)."""
+
+
 class _Config:
-    """Conversion from and to plain dictionaries, refusing unknown keys."""
+    """Conversion from and to plain dictionaries, refusing unknown keys and values of the wrong kind."""
+
+    def _make_plain(self) -> None:
+        """Bring every setting to its plain type.
+
+        Raises:
+            ConfigError: One is of another kind.
+        """
+        for field in fields(self):  # type: ignore[arg-type]
+            value = getattr(self, field.name)
+            abstract, plain = _KINDS[str(field.type)]
+            fits = isinstance(value, abstract) and isinstance(value, bool) == (plain is bool)
+            require(fits, f"{field.name} must be of type {field.type}", value, f"See {type(self).__name__}.")
+            object.__setattr__(self, field.name, plain(value))
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
@@ -60,7 +80,8 @@ class EncoderConfig(_Config):
     """Performance: hold notes for as long as the sustain pedal does."""
 
     def __post_init__(self) -> None:
-        """Check the ranges."""
+        """Check the settings."""
+        self._make_plain()
         require(self.encoding in ("metric", "performance"), "encoding must be 'metric' or 'performance'",
                 self.encoding, "Use 'metric' for composed and 'performance' for played music.")  # fmt: skip
         spq = self.steps_per_quarter
@@ -89,7 +110,8 @@ class ModelConfig(_Config):
     """Share of units dropped between layers in training; never on recurrent connections."""
 
     def __post_init__(self) -> None:
-        """Check the ranges."""
+        """Check the settings."""
+        self._make_plain()
         require(self.cell in ("lstm", "gru", "rnn"), "cell must be 'lstm', 'gru' or 'rnn'", self.cell, "Pick one.")
         require(1 <= self.layers <= 8, "layers must be 1 to 8", self.layers, "Two is a good start.")
         require(1 <= self.units <= 4096, "units must be 1 to 4096", self.units, "256 is a good start.")
@@ -112,7 +134,8 @@ class SamplerConfig(_Config):
     """Keep tokens at least this fraction as likely as the likeliest (Nguyen et al. 2024); 0 keeps all."""
 
     def __post_init__(self) -> None:
-        """Check the ranges."""
+        """Check the settings."""
+        self._make_plain()
         require(self.temperature > 0, "temperature must be > 0", self.temperature,
                 "Use 0.01 for near-greedy sampling.")  # fmt: skip
         require(self.top_k >= 0, "top_k must be >= 0", self.top_k, "Use 0 to keep all tokens.")
@@ -149,7 +172,8 @@ class TrainingConfig(_Config):
     """Seeds the split, the weights, the order of data and the transpositions."""
 
     def __post_init__(self) -> None:
-        """Check the ranges."""
+        """Check the settings."""
+        self._make_plain()
         for name, low in (("sequence_length", 2), ("batch_size", 1), ("epochs", 1), ("patience", 1), ("seed", 0)):
             require(getattr(self, name) >= low, f"{name} must be >= {low}", getattr(self, name), "See TrainingConfig.")
         require(self.learning_rate > 0, "learning_rate must be > 0", self.learning_rate, "Try 0.002.")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from html import escape
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from musegen import checkpoint, metric, performance
 from musegen.bulk import Encoded, bundled, encode_files, load
-from musegen.bundle import Bundle
+from musegen.bundle import Bundle, Unencodable
 from musegen.config import EncoderConfig, require
 from musegen.errors import EncodingError
 from musegen.events import Events
@@ -68,8 +68,14 @@ position 12, pitch 62, duration 6, position 18, pitch 64, duration 6, end
     """
 
     def __init__(self, config: EncoderConfig | None = None) -> None:
-        """Build the vocabulary."""
-        self.config = config or EncoderConfig()
+        """Build the vocabulary.
+
+        Raises:
+            ConfigError: `config` is not an `EncoderConfig`.
+        """
+        self.config = EncoderConfig() if config is None else config
+        require(isinstance(self.config, EncoderConfig), "an encoder's settings must be an EncoderConfig", config,
+                "Use Encoder(EncoderConfig(encoding='performance')), for example.")  # fmt: skip
         self.vocabulary = Vocabulary(self.config)
         self.codec = _CODECS[self.config.encoding]
 
@@ -84,7 +90,7 @@ position 12, pitch 62, duration 6, position 18, pitch 64, duration 6, end
             MidiError: `source` cannot be read.
             EncodingError: It has more tracks than the encoding has parts.
         """
-        return self.codec.quantise(self._bundle(source), self.vocabulary).scores()[0]
+        return self._quantised(source).scores()[0]
 
     def encode(self, source: MidiSource) -> Tokens:
         """Return the tokens of a piece, `int32[T]`, from `start` to `end`.
@@ -97,7 +103,7 @@ position 12, pitch 62, duration 6, position 18, pitch 64, duration 6, end
             MidiError: `source` cannot be read.
             EncodingError: It has more tracks than the encoding has parts.
         """
-        return self.codec.encode(self.codec.quantise(self._bundle(source), self.vocabulary), self.vocabulary)[0]
+        return self.codec.encode(self._quantised(source), self.vocabulary)[0]
 
     def report(self, source: MidiSource) -> Report:
         """Return what this encoding would lose on a piece, and which settings would lose less.
@@ -136,16 +142,24 @@ position 12, pitch 62, duration 6, position 18, pitch 64, duration 6, end
             `(path, tokens, error)`: `int32[T]` and None, or no tokens and the `MidiError` or `EncodingError`.
 
         Raises:
-            ConfigError: `workers` is not at least 1.
+            ConfigError: `workers` is not at least 1, or `paths` is one path.
         """
+        require(not isinstance(paths, str | bytes | Path), "paths must be a list or another iterable of paths", paths,
+                "For one file use encode(path).")  # fmt: skip
         require(workers >= 1, "workers must be >= 1", workers, "Use os.cpu_count() for all cores.")
         return encode_files(paths, self, workers)
 
-    def _bundle(self, source: Any) -> Bundle:
-        """Return the columns of anything `encode` takes."""
-        if isinstance(source, str | Path):
-            return bundled([load(source, pedals=self.config.encoding == "performance")])
-        return Bundle.of([read(source)])
+    def _quantised(self, source: Any) -> Bundle:
+        """Return the columns of anything `encode` takes, as this encoding keeps them."""
+        is_path = isinstance(source, str | Path)
+        if is_path:
+            bundle = bundled([load(source, pedals=self.config.encoding == "performance")])
+        else:
+            bundle = Bundle.of([read(source)])
+        try:
+            return self.codec.quantise(bundle, self.vocabulary)
+        except Unencodable as error:
+            raise EncodingError(f"{source}: {error}" if is_path else str(error)) from None
 
     def decode(self, tokens: NDArray[Any]) -> Score:
         """Return the music of tokens, `int[T]`; any prefix of an encoding will do.
@@ -155,7 +169,7 @@ position 12, pitch 62, duration 6, position 18, pitch 64, duration 6, end
         """
         return self.decode_many([tokens])[0]
 
-    def decode_many(self, sequences: Sequence[NDArray[Any]]) -> list[Score]:
+    def decode_many(self, sequences: Iterable[NDArray[Any]]) -> list[Score]:
         """Return the music of many sequences of tokens, several times as fast as one by one.
 
         Args:
@@ -164,10 +178,11 @@ position 12, pitch 62, duration 6, position 18, pitch 64, duration 6, end
         Raises:
             EncodingError: An id is not in the vocabulary, or an event stands where it cannot.
         """
+        sequences = [np.asarray(tokens) for tokens in sequences]
         nothing = self.codec.quantise(Bundle.of([Score()]), self.vocabulary).scores()[0]
         scores = [nothing] * len(sequences)
-        whole = [index for index, tokens in enumerate(sequences) if len(tokens)]
-        for some in _runs(whole, [len(sequences[index]) for index in whole], TOKENS_AT_ONCE):
+        whole = [index for index, tokens in enumerate(sequences) if tokens.size]
+        for some in _runs(whole, [sequences[index].size for index in whole], TOKENS_AT_ONCE):
             tokens, starts = self.vocabulary.joined([sequences[index] for index in some])
             for index, score in zip(some, self.codec.decode(tokens, starts, self.vocabulary).scores(), strict=True):
                 scores[index] = score
@@ -179,7 +194,7 @@ position 12, pitch 62, duration 6, position 18, pitch 64, duration 6, end
         Raises:
             EncodingError: An id is not in the vocabulary.
         """
-        return Events(self.vocabulary.event(int(token)) for token in np.asarray(tokens))
+        return Events(map(self.vocabulary.event, self.vocabulary.ids(tokens).tolist()))
 
     @classmethod
     def from_checkpoint(cls, name_or_path: str | Path) -> Encoder:
@@ -215,9 +230,11 @@ position 12, pitch 62, duration 6, position 18, pitch 64, duration 6, end
         try:
             settings = json.loads(Path(path).read_text())
             format_number, config, fingerprint = (settings[key] for key in ("format", "encoder", "vocabulary"))
+            config = dict(config)
         except (OSError, ValueError, KeyError, TypeError) as error:
+            why = error.strerror if isinstance(error, OSError) else "it is something else"
             raise EncodingError(
-                f"expected a file that Encoder.save wrote. Received: {path}, {error!r}. Save it again."
+                f"expected a file that Encoder.save wrote. Received: {path} ({why}). Save it again."
             ) from error
         encoder = cls(EncoderConfig.from_dict(config))
         if format_number != FORMAT or encoder.vocabulary.fingerprint != fingerprint:

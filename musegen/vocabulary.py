@@ -209,11 +209,11 @@ class Vocabulary:
         table = repr((sorted(self.config.to_dict().items()), list(self.blocks.items()), METERS))
         return hashlib.sha256(table.encode()).hexdigest()
 
-    def check(self, tokens: NDArray[Any]) -> Tokens:
-        """Return `tokens` as `int32[T]` after checking ids and which kind follows which.
+    def ids(self, tokens: NDArray[Any]) -> NDArray[Any]:
+        """Return `tokens` as an array of integers, `[T]`, after checking that they are in the table.
 
         Raises:
-            EncodingError: An id is outside the vocabulary, or an event cannot stand where it does.
+            EncodingError: Some are not, or are no integers.
         """
         out = np.asarray(tokens)
         if out.ndim != 1 or (out.size and not np.issubdtype(out.dtype, np.integer)):
@@ -223,6 +223,15 @@ class Vocabulary:
                 f"tokens must be 0 to {len(self) - 1}. Received: {out.min()} to {out.max()}. "
                 "Use the encoder that made them."
             )
+        return out
+
+    def check(self, tokens: NDArray[Any]) -> Tokens:
+        """Return `tokens` as `int32[T]` after checking ids and which kind follows which.
+
+        Raises:
+            EncodingError: An id is outside the vocabulary, or an event cannot stand where it does.
+        """
+        out = self.ids(tokens)
         if out.size and out[0] != self.first["start"]:
             raise EncodingError(f"the first event must be start. Received: {self.event(int(out[0]))}.")
         wrong = self._misplaced(self.kinds[out])
@@ -238,11 +247,13 @@ class Vocabulary:
         Raises:
             EncodingError: As `check` does.
         """
-        starts = np.cumsum([0, *map(len, sequences[:-1])])
+        starts = np.cumsum([0, *(tokens.size for tokens in sequences[:-1])])
         try:
             out = np.concatenate(sequences)
+            if not np.issubdtype(out.dtype, np.integer):
+                raise TypeError
             wrong = self._misplaced(self.kinds[out.astype(np.uint64)])  # unsigned: negative ids are too large
-            begun = np.issubdtype(out.dtype, np.integer) and (out[starts] == self.first["start"]).all()
+            begun = (out[starts] == self.first["start"]).all()
             if begun and np.isin(wrong + 1, starts).all():  # from one sequence to the next, anything
                 return out.astype(np.int32), starts
         except (IndexError, TypeError, ValueError):

@@ -191,3 +191,44 @@ def test_events_print_a_line_for_each_moment():
         "end",
     ]  # fmt: skip
     assert "<script" not in encoder._repr_html_() and "time_signature" in encoder._repr_html_()
+
+
+def test_what_is_no_list_of_files_or_of_sequences_is_refused_with_a_remedy(tmp_path):
+    encoder = Encoder(EncoderConfig(parts=1))
+    for one in ("tune.mid", tmp_path / "tune.mid"):
+        with pytest.raises(ConfigError, match=r"list or another iterable of paths.*For one file use encode"):
+            encoder.encode_files(one)
+    tokens = encoder.encode(TUNE)
+    assert encoder.decode_many(piece for piece in [tokens]) == [encoder.decode(tokens)]
+    for junk in (tokens, [np.int32(5)], [np.array([np.nan])], [[[1]]]):
+        with pytest.raises(EncodingError, match="tokens must be"):
+            encoder.decode_many(junk)
+    for junk in (np.int32(3), [1.5], [[1]], [99999]):
+        with pytest.raises(EncodingError, match="tokens must be"):
+            encoder.events(junk)
+
+
+def test_a_file_that_cannot_be_carried_is_named(tmp_path):
+    Score(notes=[(0, 480, 60, 80, 0), (0, 480, 64, 80, 1)], tracks=[Track("", 1), Track("", 2)]).save(
+        tmp_path / "two.mid"
+    )
+    with pytest.raises(EncodingError, match=r"two\.mid: the encoding has 1 part") as caught:
+        Encoder(EncoderConfig(parts=1)).encode(tmp_path / "two.mid")
+    assert type(caught.value) is EncodingError
+
+
+def test_settings_of_the_wrong_kind_are_refused_and_numpy_numbers_made_plain(tmp_path):
+    for wrong in ({"steps_per_quarter": 12.0}, {"velocities": "x"}, {"programs": "no"}, {"parts": True}, {"drums": 1}):
+        with pytest.raises(ConfigError, match=f"{next(iter(wrong))} must be of type"):
+            EncoderConfig(**wrong)
+    Encoder(EncoderConfig(parts=np.int64(4))).save(tmp_path / "encoder.json")
+    assert Encoder.load(tmp_path / "encoder.json").config.parts == 4
+    for wrong in ("metric", {"encoding": "metric"}):
+        with pytest.raises(ConfigError, match="must be an EncoderConfig"):
+            Encoder(wrong)
+    (tmp_path / "binary.json").write_bytes(bytes(range(256)) * 1000)
+    (tmp_path / "null.json").write_text('{"format": 1, "encoder": null, "vocabulary": "x"}')
+    for name in ("binary.json", "null.json"):
+        with pytest.raises(EncodingError, match=r"expected a file that Encoder\.save wrote") as caught:
+            Encoder.load(tmp_path / name)
+        assert len(str(caught.value)) < 300
