@@ -15,15 +15,17 @@ from rich.console import Console
 
 from musegen import ConfigError, Encoder, EncoderConfig, EncodingError, MidiError, Score, Track
 from musegen.cli import main
-from musegen.cli.doctor import tables
+from musegen.cli.doctor import as_options, doctor, tables
 from musegen.report import LOSSES, losses
 from musegen.report.diagnosing import MOST_PARTS
 from musegen.report.fates import fates
+from musegen.report.rendering import text
 from musegen.report.subject import subject
 
 from .test_encoder import CONFIGS, scores
 
 SEEDS = sorted((Path(__file__).parent.parent / "midi_data" / "seeds").glob("*.mid"))
+SEEDS_BY_NAME = {path.stem: path for path in SEEDS}
 PERFORMANCE = EncoderConfig(encoding="performance")
 EXACT = EncoderConfig(velocities=127, tempos=0)  # 120 bpm is all that the scores below have
 MS = 500 / 480  # a tick at 120 bpm
@@ -180,6 +182,76 @@ def test_a_finer_grid_is_suggested_for_thirty_seconds():
     assert [dict(s.change) for s in told.suggestions] == [{"steps_per_quarter": 24}, {"encoding": "performance"}]
     gain = told.suggestions[0].gains["onset_ms"]
     assert (gain["before"], gain["after"]) == (pytest.approx(10 * MS, abs=1e-6), 0)  # every other is 20 ticks off
+
+
+def named(told, **change):
+    """The suggestion of a change."""
+    return next(s for s in told.suggestions if dict(s.change) == change)
+
+
+def test_keeping_more_notes_hides_no_costs():
+    """Two tracks of three are kept: as a performance all are, but merged into one, off the grid, without bars."""
+    notes = [(80 * i, 80, 60 + track, 100, track) for i in range(6) for track in range(3)]
+    notes.append((0, 80, 60, 100, 1))  # which the first track has, too
+    score = tune(*notes, tracks=[Track(program=i) for i in range(3)], tempos=[(0, 612_345)])
+    told = report(score, replace(EXACT, parts=2, tempos=128))
+    costs = named(told, encoding="performance").costs
+    assert set(costs) == {"notes_merged", "onset_ms", "duration_ms", "tempos", "meters", "tracks", "programs"}
+    assert (costs["notes_merged"], costs["tempos"], costs["tracks"], costs["programs"]) == (
+        {"before": 0, "after": 1}, {"before": 0, "after": 1}, {"before": 0, "after": 2}, {"before": 0, "after": 2},
+    )  # fmt: skip
+    assert named(told, parts=3).costs == {}
+
+
+def test_keeping_more_notes_hides_no_tempo_error():
+    told = report(SEEDS_BY_NAME["old_hundredth"], PERFORMANCE)
+    assert named(told, encoding="metric").costs == {"tempo_bpm": {"before": 0, "after": pytest.approx(3.1, abs=0.05)}}
+
+
+def test_the_errors_of_a_note_that_was_dropped_are_no_cost():
+    """The second track is off the grid, cut short, merged and lengthened: better so than not at all."""
+    second = [(10, 470, 60), (490, 960, 62), (970, 480, 62), (1930, 5, 64), (1935, 480, 64), (3000, 5, 65)]
+    notes = [(0, 480, 60, 100, 0), *((*note, 101, 1) for note in second)]
+    told = report(tune(*notes, tracks=[Track(), Track(program=40)]), EncoderConfig(parts=1, programs=False, tempos=0))
+    then = losses(report(tune(*notes, tracks=[Track(), Track(program=40)]), replace(told.config, parts=2)))
+    assert all(then[name] for name in ("notes_merged", "notes_clipped", "notes_lengthened", "onset_ms", "programs"))
+    assert named(told, parts=2).costs == {}
+
+
+def test_a_note_that_was_whole_and_is_cut_short_is_a_cost():
+    """Two strokes on one step are one note; a finer grid has both, of which the first ends with the second."""
+    told = report(tune((0, 480, 60), (10, 100, 60)))
+    assert told.suggestions[0].gains["notes_merged"] == {"before": 1, "after": 0}
+    assert told.suggestions[0].costs["notes_clipped"] == {"before": 0, "after": 1}
+
+
+def test_drums_are_no_remedy_where_none_are_dropped():
+    told = report(SEEDS_BY_NAME["old_hundredth"], EncoderConfig(parts=1, drums=False))
+    assert told.notes.dropped["drums"] == 0 < told.notes.dropped["tracks"]
+    assert dict(told.suggestions[0].change) == {"parts": 4}
+    assert not any("drums" in suggestion.change for suggestion in told.suggestions)
+
+
+def test_a_track_without_notes_left_is_lost():
+    told = report(SEEDS_BY_NAME["old_hundredth"], EncoderConfig(parts=2))
+    assert (told.tracks.in_file, told.tracks.dropped, told.tracks.kept, told.programs.dropped) == (4, 2, 2, 2)
+    rows = dict(told.rows())
+    assert rows["tracks"] == "2 of 4 dropped with all their notes"
+    assert rows["programs"] == "2 dropped with their tracks"
+    assert "nothing lost" not in rows and not {"tracks", "programs"} & set(rows["nothing else lost"].split(", "))
+    assert losses(told)["tracks"] == 0  # of those that have notes to keep, none is merged
+    band = report(SEEDS_BY_NAME["drum_and_bass"], PERFORMANCE)
+    assert band.verdict.startswith(
+        "loses 61 of 86 notes and 1 of 2 tracks; keeps every onset and duration of the others;"
+    )
+    assert dict(band.rows())["tracks"] == "1 of 2 dropped with all their notes"
+
+
+def test_of_no_notes_nothing_is_kept():
+    score = tune((0, 480, 36), tracks=[Track(is_drum=True)])
+    told = report(score, PERFORMANCE)
+    assert told.verdict == "loses 1 of 1 notes and 1 of 1 tracks; leaves out bars"
+    assert not any(what.startswith("nothing") for what, _ in told.rows())
 
 
 # Against what the encoder does
@@ -360,8 +432,9 @@ KEYS = {
     "on_grid": {"onsets": 0, "ends": 0}, "onset": {"ticks": SPREAD, "ms": SPREAD},
     "duration": {"ticks": SPREAD, "ms": SPREAD}, "velocity": {"carried": 0, "error": SPREAD},
     "tempo": {"carried": 0, "in_file": 0, "kept": 0, "error": SPREAD}, "seconds": {"in_file": 0, "kept": 0},
-    "meters": {"carried": 0, "in_file": 0, "approximated": [], "cut_short": 0}, "tracks": {"in_file": 0, "kept": 0},
-    "programs": {"lost": 0, "drum_kits": 0}, "pedal": {"presses": 0, "applied": 0, "notes_held": 0},
+    "meters": {"carried": 0, "in_file": 0, "approximated": [], "cut_short": 0},
+    "tracks": {"in_file": 0, "dropped": 0, "kept": 0}, "programs": {"lost": 0, "drum_kits": 0, "dropped": 0},
+    "pedal": {"presses": 0, "applied": 0, "notes_held": 0},
     "not_carried": [EVENT], "counted": 0,
     "suggestions": [{"change": {}, "gains": {}, "costs": {}, "vocabulary": 0, "tokens": 0}],
 }  # fmt: skip
@@ -385,7 +458,7 @@ def test_the_command_prints_a_report_for_each_file():
     done = CliRunner().invoke(main, ["doctor", str(SEEDS[0]), str(SEEDS[1])])
     assert done.exit_code == 0 and not done.stderr
     first, second = done.stdout.strip().split("\n\n")
-    assert first == f"{SEEDS[0]}: {Encoder().report(SEEDS[0])}"
+    assert first == f"{SEEDS[0]}: {text(Encoder().report(SEEDS[0]), as_options)}"
     assert second.startswith(f"{SEEDS[1]}: keeps every note, onset and duration; rounds loudness and tempo; leaves out")
 
 
@@ -394,6 +467,31 @@ def test_the_command_takes_the_encoders_options():
     done = CliRunner().invoke(main, ["doctor", *options, "--json", str(SEEDS[0])])
     expected = Encoder(EncoderConfig(encoding="performance", velocities=127)).report(SEEDS[0])
     assert json.loads(done.stdout) == {"file": str(SEEDS[0]), "report": expected.to_dict()}
+
+
+def test_the_command_suggests_options_that_it_takes():
+    assert as_options({"drums": True, "parts": 4, "programs": False, "steps_per_quarter": 24}) == (
+        "--drums --parts 4 --no-programs --steps-per-quarter 24"
+    )
+    path = str(SEEDS_BY_NAME["drum_and_bass"])
+    printed = CliRunner().invoke(main, ["doctor", "--no-drums", "--no-programs", path]).stdout.splitlines()
+    told = report(path, EncoderConfig(drums=False, programs=False))
+    tried = [line.split(maxsplit=1)[1].split(": ")[0] for line in printed if line.split()[:1] == ["try"]]
+    assert tried[:2] == ["--drums", "--programs"] and len(tried) == len(told.suggestions)
+    for options, suggestion in zip(tried, told.suggestions, strict=True):
+        taken = doctor.make_context("doctor", [*options.split(), path]).params
+        assert {setting: taken[setting] for setting in suggestion.change} == dict(suggestion.change)
+    for said in (str(told), told._repr_html_()):
+        assert "drums=True: " in said and "--" not in said
+    console = Console(width=200, file=io.StringIO(), force_terminal=False)
+    console.print(*tables(path, told))
+    assert "--drums: " in console.file.getvalue() and "drums=True" not in console.file.getvalue()
+
+
+def test_a_checkpoint_takes_no_options_so_settings_are_named(checkpoints):
+    path = str(checkpoints["line"].path)
+    done = CliRunner().invoke(main, ["doctor", "--checkpoint", path, str(SEEDS[0])])
+    assert done.stdout.strip() == f"{SEEDS[0]}: {report(SEEDS[0], checkpoints['line'].encoder)}"
 
 
 def test_the_command_takes_the_encoding_of_a_checkpoint(checkpoints):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,7 @@ from musegen.errors import MidiError, MusegenError
 
 if TYPE_CHECKING:
     from musegen.report import Report
+    from musegen.report.rendering import Worded
 
 __all__ = ["doctor"]
 
@@ -37,13 +38,16 @@ def doctor(files: tuple[Path, ...], checkpoint: str | None, as_json: bool, **set
         raise click.UsageError(f"--checkpoint sets the encoding: leave out {options}, or --checkpoint.")
     from musegen.checkpoint import load
     from musegen.encoder import Encoder
+    from musegen.report.rendering import settings as arguments
 
     encoder = Encoder(of(EncoderConfig, settings) if checkpoint is None else load(checkpoint).encoder)
+    # No option goes with a checkpoint: what would lose less is another model's encoding.
+    worded = as_options if checkpoint is None else arguments
     failed = False
     for path in files:
         for file, outcome in _outcomes(path, encoder.report):
             failed |= isinstance(outcome, MusegenError)
-            _show(file, outcome, as_json)
+            _show(file, outcome, as_json, worded)
     click.get_current_context().exit(1 if failed else 0)
 
 
@@ -64,7 +68,16 @@ def _outcomes(path: Path, report: Callable[[Path], Report]) -> Iterator[tuple[Pa
             yield file, error
 
 
-def _show(file: Path, outcome: Report | MusegenError, as_json: bool) -> None:
+def as_options(change: Mapping[str, Any]) -> str:
+    """Say a change of settings as options of this command, to be pasted."""
+    return " ".join(_option(setting.replace("_", "-"), value) for setting, value in change.items())
+
+
+def _option(name: str, value: Any) -> str:
+    return f"--{'' if value else 'no-'}{name}" if isinstance(value, bool) else f"--{name} {value}"
+
+
+def _show(file: Path, outcome: Report | MusegenError, as_json: bool, worded: Worded) -> None:
     """Print a report to stdout, an error to stderr; JSON says either on stdout, too."""
     is_error = isinstance(outcome, MusegenError)
     if is_error:
@@ -73,23 +86,25 @@ def _show(file: Path, outcome: Report | MusegenError, as_json: bool) -> None:
         said = {"error": str(outcome)} if is_error else {"report": outcome.to_dict()}  # type: ignore[union-attr]
         click.echo(json.dumps({"file": str(file), **said}))
     elif not isinstance(outcome, MusegenError):
-        _print(file, outcome)
+        _print(file, outcome, worded)
 
 
-def _print(file: Path, report: Report) -> None:
+def _print(file: Path, report: Report, worded: Worded) -> None:
     """Print a table on a terminal, and lines that are easy to search elsewhere."""
     name = click.format_filename(file)
     if not sys.stdout.isatty():
-        click.echo(f"{name}: {report}\n")
+        from musegen.report.rendering import text
+
+        click.echo(f"{name}: {text(report, worded)}\n")
         return
     from rich.console import Console
 
     console = Console(highlight=False)
-    for part in (*tables(name, report), ""):
+    for part in (*tables(name, report, worded), ""):
         console.print(part)
 
 
-def tables(name: str, report: Report) -> list[Any]:
+def tables(name: str, report: Report, worded: Worded = as_options) -> list[Any]:
     """Return what `rich` shows of a report: the verdict, and a table below it."""
     from rich.padding import Padding
     from rich.table import Table
@@ -98,6 +113,6 @@ def tables(name: str, report: Report) -> list[Any]:
     table = Table.grid(padding=(0, 2))
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
-    for what, much in report.rows():
+    for what, much in report.rows(worded):
         table.add_row(Text(what, style="green" if what == "try" else ""), Text(much))
     return [Text.assemble((f"{name}: ", "bold"), report.verdict), Padding(table, (0, 0, 0, 2))]

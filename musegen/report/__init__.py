@@ -24,14 +24,16 @@ tempo            `carried`; how many are `in_file` and `kept`; `error` in beats 
 seconds          when the last kept note ends, `in_file` and `kept`: what rounded tempos add up to
 meters           `carried`; how many are `in_file`; `approximated`: a list of `{"from": "6/2", "to": "3/2"}`;
                  `cut_short`: bars that another meter ends early, which become meters of their own
-tracks           with notes to keep: `in_file` and `kept`
-programs         tracks that keep their notes, but not their program: `lost`, and for drums `drum_kits`
+tracks           with notes: `in_file`, `dropped` with all of theirs, and `kept` apart; the others are merged
+programs         tracks that keep their notes, but not their program: `lost`, and for drums `drum_kits`; and programs
+                 and kits that are `dropped` with their tracks
 pedal            `presses` of the sustain pedal; whether they are `applied`; `notes_held` by it
 not_carried      events that no setting carries: a list of `kind` (`controller`, `message`, `meta`), `number`
                  (a controller's, or null), `name`, `count`
 counted          whether these were counted in a MIDI file; of other sources, only names and keys are known
 suggestions      a list of `change` (setting: value), `gains` and `costs` (loss: `before`, `after`; the names
-                 are those of `LOSSES`), and what the piece would then take: `vocabulary`, `tokens`
+                 are those of `LOSSES`), and what the piece would then take: `vocabulary`, `tokens`. A loss that
+                 grows only because notes are kept that were lost is no cost
 ===============  =====================================================================================
 
 A spread is `mean`, `median` and `max` of absolute values. The piece is measured as it sounds: where the encoding

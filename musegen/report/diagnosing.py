@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from musegen.bundle import Column
 from musegen.config import EncoderConfig
+from musegen.report.fates import fates
 from musegen.report.losses import LOSSES, losses
 from musegen.report.measuring import measure
 from musegen.report.model import Report, Suggestion
@@ -46,6 +49,37 @@ LADDERS = (
 )  # fmt: skip
 
 
+@dataclass(frozen=True)
+class Present:
+    """A piece as it is encoded now, which other settings are compared with."""
+
+    piece: Subject
+    encoder: Encoder
+    report: Report
+
+    @cached_property
+    def kept(self) -> Column:
+        """Index of each note that is kept."""
+        return fates(self.piece, self.encoder.config, too_long=not self.report.notes.kept).kept
+
+    @cached_property
+    def losses_of_kept(self) -> dict[str, float]:
+        """What the notes that are kept lose."""
+        return losses(measure(self.piece, self.encoder, among=self.kept))
+
+    def costs(self, encoder: Encoder, trial: Report) -> dict[str, dict[str, float]]:
+        """Return what is substantially worse in a trial.
+
+        Notes that the trial alone keeps have their errors as well, and their tracks theirs: that is better than not
+        to have them, and no cost. So a loss counts only if it is larger for the notes that are kept now, too.
+        """
+        costs = _more(losses(self.report), losses(trial))
+        if not costs or self.report.notes.kept == self.report.notes.in_file:
+            return costs
+        real = _more(self.losses_of_kept, losses(measure(self.piece, encoder, among=self.kept)))
+        return {name: values for name, values in costs.items() if name in real}
+
+
 def diagnose(source: Any, encoder: Encoder) -> Report:
     """Return what an encoder would lose on a piece. See `Encoder.report`.
 
@@ -53,21 +87,25 @@ def diagnose(source: Any, encoder: Encoder) -> Report:
         MidiError: The piece cannot be read.
     """
     piece = subject(source)
-    report = measure(piece, encoder)
-    return report.with_suggestions(tuple(_suggestions(piece, encoder, report)))
+    present = Present(piece, encoder, measure(piece, encoder))
+    return present.report.with_suggestions(tuple(_suggestions(present)))
 
 
-def _suggestions(piece: Subject, encoder: Encoder, report: Report) -> Iterator[Suggestion]:
+def _suggestions(present: Present) -> Iterator[Suggestion]:
     """Yield the settings that spare a loss, changed one at a time: of each, the first value that does, and the best."""
-    for ladder in (*_more_parts(piece, encoder.config), *LADDERS):
-        if encoder.config.encoding in ladder.encodings:
-            found = list(_climb(piece, encoder, report, ladder))
+    config, dropped = present.encoder.config, present.report.notes.dropped
+    for ladder in (*_more_parts(present.piece, config), *LADDERS):
+        if ladder.setting == "drums" and not dropped["drums"]:
+            continue  # the parts that come with drums would spare notes, and the drums get the credit
+        if config.encoding in ladder.encodings:
+            found = list(_climb(present, ladder))
             yield from found if len(found) < 2 else (found[0], found[-1])
 
 
-def _climb(piece: Subject, encoder: Encoder, report: Report, ladder: Ladder) -> Iterator[Suggestion]:
+def _climb(present: Present, ladder: Ladder) -> Iterator[Suggestion]:
     """Yield each value of a setting that spares substantially more than the ones before."""
-    now = best = losses(report)
+    piece, encoder = present.piece, present.encoder
+    now = best = losses(present.report)
     current = getattr(encoder.config, ladder.setting)
     for value in ladder.values:
         if value == current or (isinstance(value, int) and value < current):
@@ -75,14 +113,14 @@ def _climb(piece: Subject, encoder: Encoder, report: Report, ladder: Ladder) -> 
         if not any(best[name] >= LOSSES[name].least for name in ladder.against):
             return
         change = {ladder.setting: value, **_room(piece, encoder.config, ladder.setting)}
-        trial = measure(piece, type(encoder)(replace(encoder.config, **change)))
+        other = type(encoder)(replace(encoder.config, **change))
+        trial = measure(piece, other)
         then = losses(trial)
         if trial.error or (ladder.setting == "encoding" and then["notes_dropped"] > now["notes_dropped"]):
             continue  # nothing is worth whole tracks
         if any(name in _less(best, then) for name in ladder.against):
             best = then
-            # A setting that keeps more notes has more that can go wrong: that is no cost.
-            costs = _more(now, then) if trial.notes.kept <= report.notes.kept else {}
+            costs = present.costs(other, trial)
             yield Suggestion(change, _less(now, then), costs, trial.vocabulary, trial.tokens)
 
 

@@ -40,6 +40,19 @@ class Fates(NamedTuple):
     wanted: Column
     """… and for how many it would, if nothing cut it short and a note could have no length."""
 
+    def among(self, notes: Column) -> Fates:
+        """Return the fates of some of the notes only, beside the same others; what is dropped stays of all.
+
+        Args:
+            notes: Their indices in the score.
+        """
+        chosen = np.zeros(len(self.eligible), bool)
+        chosen[notes] = True
+        rows, eligible = chosen[self.kept], self.eligible & chosen
+        columns = (self.kept, self.silent, self.onset, self.duration, self.wanted)
+        merged = int(eligible.sum() - rows.sum())
+        return Fates(self.dropped, eligible, merged, min(self.doubled, merged), *(column[rows] for column in columns))
+
 
 def fates(subject: Subject, config: EncoderConfig, *, too_long: bool = False) -> Fates:
     """Return what becomes of the notes.

@@ -51,7 +51,7 @@ def losses(report: Report) -> dict[str, float]:
         "tempo_bpm": tempo.error.mean if tempo.error else 0.0,
         "tempos": tempo.in_file - tempo.kept,
         "meters": len(meters.approximated) if meters.carried else meters.in_file,
-        "tracks": report.tracks.in_file - report.tracks.kept,
+        "tracks": report.tracks.in_file - report.tracks.dropped - report.tracks.kept,
         "programs": report.programs.lost,  # kits of drums are lost with any setting
         "pedals": 0 if pedal.applied else pedal.presses,
     }

@@ -37,13 +37,19 @@ if TYPE_CHECKING:
 __all__ = ["measure"]
 
 
-def measure(subject: Subject, encoder: Encoder) -> Report:
-    """Return the report of a piece, without suggestions. Never raises for what the encoding refuses."""
+def measure(subject: Subject, encoder: Encoder, among: Column | None = None) -> Report:
+    """Return the report of a piece, without suggestions. Never raises for what the encoding refuses.
+
+    Args:
+        subject: The piece.
+        encoder: What would encode it.
+        among: Notes of the score to measure, beside the others, which still cut them short; all by default.
+    """
     config, vocabulary = encoder.config, encoder.vocabulary
     kept, tokens, error = _encoded(subject, encoder)
     fate = fates(subject, config, too_long=kept is None)
-    heard = fate.eligible if kept is not None else fate.eligible & False
-    tracks = np.unique(subject.bundle.notes.track[heard])
+    fate = fate if among is None else fate.among(among)
+    tracks = np.unique(subject.bundle.notes.track[fate.eligible])
     onset, duration, grid = _errors(subject, config, fate)
     return Report(
         config=config,
@@ -58,12 +64,12 @@ def measure(subject: Subject, encoder: Encoder) -> Report:
         tempo=_tempo(subject, config, kept),
         seconds=_seconds(subject, config, fate, kept),
         meters=_meters(subject, config),
-        tracks=Tracks(len(tracks), len(tracks) if config.encoding == "metric" else min(len(tracks), 1)),
+        tracks=_tracks(subject, config, tracks),
         programs=_programs(subject, config, tracks),
         pedal=Pedal(
             presses=len(subject.score.pedals),
             applied=config.encoding == "performance" and config.sustain,
-            notes_held=int((subject.silent > subject.released)[heard].sum()),
+            notes_held=int((subject.silent > subject.released)[fate.eligible].sum()),
         ),
         not_carried=subject.not_carried,
         counted=subject.counted,
@@ -186,9 +192,25 @@ def _name(meter: tuple[int, int]) -> str:
     return "{}/{}".format(*meter)
 
 
+def _silenced(subject: Subject, tracks: Column) -> Column:
+    """Return the tracks of the file that have notes, but none that is not dropped."""
+    return np.setdiff1d(subject.bundle.notes.track, tracks)
+
+
+def _tracks(subject: Subject, config: EncoderConfig, tracks: Column) -> Tracks:
+    """Return how many tracks there are with notes, how many of them are dropped, and how many are told apart."""
+    dropped = len(_silenced(subject, tracks))
+    kept = len(tracks) if config.encoding == "metric" else min(len(tracks), 1)
+    return Tracks(len(tracks) + dropped, dropped, kept)
+
+
 def _programs(subject: Subject, config: EncoderConfig, tracks: Column) -> Programs:
     """Return how many of the tracks with notes have a program, or a kit of drums, that becomes program 0."""
     table = subject.bundle.tracks
     program, drum = table.program[tracks], table.drum[tracks]
     carried = config.encoding == "metric" and config.programs
-    return Programs(int((program[~drum] != 0).sum()) * (not carried), int((program[drum] != 0).sum()))
+    return Programs(
+        lost=int((program[~drum] != 0).sum()) * (not carried),
+        drum_kits=int((program[drum] != 0).sum()),
+        dropped=int((table.program[_silenced(subject, tracks)] != 0).sum()),
+    )

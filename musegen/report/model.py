@@ -104,9 +104,10 @@ class Meters:
 
 @dataclass(frozen=True)
 class Tracks:
-    """Tracks with notes that the encoding does not drop."""
+    """Tracks with notes."""
 
     in_file: int
+    dropped: int
     kept: int
 
 
@@ -116,6 +117,7 @@ class Programs:
 
     lost: int
     drum_kits: int
+    dropped: int
 
 
 @dataclass(frozen=True)
@@ -187,9 +189,13 @@ class Report:
         """Return the report as plain values that JSON can hold."""
         return {"verdict": self.verdict, **{name: _plain(value) for name, value in asdict(self).items()}}
 
-    def rows(self) -> list[tuple[str, str]]:
-        """Return the report as (what, how much) lines for people; what is not lost shares one line."""
-        return rendering.rows(self)
+    def rows(self, worded: rendering.Worded = rendering.settings) -> list[tuple[str, str]]:
+        """Return the report as (what, how much) lines for people; what is not lost shares one line.
+
+        Args:
+            worded: Says the change of a suggestion.
+        """
+        return rendering.rows(self, worded)
 
     def __str__(self) -> str:
         """Return the verdict and a line for each row."""

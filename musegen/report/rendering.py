@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import html as markup
-from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 
 from musegen.metric import DEFAULT_VELOCITY
 from musegen.report.losses import LOSSES, losses
 
 if TYPE_CHECKING:
-    from musegen.report.model import Error, NotCarried, Notes, Report, Spread, Suggestion
+    from musegen.report.model import Error, NotCarried, Notes, Report, Spread, Suggestion, Tracks
 
-__all__ = ["html", "rows", "text", "verdict"]
+__all__ = ["Worded", "html", "rows", "settings", "text", "verdict"]
+
+Worded = Callable[[Mapping[str, Any]], str]
+"""Says a change of settings, {setting: value}: in Python they have other names than on a command line."""
 
 MOST_KINDS = 6  # of events named in a row; the others are counted
 WHY = {
@@ -26,15 +29,18 @@ def verdict(report: Report) -> str:
     """Return the report in one line."""
     if report.error:
         return f"cannot be encoded with these settings{'' if report.suggestions else ', nor with others'}"
+    notes, tracks = report.notes, report.tracks
     moved = {name: error.ms for name, error in (("onset", report.onset), ("duration", report.duration))}
-    exact = ["note"] * (report.notes.kept == report.notes.in_file) + [n for n, ms in moved.items() if not ms.max]
+    exact = ["note"] * (notes.kept == notes.in_file) + [n for n, ms in moved.items() if not ms.max]
     rounded = [what for what, is_so in _rounded(report).items() if is_so]
     absent = _absent(report)
     if len(exact) == 3 and not rounded:
         return f"lossless but for {_listed(absent)}" if absent else "lossless"
     clauses = [f"keeps every {_listed(exact)}"] * bool(exact)
     if "note" not in exact:
-        clauses.insert(0, f"loses {report.notes.in_file - report.notes.kept:,} of {report.notes.in_file:,} notes")
+        gone = f" and {tracks.dropped} of {tracks.in_file} tracks" * bool(tracks.dropped)
+        clauses = [f"{clause} of the others" for clause in clauses] * bool(notes.kept)
+        clauses.insert(0, f"loses {notes.in_file - notes.kept:,} of {notes.in_file:,} notes{gone}")
     clauses += [
         f"{name}s off by {_number(ms.mean)} ms (at most {_number(ms.max)})" for name, ms in moved.items() if ms.max
     ]
@@ -71,14 +77,15 @@ def _absent(report: Report) -> list[str]:
     return [what for what, is_so in absent.items() if is_so] + [f"{n:,} {what}" for what, n in counts.items() if n]
 
 
-def rows(report: Report) -> list[tuple[str, str]]:
+def rows(report: Report, worded: Worded) -> list[tuple[str, str]]:
     """Return (what, how much): the rows that matter, then what is not lost, then what would help."""
-    found = list(_rows(report))
+    found, notes = list(_rows(report)), report.notes
     intact = [what for what, much in found if not much]
     shown = [(what, much) for what, much in found if much]
-    if intact and not (report.error and not report.notes.kept):
-        shown.append(("nothing lost", ", ".join(intact)))
-    shown += [("try", f"{_change(suggestion)}: {_effect(suggestion, report)}") for suggestion in report.suggestions]
+    if intact and (notes.kept or not (notes.in_file or report.error)):
+        # Of lost notes the onsets are lost, too.
+        shown.append(("nothing lost" if notes.kept == notes.in_file else "nothing else lost", ", ".join(intact)))
+    shown += [("try", f"{worded(each.change)}: {_effect(each, report)}") for each in report.suggestions]
     if not report.suggestions and any(losses(report).values()):
         shown.append(("try", f"no other setting, changed alone, would {'do' if report.error else 'lose less'}"))
     return shown
@@ -100,11 +107,9 @@ def _rows(report: Report) -> Iterator[tuple[str, str]]:
     yield "velocities", f"{left_out}off by {velocity}" if velocity else ""
     yield "tempo", _tempo(report)
     yield "time signatures", _meters(report)
-    yield "tracks", f"{tracks.in_file} become {tracks.kept}" if tracks.kept < tracks.in_file else ""
-    yield (
-        "programs",
-        _counted({"not carried": programs.lost, "of drum kits, for which there is no token": programs.drum_kits}),
-    )
+    yield "tracks", _tracks(tracks)
+    lost = {"not carried": programs.lost, "of drum kits, for which there is no token": programs.drum_kits}
+    yield "programs", _counted({**lost, "dropped with their tracks": programs.dropped})
     yield "sustain pedal", _pedal(report)
     if report.counted:
         yield "other events", _events([event for event in report.not_carried if event.kind != "meta"])
@@ -121,6 +126,13 @@ def _notes(notes: Notes) -> str:
         return "none in the piece"
     kept = f"all {notes.in_file:,}" if notes.kept == notes.in_file else f"{notes.kept:,} of {notes.in_file:,}"
     return "; ".join([f"{kept} kept", _counted(counts)]).removesuffix("; ")
+
+
+def _tracks(tracks: Tracks) -> str:
+    left = tracks.in_file - tracks.dropped
+    dropped = f"{tracks.dropped} of {tracks.in_file} dropped with all their notes"
+    become = f"{'the other ' if tracks.dropped else ''}{left} become {tracks.kept}"
+    return "; ".join([dropped] * bool(tracks.dropped) + [become] * (tracks.kept < left))
 
 
 def _counted(counts: dict[str, int]) -> str:
@@ -180,8 +192,9 @@ def _events(events: list[NotCarried]) -> str:
     return ", ".join(named + [f"{others:,} of {len(events) - most} other kinds"] * bool(others))
 
 
-def _change(suggestion: Suggestion) -> str:
-    return ", ".join(f"{setting}={value}" for setting, value in suggestion.change.items())
+def settings(change: Mapping[str, Any]) -> str:
+    """Say a change as arguments of `EncoderConfig`."""
+    return ", ".join(f"{setting}={value}" for setting, value in change.items())
 
 
 def _effect(suggestion: Suggestion, report: Report) -> str:
@@ -219,9 +232,9 @@ def _listed(items: list[str]) -> str:
     return " and ".join([", ".join(items[:-1]), items[-1]] if len(items) > 1 else items)
 
 
-def text(report: Report) -> str:
+def text(report: Report, worded: Worded = settings) -> str:
     """Return the verdict and a line for each row."""
-    lines = rows(report)
+    lines = rows(report, worded)
     width = max(len(what) for what, _ in lines)
     return "\n".join([verdict(report), *(f"  {what:{width}}  {much}" for what, much in lines)])
 
@@ -231,6 +244,6 @@ def html(report: Report) -> str:
     left = ' style="text-align: left; vertical-align: top"'
     lines = "".join(
         f"<tr><th{left}>{markup.escape(what)}</th><td{left}>{markup.escape(much)}</td></tr>"
-        for what, much in rows(report)
+        for what, much in rows(report, settings)
     )
     return f"<table><caption{left}>{markup.escape(verdict(report))}</caption><tbody>{lines}</tbody></table>"
