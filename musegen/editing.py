@@ -15,7 +15,7 @@ import numpy as np
 
 from musegen.columns import Table, Track
 from musegen.errors import MidiError
-from musegen.timing import DEFAULT_METER, DEFAULT_TEMPO, in_force
+from musegen.timing import DEFAULT_METER, DEFAULT_TEMPO, barlines, in_force
 
 if TYPE_CHECKING:
     from musegen.score import Score
@@ -29,6 +29,15 @@ MAX_TICK = 2**31 - 1
 
 def select(score: Score, tracks: list[int]) -> Score:
     """Return a score of these tracks alone, in this order, with the same time."""
+    count = len(score.tracks)
+    wanted = [operator.index(number) for number in tracks]
+    tracks = [number + count if number < 0 else number for number in wanted]  # from the end, as in a list
+    if len(set(tracks)) < len(tracks) or not all(0 <= number < count for number in tracks):
+        valid = f"0 to {count - 1}, each at most once" if count else "none, as the score has no tracks"
+        raise MidiError(
+            f"the tracks to select must be numbers of tracks: {valid}. Received: {wanted}. "
+            "Leave out the others; score.tracks shows what there is."
+        )
     new_index = np.full(len(score.tracks), -1)
     new_index[tracks] = np.arange(len(tracks))
     kept = {}
@@ -66,12 +75,24 @@ def cut(score: Score, bars: slice) -> Score:
         rows = rows[np.concatenate([governing, within])]
         rows["tick"] = np.maximum(rows["tick"] - first, 0)
         changes[name] = rows
-    for name in ("notes", "pedals"):
-        rows = getattr(score, name)
-        rows = rows[(rows["onset"] >= first) & (rows["onset"] < last)]
-        rows["onset"] -= first
-        changes[name] = rows
+    notes = score.notes[(score.notes["onset"] >= first) & (score.notes["onset"] < last)]
+    changes["notes"] = _within(notes, first, last)
+    changes["pedals"] = _within(score.pedals, first, last)
     return replace(score, end=last - first, **changes)
+
+
+def _within(rows: Table, first: int, last: int) -> Table:
+    """Return the part of what lasts (notes or pedals) between two ticks, counted from the first.
+
+    Nothing reaches over the end: what is put behind begins at the barline.
+    """
+    begin = rows["onset"].astype(np.int64)  # a pedal may be held beyond what an int32 counts
+    stop = np.minimum(begin + rows["duration"], last)
+    begin = np.maximum(begin, first)
+    inside = stop > begin
+    out: Table = rows[inside]
+    out["onset"], out["duration"] = (begin - first)[inside], (stop - begin)[inside]
+    return out
 
 
 def transpose(score: Score, semitones: int) -> Score:
@@ -116,7 +137,8 @@ def join(first: Score, second: Score) -> Score:
         if key == "onset":
             after["track"] = places[after["track"]]
         joined[name] = np.concatenate([before, after])
-    cut_short = seam not in first.barlines()
+    # By what governs the last bar: a meter at the seam or behind it, which is left out, draws barlines too.
+    cut_short = seam not in barlines(first.meters[first.meters["tick"] < seam], resolution, seam)
     joined["tempos"] = _restated(first.tempos, second.tempos, seam, (DEFAULT_TEMPO,), False)
     joined["meters"] = _restated(first.meters, second.meters, seam, DEFAULT_METER, cut_short)
     return replace(first, tracks=tracks, end=seam + second.end, **joined)

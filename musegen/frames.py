@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,13 @@ __all__ = ["from_frame", "to_frame"]
 
 DEFAULTS = {"velocity": 80, "track": 0, "program": 0}
 """What a table need not say; nor names and drums."""
+
+TIMES = ("onset", "duration")
+READ = (*TIMES, "onset_quarters", "duration_quarters", "pitch", *DEFAULTS, "track_name", "is_drum")
+"""The columns that count; any others are the user's own."""
+
+DRUMS = {"true": True, "1": True, "1.0": True, "false": False, "0": False, "0.0": False}
+"""What `is_drum` may hold, as text: a CSV file has no other."""
 
 DEFAULT_TICKS_PER_QUARTER = 480
 
@@ -56,12 +64,17 @@ def from_frame(frame: pd.DataFrame, ticks_per_quarter: int | None) -> dict[str, 
     """Return what a table says of a score, by the names of its fields. See `Score.from_dataframe`.
 
     Raises:
-        MidiError: A column is missing, or holds what no note can have.
+        MidiError: A column is missing, there twice, or holds what no note can have; or the ticks are
+            not all of one length.
     """
     if not hasattr(frame, "columns") or not hasattr(frame, "iloc"):
         raise MidiError(f"expected a pandas DataFrame. Received: {type(frame).__name__}.")
+    twice = sorted({str(name) for name in frame.columns[frame.columns.duplicated()] if name in READ})
+    if twice:
+        raise MidiError(f"every column must be there once. Received twice: {', '.join(twice)}. Drop or rename one.")
     if ticks_per_quarter is None:
-        ticks_per_quarter = int(frame.attrs.get("ticks_per_quarter", DEFAULT_TICKS_PER_QUARTER))
+        ticks_per_quarter = frame.attrs.get("ticks_per_quarter")
+    ticks_per_quarter = _derived(frame) if ticks_per_quarter is None else _positive(ticks_per_quarter)
     given: dict[str, NDArray[Any]] = {
         "onset": _ticks(frame, "onset", ticks_per_quarter),
         "duration": _ticks(frame, "duration", ticks_per_quarter),
@@ -72,6 +85,53 @@ def from_frame(frame: pd.DataFrame, ticks_per_quarter: int | None) -> dict[str, 
         given[name] = _whole(frame, name, low, high) if name in frame else np.full(len(frame), DEFAULTS[name])
     notes = columns(NOTE, **{name: given[name] for name in NOTE.names or ()}) if len(frame) else table(NOTE)
     return {"notes": notes, "tracks": _tracks(frame, given), "ticks_per_quarter": ticks_per_quarter}
+
+
+def _positive(ticks_per_quarter: Any) -> int:
+    """Return ticks per quarter as given, if they are some.
+
+    Raises:
+        MidiError: They are not a whole number of at least 1.
+    """
+    try:
+        number = operator.index(ticks_per_quarter)
+    except TypeError:
+        number = 0
+    if number < 1:
+        raise MidiError(
+            f"ticks_per_quarter must be a whole number >= 1. Received: {ticks_per_quarter!r}. "
+            f"Use {DEFAULT_TICKS_PER_QUARTER}, or what the score was made with."
+        )
+    return number
+
+
+def _derived(frame: pd.DataFrame) -> int:
+    """Return the ticks per quarter that times in ticks and in quarters say together, or else the default.
+
+    `frame.attrs` does not survive a CSV file, nor `pd.concat` of tables that differ in it.
+
+    Raises:
+        MidiError: The rows say different things, as those of scores on different grids do.
+    """
+    both = [name for name in TIMES if name in frame and f"{name}_quarters" in frame]
+    pairs = [(name, _numbers(frame, name), _numbers(frame, f"{name}_quarters")) for name in both]
+    ticks = np.concatenate([np.zeros(0), *(pair[1] for pair in pairs)])
+    quarters = np.concatenate([np.zeros(0), *(pair[2] for pair in pairs)])
+    known = np.flatnonzero(np.isfinite(ticks) & np.isfinite(quarters) & (quarters > 0))
+    if not len(known):
+        return DEFAULT_TICKS_PER_QUARTER
+    longest = known[np.argmax(quarters[known])]  # where rounding, as in a CSV file, matters least
+    out = max(round(float(ticks[longest] / quarters[longest])), 1)
+    for name, ticks, quarters in pairs:
+        wrong = np.flatnonzero(np.abs(ticks - quarters * out) > 0.5)  # a NaN disagrees with nothing
+        if len(wrong):
+            row = int(wrong[0])
+            raise MidiError(
+                f"columns {name!r} and '{name}_quarters' must have the same ticks per quarter in every row. Received: "
+                f"{ticks[row]:.10g} ticks for {quarters[row]:.10g} quarters in row {row}, elsewhere {out} a quarter. "
+                "Say ticks_per_quarter, or drop the columns in ticks: frame.drop(columns=['onset', 'duration'])."
+            )
+    return out
 
 
 def _ticks(frame: pd.DataFrame, name: str, ticks_per_quarter: int) -> NDArray[np.int64]:
@@ -103,10 +163,7 @@ def _checked(
     Raises:
         MidiError: Something in it is no number, missing, or out of range; the first such row is named.
     """
-    try:
-        values = frame[name].to_numpy(np.float64, na_value=np.nan)  # exact: whole numbers below 2**53
-    except (TypeError, ValueError):
-        raise MidiError(f"column {name!r} must hold numbers. Received: {frame[name].dtype}.") from None
+    values = _numbers(frame, name)
     with np.errstate(invalid="ignore"):
         out = convert(values)
         wrong = np.flatnonzero(~((values >= low) & (values <= high)) | np.isnan(out))
@@ -119,16 +176,48 @@ def _checked(
     return out.astype(np.int64)
 
 
+def _numbers(frame: pd.DataFrame, name: str) -> NDArray[np.float64]:
+    """Return a column as numbers, NaN where there is none.
+
+    Raises:
+        MidiError: It holds something else. Dates and complex numbers, too, which NumPy would convert.
+    """
+    try:
+        if frame[name].dtype.kind in "mMc":
+            raise TypeError
+        out: NDArray[np.float64] = frame[name].to_numpy(np.float64, na_value=np.nan)  # exact below 2**53
+    except (TypeError, ValueError):
+        raise MidiError(
+            f"column {name!r} must hold numbers. Received: {frame[name].dtype}. Convert it: pd.to_numeric."
+        ) from None
+    return out
+
+
 def _tracks(frame: pd.DataFrame, given: dict[str, NDArray[Any]]) -> tuple[Track, ...]:
     """Return a track for each number up to the largest, as its first row describes it."""
     numbers, rows = np.unique(given["track"], return_index=True)
     tracks = [Track()] * (int(numbers.max(initial=-1)) + 1)
-    names = frame["track_name"].to_numpy(object) if "track_name" in frame else np.full(len(frame), "")
-    drums = frame["is_drum"].to_numpy(object) if "is_drum" in frame else np.full(len(frame), False)
+    names = frame["track_name"].to_numpy(object) if "track_name" in frame else np.full(len(frame), "", object)
     for number, row in zip(numbers.tolist(), rows.tolist(), strict=True):
-        name = names[row] if isinstance(names[row], str) else ""  # an empty cell is NaN
-        tracks[number] = Track(name, int(given["program"][row]), drums[row] in (True, 1))
+        name = str(names[row]) if isinstance(names[row], str) else ""  # an empty cell is NaN
+        tracks[number] = Track(name, int(given["program"][row]), _is_drum(frame, row))
     return tuple(tracks)
+
+
+def _is_drum(frame: pd.DataFrame, row: int) -> bool:
+    """Return whether a row is of drums; not so where the table does not say.
+
+    Raises:
+        MidiError: It says neither yes nor no.
+    """
+    if "is_drum" not in frame or frame["is_drum"].isna().iloc[row]:
+        return False
+    value = frame["is_drum"].iloc[row]
+    if str(value).lower() not in DRUMS:
+        raise MidiError(
+            f"column 'is_drum' must hold True or False. Received: {value!r} in row {row}. Write one of these."
+        )
+    return DRUMS[str(value).lower()]
 
 
 def _missing(frame: pd.DataFrame, expected: str) -> MidiError:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from musegen import midi, notation
+from musegen.errors import MidiError
 from musegen.score import Score
 
 __all__ = ["read"]
@@ -24,8 +25,11 @@ def read(source: Any) -> Score:
     Raises:
         MidiError: There is no such file, or it cannot be read; the message says where it is at fault.
     """
-    if type(source).__module__.startswith("music21."):  # which has many classes of streams
+    # music21 has many classes of streams, and users make their own; it is not imported to ask for them.
+    if any(base.__module__.startswith("music21.") for base in type(source).__mro__):
         return notation.from_music21(source)
     if isinstance(source, str | Path) and str(source).lower().endswith(tuple(notation.NOTATION_SUFFIXES)):
+        if Path(source).is_dir():
+            raise MidiError(f"cannot read {source}: it is a folder, not a file. Give the path of a file in it.")
         return notation.load_notation(source)
     return midi.read(source)

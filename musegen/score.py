@@ -142,7 +142,11 @@ class Score:
         return float(self.seconds(np.asarray([self.end]))[0])
 
     def select(self, tracks: list[int]) -> Score:
-        """Return a score of these tracks alone, in this order, with the same time."""
+        """Return a score of these tracks alone, in this order, with the same time.
+
+        Raises:
+            MidiError: There is no such track, or one is named twice.
+        """
         return editing.select(self, tracks)
 
     def shift(self, ticks: int) -> Score:
@@ -152,7 +156,10 @@ class Score:
     def __getitem__(self, bars: slice) -> Score:
         """Return bars `start` to `stop`, counted from 0, as a score that begins at tick 0.
 
-        Notes belong to the bar in which they begin; what governs the first bar is kept.
+        Notes belong to the bar in which they begin, and end with the slice at the latest: one that
+        rings over its last barline is cut there. So the slice ends on a barline, and
+        `score[:k] + score[k:]` has every note where it was. A pedal that is down at the beginning is
+        down from tick 0; tempo, meter and key of the first bar are kept.
 
         Raises:
             MidiError: `bars` is not a slice of step 1.
@@ -174,7 +181,10 @@ class Score:
         in force at the seam, or the seam is inside a bar, they are said anew there. A pedal still
         down at the seam is released; `other`'s notes go on in the track of the same name, program
         and kind if there is one; ticks per quarter become the least common multiple of the two.
-        Where this score ends on a barline, cutting the sum at that bar gives both back.
+        Where this score ends on a barline, cutting the sum there gives back the notes and pedals of
+        both (those up to `end`), their tempos and their meters. Each half has the tracks of both and
+        the ticks per quarter of the sum, ends on a barline, and says at tick 0 what was taken for
+        granted. Only a key is inherited: if `other` begins without one, this score's last goes on.
 
         Raises:
             MidiError: The common ticks per quarter do not fit a MIDI file, or the sum is too long.
@@ -206,11 +216,13 @@ class Score:
             frame: Must have `pitch`, and `onset` and `duration` in ticks, or else `onset_quarters` and
                 `duration_quarters`. `velocity` is 80 and `track` 0 if left out; `track_name`, `program`
                 and `is_drum` count where a track first appears. Other columns are ignored.
-            ticks_per_quarter: What `to_dataframe` noted in `frame.attrs` if left out, or 480.
+            ticks_per_quarter: If left out, what `to_dataframe` noted in `frame.attrs`; where that is lost
+                (in a CSV file), what the columns in ticks and in quarters say together; or 480.
             fields: More of what makes a score: `tempos`, `meters`, `keys`, `pedals`, `end`, `tracks`.
 
         Raises:
-            MidiError: A column is missing, or holds what no note can have.
+            MidiError: A column is missing, there twice, or holds what no note can have; or the ticks are
+                not all of one length.
         """
         return cls(**{**frames.from_frame(frame, ticks_per_quarter), **fields})
 
@@ -229,7 +241,12 @@ class Score:
         return display.svg(self, Encoder())
 
     def audio(self, sample_rate: int = 44_100) -> Audio:
-        """Return a player for notebooks. See `musegen.midi.audio`."""
+        """Return a player for notebooks. See `musegen.midi.audio`.
+
+        Raises:
+            MusegenError: What renders it is not installed, or there is no SoundFont.
+            MidiError: There is nothing to hear, or more than an hour.
+        """
         from musegen.midi import audio
 
         return audio(self, sample_rate)

@@ -5,6 +5,7 @@ import sys
 from fractions import Fraction
 
 import mido
+import music21
 import numpy as np
 import pandas as pd
 import pretty_midi
@@ -18,6 +19,7 @@ from musegen.extras import require
 from musegen.midi import render
 from musegen.midi.sound import resampled
 from musegen.notation import load_notation
+from musegen.reading import read
 from tests.test_encoder import scores
 
 PIECE = Score(
@@ -74,7 +76,8 @@ def written(draw):
             if free.get(pitch, 0) <= cell:
                 rows[track, cell, pitch] = (cell * grid, length * grid, pitch, velocity, track)
                 free[pitch] = cell + length
-    meters = draw(st.sampled_from([[(0, 4, 4)], [(0, 3, 4), (2880, 6, 8)], [(0, 7, 8)], [(0, 4, 4), (2400, 3, 4)]]))
+    meters = draw(st.sampled_from([[(0, 4, 4)], [(0, 3, 4), (2880, 6, 8)], [(0, 7, 8)], [(0, 4, 4), (2400, 3, 4)],
+                                   [(0, 4, 4), (1000, 3, 4)]]))  # fmt: skip
     return Score(
         notes=list(rows.values()),
         tracks=[Track(f"Part {i}", draw(st.integers(0, 127))) for i in range(len(parts))],
@@ -93,6 +96,14 @@ def test_written_music_comes_back_from_music21_note_for_note(score):
     assert again.tracks == score.tracks
     assert again.tempos.tolist() == score.tempos.tolist() and again.keys.tolist() == score.keys.tolist()
     assert again.barlines().tolist() == score.barlines().tolist()
+
+
+@pytest.mark.parametrize("second", [(3, 4), (4, 4)])
+def test_a_first_bar_cut_short_is_no_pickup(second):
+    score = Score(notes=[(0, 480, 60, 80, 0), (1000, 480, 62, 80, 0)], tracks=[Track()],
+                  meters=[(0, 4, 4), (1000, *second)], end=6000)  # fmt: skip
+    again = Score.from_music21(score.to_music21())
+    assert again.notes.tolist() == score.notes.tolist() and again.meters.tolist() == score.meters.tolist()
 
 
 def test_a_stream_has_measures_ties_chords_rests_and_voices():
@@ -222,6 +233,56 @@ def test_tables_that_hold_no_notes_are_refused(changes, message):
         Score.from_dataframe(frame)
 
 
+def test_ticks_per_quarter_survive_a_file_without_them(tmp_path):
+    piece = Score(notes=[(0, 7, 60, 80, 0), (31, 11, 62, 80, 1)], tracks=[Track("x"), Track("", 0, True)],
+                  ticks_per_quarter=97)  # fmt: skip
+    piece.to_dataframe().to_csv(tmp_path / "notes.csv", float_format="%.3f")
+    again = Score.from_dataframe(pd.read_csv(tmp_path / "notes.csv"))
+    assert again == piece
+    assert Score.from_dataframe(pd.read_csv(tmp_path / "notes.csv"), 96).ticks_per_quarter == 96
+    text = pd.read_csv(tmp_path / "notes.csv", dtype={"is_drum": str, "track_name": str})
+    assert Score.from_dataframe(text).tracks == piece.tracks
+
+
+def test_rows_of_different_grids_are_refused():
+    coarse = Encoder().quantise(PIECE)
+    mixed = pd.concat([PIECE.to_dataframe(), coarse.to_dataframe()])
+    with pytest.raises(MidiError, match=r"same ticks per quarter in every row. Received: .* in row \d+.*frame.drop"):
+        Score.from_dataframe(mixed)
+    assert len(Score.from_dataframe(mixed.drop(columns=["onset", "duration"]))) == len(PIECE) + len(coarse)
+    same = pd.concat([coarse.to_dataframe(), coarse.to_dataframe()])
+    assert Score.from_dataframe(same).ticks_per_quarter == coarse.ticks_per_quarter
+
+
+@pytest.mark.parametrize("value", [480.5, 0, -1, "480", float("nan")])
+def test_ticks_per_quarter_are_a_whole_number(value):
+    with pytest.raises(MidiError, match=r"ticks_per_quarter must be a whole number >= 1. Received: "):
+        Score.from_dataframe(PIECE.to_dataframe(), value)
+    frame = PIECE.to_dataframe()
+    frame.attrs["ticks_per_quarter"] = value
+    with pytest.raises(MidiError, match=r"ticks_per_quarter must be"):
+        Score.from_dataframe(frame)
+
+
+def test_a_column_is_there_once_and_holds_numbers():
+    frame = PIECE.to_dataframe()
+    with pytest.raises(MidiError, match=r"Received twice: pitch. Drop"):
+        Score.from_dataframe(pd.concat([frame, frame[["pitch"]]], axis=1))
+    for onset in (pd.to_datetime([0] * len(frame)), frame["onset"] * 1j, pd.to_timedelta(frame["onset"])):
+        with pytest.raises(MidiError, match=r"'onset' must hold numbers"):
+            Score.from_dataframe(frame.assign(onset=onset))
+
+
+def test_names_and_drums_may_be_text_or_missing():
+    frame = PIECE.to_dataframe()
+    for drums in (frame["is_drum"].astype(str), frame["is_drum"].astype(int), frame["is_drum"].astype("boolean")):
+        assert Score.from_dataframe(frame.assign(is_drum=drums)).tracks == PIECE.tracks
+    assert not Score.from_dataframe(frame.assign(is_drum=pd.array([None] * 5, "boolean"))).tracks[2].is_drum
+    with pytest.raises(MidiError, match=r"'is_drum' must hold True or False. Received: 'maybe' in row 0"):
+        Score.from_dataframe(frame.assign(is_drum="maybe"))
+    assert type(Score.from_dataframe(frame.drop(columns="track_name")).tracks[0].name) is str
+
+
 def test_a_table_is_what_a_score_is_made_from():
     with pytest.raises(MidiError, match=r"expected a pandas DataFrame. Received: list"):
         Score.from_dataframe([1, 2])
@@ -276,6 +337,11 @@ def test_audio_is_a_player_with_that_sound():
     assert not np.frombuffer(Score(end=480).audio().data[44:], "<i2").any()
 
 
+def test_nothing_is_not_heard():
+    with pytest.raises(MidiError, match=r"nothing to hear. Received: Score\(0 notes.*Score\(end=480\)"):
+        Score().audio()
+
+
 def test_sound_that_cannot_be_is_refused(tmp_path, monkeypatch):
     with pytest.raises(MidiError, match=r"sample_rate must be 8000 to 48000. Received: 0"):
         PIECE.audio(0)
@@ -327,6 +393,47 @@ def test_the_encoder_takes_what_the_methods_give():
     tokens = Encoder().encode(PIECE)
     for other in (PIECE.to_mido(), PIECE.to_pretty_midi(), PIECE.to_symusic(), PIECE.to_music21()):
         assert np.array_equal(Encoder().encode(other), tokens), type(other)
+
+
+class MyFile(mido.MidiFile):
+    """What users make of the libraries' classes."""
+
+
+class MyMidi(pretty_midi.PrettyMIDI):
+    """See `MyFile`."""
+
+
+class MyPart(music21.stream.Part):
+    """See `MyFile`."""
+
+
+def test_classes_made_from_the_libraries_are_read():
+    mine = MyFile(tracks=PIECE.to_mido().tracks, ticks_per_beat=480)
+    assert read(mine).notes.tolist() == PIECE.notes.tolist()
+    other = MyMidi()
+    other.instruments = [pretty_midi.Instrument(5)]
+    other.instruments[0].notes = [pretty_midi.Note(80, 60, 0, 1)]
+    assert read(other).notes["pitch"].tolist() == [60]
+    part = MyPart([music21.note.Note(61)])
+    assert read(part).notes["pitch"].tolist() == [61]
+
+
+def test_bytes_of_every_kind_are_read(tmp_path):
+    PIECE.save(tmp_path / "piece.mid")
+    data = (tmp_path / "piece.mid").read_bytes()
+    assert read(bytearray(data)) == read(memoryview(data)) == read(data)
+
+
+def test_parts_of_what_can_be_read_are_refused_with_the_remedy(tmp_path):
+    with pytest.raises(MidiError, match=r"expected a mido.MidiFile. Received: MidiTrack. .*MidiFile\(tracks=\[track\]"):
+        read(mido.MidiTrack())
+    with pytest.raises(MidiError, match=r"expected a pretty_midi.PrettyMIDI. Received: Instrument. .*append\(instr"):
+        read(pretty_midi.Instrument(0))
+    with pytest.raises(MidiError, match=r"or a music21 stream.*Received: builtins.int"):
+        read(5)
+    (tmp_path / "d.xml").mkdir()
+    with pytest.raises(MidiError, match=r"d.xml: it is a folder, not a file"):
+        read(tmp_path / "d.xml")
 
 
 @pytest.mark.parametrize("unit", ["quarter", "second"])

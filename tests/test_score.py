@@ -66,6 +66,57 @@ def test_a_slice_takes_bars_with_what_governs_them():
         score[3]
 
 
+def test_a_slice_cuts_what_rings_over_its_end():
+    score = Score(notes=[(960, 1920, 60, 80, 0), (3840, 480, 62, 80, 0)], tracks=[Track()], end=5760)
+    assert score[:1].notes.tolist() == [(960, 960, 60, 80, 0)] and score[:1].end == 1920
+    both = score[:1] + score[1:]
+    assert both.notes.tolist() == [(960, 960, 60, 80, 0), (3840, 480, 62, 80, 0)] and both.end == 5760
+    assert score[:2].notes.tolist() == [(960, 1920, 60, 80, 0)]
+
+
+def test_a_slice_begins_with_the_pedal_that_is_down():
+    pedals = [(0, 100, 0), (960, 1920, 0), (1920, 2**31 - 1, 1), (3800, 100, 0), (3840, 9, 0)]
+    score = Score(tracks=[Track(), Track()], pedals=pedals, end=5760)
+    assert score[1:2].pedals.tolist() == [(0, 960, 0), (0, 1920, 1), (1880, 40, 0)]
+    assert score[:1].pedals.tolist() == [(0, 100, 0), (960, 960, 0)]
+    assert not len(score[1:1].pedals)
+
+
+@given(score=scores(), bar=st.integers(0, 5))
+@settings(max_examples=100, deadline=None)
+def test_both_sides_of_a_cut_make_the_whole(score, bar):
+    both = score[:bar] + score[bar:]
+    fields = ["onset", "pitch", "velocity", "track"]
+    assert sorted(both.notes[fields].tolist()) == sorted(score.notes[fields].tolist())
+    lines = score.barlines()
+    assert both.end == lines[-1] == score[:bar].end + score[bar:].end
+    ticks = np.arange(0, score.end + 1, 50)
+    assert both.seconds(ticks) == pytest.approx(score.seconds(ticks))
+    held = np.zeros((2, both.end + 1), bool)
+    for row, pedals in enumerate((score.pedals, both.pedals)):
+        for onset, duration, _ in pedals.tolist():
+            held[row, onset : onset + duration] = True
+    assert np.array_equal(held[0, :-1], held[1, :-1])
+
+
+def test_a_cut_sum_says_what_was_taken_for_granted_and_hands_the_key_on():
+    first = Score(tracks=[Track("a")], meters=[(0, 3, 4)], keys=[(0, 2, False)], end=1440)
+    second = Score(notes=[(0, 480, 60, 80, 0)], tracks=[Track("b")], pedals=[(0, 5000, 0)], end=1920)
+    half = (first + second)[1:]
+    assert half.notes.tolist() == [(0, 480, 60, 80, 1)] and half.pedals.tolist() == [(0, 1920, 1)]
+    assert half.meters.tolist() == [(0, 4, 4)] and half.keys.tolist() == [(0, 2, False)]
+
+
+@pytest.mark.parametrize("tracks", [[9], [0, 0], [-3], [1, -1]])
+def test_tracks_that_are_not_there_or_named_twice_are_refused(tracks):
+    score = Score(tracks=[Track("a"), Track("b")])
+    with pytest.raises(MidiError, match=r"0 to 1, each at most once. Received: \["):
+        score.select(tracks)
+    with pytest.raises(MidiError, match=r"has no tracks. Received: \[0\]"):
+        Score().select([0])
+    assert score.select([-1, 0]).tracks == (Track("b"), Track("a"))
+
+
 def test_selecting_tracks_keeps_the_time():
     score = Score(notes=NOTES, tracks=[Track("a"), Track("b")], pedals=[(0, 10, 1)])
     only = score.select([1])
@@ -213,6 +264,11 @@ def test_a_sum_states_at_the_seam_what_the_other_takes_for_granted():
     assert both.keys.tolist() == [(0, 1, False)]
     assert both.pedals.tolist() == [(0, 1440, 0), (1440, 200, 0)]
     assert (second + second).tempos.tolist() == [] and (second + second).meters.tolist() == [(480, 4, 4)]
+
+
+def test_a_meter_at_the_seam_does_not_hide_that_a_bar_is_cut_short():
+    first = Score(tracks=[Track()], meters=[(480, 1, 1)], end=480)
+    assert (first + Score(end=480)).barlines().tolist() == [0, 480, 2400]
 
 
 def test_a_sum_too_fine_too_long_or_of_something_else_is_refused():

@@ -55,8 +55,14 @@ def from_mido(midi: mido.MidiFile) -> Score:
     A note that is never released ends where its chunk ends.
 
     Raises:
-        MidiError: A tempo or time signature means nothing, or there is too much of the music.
+        MidiError: It is not a `MidiFile`, a tempo or time signature means nothing, or there is too much
+            of the music.
     """
+    if not hasattr(midi, "tracks") or not hasattr(midi, "ticks_per_beat"):
+        raise MidiError(
+            f"expected a mido.MidiFile. Received: {type(midi).__name__}. "
+            "Put a MidiTrack in a file: mido.MidiFile(tracks=[track])."
+        )
     reader = _MidoReader(midi.charset)
     for chunk, events in enumerate(midi.tracks):
         reader.read_chunk(chunk, events)

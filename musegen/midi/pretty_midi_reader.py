@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from musegen.errors import MidiError
 from musegen.midi.tables import SUSTAIN
 from musegen.score import KEY, METER, NOTE, PEDAL, TEMPO, Score, Track, table
 
@@ -14,7 +15,21 @@ __all__ = ["from_pretty_midi"]
 
 
 def from_pretty_midi(midi: pretty_midi.PrettyMIDI) -> Score:
-    """Return the music of a `PrettyMIDI`, its seconds turned into ticks by its own tempo map."""
+    """Return the music of a `PrettyMIDI`, its seconds turned into ticks by its own tempo map.
+
+    Raises:
+        MidiError: It is not a `PrettyMIDI`.
+    """
+    if not hasattr(midi, "instruments") or not hasattr(midi, "time_to_tick"):
+        raise MidiError(
+            f"expected a pretty_midi.PrettyMIDI. Received: {type(midi).__name__}. "
+            "Put an Instrument in one: midi = pretty_midi.PrettyMIDI(); midi.instruments.append(instrument)."
+        )
+    return _converted(midi)
+
+
+def _converted(midi: pretty_midi.PrettyMIDI) -> Score:
+    """Return the music of what is a `PrettyMIDI`."""
     notes, pedals = [], []
     for index, instrument in enumerate(midi.instruments):
         for note in instrument.notes:

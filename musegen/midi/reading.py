@@ -17,7 +17,17 @@ if TYPE_CHECKING:
     import pretty_midi
     import symusic
 
-    MidiSource: TypeAlias = str | Path | bytes | Score | mido.MidiFile | pretty_midi.PrettyMIDI | symusic.core.ScoreTick
+    MidiSource: TypeAlias = (
+        str
+        | Path
+        | bytes
+        | bytearray
+        | memoryview
+        | Score
+        | mido.MidiFile
+        | pretty_midi.PrettyMIDI
+        | symusic.core.ScoreTick
+    )
 else:
     MidiSource: TypeAlias = Any
 
@@ -41,8 +51,8 @@ def read(source: MidiSource) -> Score:
     A note that is never released ends where its track chunk ends.
 
     Args:
-        source: A path, the bytes of a file, a `Score` (returned as it is), a `mido.MidiFile`,
-            a `pretty_midi.PrettyMIDI` or a `symusic` score.
+        source: A path, the bytes of a file (`bytes`, `bytearray`, `memoryview`), a `Score` (returned as
+            it is), a `mido.MidiFile`, a `pretty_midi.PrettyMIDI` or a `symusic` score.
 
     Raises:
         MidiError: There is no such file, or it is not a MIDI file that can be read; the message
@@ -52,16 +62,17 @@ def read(source: MidiSource) -> Score:
         return source
     if isinstance(source, str | Path):
         return _read(read_bytes(source), str(source))
-    if isinstance(source, bytes):
-        return _read(source, "the given bytes")
-    kind = type(source).__module__.partition(".")[0]
-    convert = {"mido": from_mido, "pretty_midi": from_pretty_midi, "symusic": from_symusic}.get(kind)
-    if convert is None:
-        raise MidiError(
-            "expected a path, bytes, Score, mido.MidiFile, PrettyMIDI or symusic score. "
-            f"Received: {type(source).__module__}.{type(source).__qualname__}."
-        )
-    return convert(source)
+    if isinstance(source, bytes | bytearray | memoryview):
+        return _read(bytes(source), "the given bytes")
+    converters = {"mido": from_mido, "pretty_midi": from_pretty_midi, "symusic": from_symusic}
+    for base in type(source).__mro__:  # a user's class may be made from a library's, which need not be installed
+        convert = converters.get(base.__module__.partition(".")[0])
+        if convert is not None:
+            return convert(source)
+    raise MidiError(
+        "expected a path, bytes, Score, mido.MidiFile, PrettyMIDI, symusic score, or a music21 stream "
+        f"through Score.from_music21(stream). Received: {type(source).__module__}.{type(source).__qualname__}."
+    )
 
 
 def _read(data: bytes, name: str) -> Score:

@@ -39,10 +39,15 @@ def audio(score: Score, sample_rate: int = 44_100) -> Audio:
 
     Raises:
         MusegenError: What renders it is not installed, or there is no SoundFont.
-        MidiError: See `render`.
+        MidiError: The score has no length, so that there is nothing to hear; or see `render`.
     """
     display = require("IPython.display", "audio", "score.audio()")
     samples = render(score, sample_rate)
+    if not len(samples):  # a player of nothing is an error of IPython's, deep inside
+        raise MidiError(
+            f"expected music that lasts a moment at least; there is nothing to hear. Received: {score!r}. "
+            "Add notes, or a rest: Score(end=480)."
+        )
     out: Audio = display.Audio(samples.T, rate=sample_rate, normalize=bool(samples.any()))
     return out
 

@@ -46,6 +46,7 @@ def _convert(stream: Any) -> Score:
     tracks: list[Track] = []
     rows: list[tuple[int, ...]] = []
     bars: list[tuple[int, int]] = []
+    cut_short = False
     timeline = _Timeline()
     for part in list(getattr(stream, "parts", ())) or [stream]:
         start = stream.elementOffset(part) if part is not stream else 0
@@ -55,8 +56,9 @@ def _convert(stream: Any) -> Score:
         rows += [(*note, len(tracks)) for note in _notes(flat, start, drum)]
         tracks.append(track)
         timeline.add(sounding, start)
-        bars = bars or _measures(sounding, start)
-    pad, meters, end = _lay_out_bars(bars, timeline.meters)
+        if not bars:
+            bars, cut_short = _measures(sounding, start), _is_cut_short(sounding)
+    pad, meters, end = _lay_out_bars(bars, timeline.meters, pickup=not cut_short)
     score = Score(
         notes=table(NOTE, rows),
         tracks=tuple(tracks),
@@ -176,12 +178,21 @@ def _measures(part: Any, start: Any) -> list[tuple[int, int]]:
     return [bar for bar in bars if bar[1] > 0]
 
 
-def _lay_out_bars(bars: list[tuple[int, int]], meters: dict[int, tuple[int, int]]) -> tuple[int, Table, int]:
+def _is_cut_short(part: Any) -> bool:
+    """Return whether the first measure says that it lacks its end: if it is short, it is no pickup."""
+    first = part if part.isMeasure else part.getElementsByClass("Measure").first()
+    return bool(getattr(first, "paddingRight", 0))
+
+
+def _lay_out_bars(
+    bars: list[tuple[int, int]], meters: dict[int, tuple[int, int]], *, pickup: bool
+) -> tuple[int, Table, int]:
     """Fit time signatures to the bars on the page.
 
     Args:
         bars: First tick and length of each measure, in ticks.
         meters: Numerator and denominator from a tick on, as printed.
+        pickup: Whether a first bar that is short is one.
 
     Returns:
         The ticks of rest that fill up the pickup; the time signatures, moved by those; and the end.
@@ -193,7 +204,7 @@ def _lay_out_bars(bars: list[tuple[int, int]], meters: dict[int, tuple[int, int]
     numerator, denominator = meters[min(meters)]
     meter = (numerator, denominator)
     length = whole * numerator // denominator
-    pad = max(length - bars[0][1], 0)
+    pad = max(length - bars[0][1], 0) if pickup else 0
     rows = [(0, *meter)]
     anchor = 0
     starts = {start + pad for start, _ in bars[1:]} | {sum(bars[-1]) + pad}

@@ -58,8 +58,16 @@ def _part(score: Score, track: Track, notes: Table, lines: list[int], with_tempo
             tick, sign = signs.pop(0)
             measure.insert(Fraction(tick - start, score.ticks_per_quarter), sign)
         _fill(measure, bars[number - 1], start, stop, score)
+        if number == 1:  # a first bar cut short at its end would be read as a pickup, which lacks its beginning
+            measure.paddingRight = max(_first_bar(score) - Fraction(stop, score.ticks_per_quarter), Fraction(0))
         part.insert(Fraction(start, score.ticks_per_quarter), measure)
     return part
+
+
+def _first_bar(score: Score) -> Fraction:
+    """Return how long the first time signature says that a bar is, in quarters."""
+    meter = score.with_default_meter()[0]
+    return Fraction(4 * int(meter["numerator"]), int(meter["denominator"]))
 
 
 def _instrument(track: Track) -> Any:
