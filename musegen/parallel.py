@@ -5,10 +5,14 @@ from __future__ import annotations
 import itertools
 import multiprocessing
 import os
+import signal
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from multiprocessing.connection import wait
 from typing import Generic, TypeVar
 
 __all__ = ["Crash", "cores", "each"]
@@ -37,7 +41,8 @@ def each(
         function: For several workers it must be importable (a function of a module, or a partial of one).
         items: What to work on.
         workers: 1 works in this process. More start processes of their own, which outlive neither
-            the iteration nor a crash: the item that one died on comes with a `Crash`, and the others go on.
+            the iteration nor this process, and leave Ctrl-C to it. The item that one died on comes with a
+            `Crash`, and the others go on.
     """
     if workers == 1:
         yield from ((item, function(item)) for item in items)
@@ -55,6 +60,32 @@ def each(
         pool.close()
 
 
+def _begin() -> None:
+    """Make the process that this is called in, a worker, ignore Ctrl-C, and end it with its parent."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = multiprocessing.parent_process()
+    if parent:
+        threading.Thread(target=_end_with, args=(parent.sentinel,), daemon=True).start()
+
+
+def _end_with(sentinel: int) -> None:
+    wait([sentinel])
+    os._exit(1)  # a parent that was killed could not tell its workers to end, and they would wait for ever
+
+
+@contextmanager
+def _interrupts_held_back() -> Iterator[None]:
+    """Start processes inside: Ctrl-C does not reach them while they import, and this process only afterwards."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])  # which a new process inherits
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 class _Pool(Generic[Item, Result]):
     """A process pool that is made anew when one of its processes has died."""
 
@@ -65,11 +96,12 @@ class _Pool(Generic[Item, Result]):
 
     def _started(self, workers: int) -> ProcessPoolExecutor:
         # Spawned, not forked: a fork of a process with threads (TensorFlow, OpenBLAS) can hang.
-        return ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"))
+        return ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"), initializer=_begin)
 
     def submit(self, item: Item) -> None:
         try:
-            self.waiting.append((item, self._pool.submit(self._function, item)))
+            with _interrupts_held_back():  # it is here that the pool starts its processes
+                self.waiting.append((item, self._pool.submit(self._function, item)))
         except BrokenProcessPool:
             self._restart()
             self.submit(item)
@@ -88,7 +120,9 @@ class _Pool(Generic[Item, Result]):
     def _alone(self, item: Item) -> Result | Crash:
         with self._started(1) as pool:
             try:
-                return pool.submit(self._function, item).result()
+                with _interrupts_held_back():
+                    future = pool.submit(self._function, item)
+                return future.result()
             except BrokenProcessPool:
                 return Crash(f"the process that worked on {item!r} died")
 

@@ -2,6 +2,10 @@
 
 import os
 import signal
+import subprocess
+import sys
+import textwrap
+from contextlib import suppress
 from functools import partial
 
 import numpy as np
@@ -134,6 +138,63 @@ def _deadly_task(encoder, paths):
 def test_a_process_that_raises_is_not_taken_for_one_that_died():
     with pytest.raises(TypeError):
         list(each(partial(_double, 1), [2], workers=2))
+
+
+WORK = """
+    import os, sys, time
+    from musegen.parallel import each
+
+    def work(seconds):
+        print("working", os.getpid(), flush=True)
+        time.sleep(seconds)
+
+    if __name__ == "__main__":
+        try:
+            list(each(work, [float(sys.argv[1])] * 9, 2))
+        except KeyboardInterrupt:
+            print("stopped", flush=True)
+    elif len(sys.argv) > 2:
+        print("importing", flush=True)
+        time.sleep(1)
+"""
+
+
+def _started(tmp_path, *args):
+    """A process, and a session, of its own that has work done; all that it starts writes to its pipes."""
+    (tmp_path / "work.py").write_text(textwrap.dedent(WORK))
+    run = [sys.executable, str(tmp_path / "work.py"), *args]
+    return subprocess.Popen(
+        run, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )  # fmt: skip
+
+
+def _ended(process, seconds):
+    """What was written until the last process that had the pipes ended."""
+    try:
+        return process.communicate(timeout=seconds)
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="kills a process by a signal")
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
+def test_no_process_outlives_the_one_that_is_killed(tmp_path, how):
+    process = _started(tmp_path, "60")
+    assert process.stdout.readline().startswith("working")
+    process.send_signal(how)
+    _ended(process, 20)  # it raises if they do not
+    assert process.returncode == -how
+
+
+@pytest.mark.skipif(not hasattr(signal, "pthread_sigmask"), reason="a signal cannot be held back")
+@pytest.mark.parametrize("moment", ["importing", "working"])
+def test_ctrl_c_is_for_the_parent_whatever_its_processes_do(tmp_path, moment):
+    process = _started(tmp_path, "0.5", *(["slowly"] if moment == "importing" else []))
+    assert process.stdout.readline().startswith(moment)
+    os.killpg(process.pid, signal.SIGINT)
+    out, err = _ended(process, 20)
+    assert out.splitlines()[-1] == "stopped" and not err and process.returncode == 0
 
 
 def test_pieces_that_cannot_be_carried_are_named():

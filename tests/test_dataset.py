@@ -69,8 +69,12 @@ def test_a_store_is_used_as_it_is_and_folders_are_encoded(folder, tmp_path_facto
 
 def test_too_little_music_is_an_error(tmp_path):
     (tmp_path / "music").mkdir()
+    with pytest.raises(MusegenError, match="no music"):
+        ingest([tmp_path / "music"], tmp_path / "store", ENCODER)
+    line(random_line(7)).save(tmp_path / "music" / "only.mid")
     with pytest.raises(TrainingError, match="at least 3 MIDI files"):
         load(ingest([tmp_path / "music"], tmp_path / "store", ENCODER))
+    (tmp_path / "music" / "only.mid").unlink()
     for index in range(3):
         line([*random_line(0), 60 + index]).save(tmp_path / "music" / f"{index}.mid")
     one_tune = ingest([tmp_path / "music"], tmp_path / "store")

@@ -35,6 +35,7 @@ from musegen import (
 from musegen.bundle import Bundle
 from musegen.cli import main
 from musegen.normalise import pad_pickup
+from musegen.store import is_store
 from musegen.store.likeness import SHARED_RUN, same_tunes, signatures
 from musegen.store.splitting import split
 from musegen.store.walking import walk
@@ -175,7 +176,7 @@ def test_other_settings_are_refused_and_force_starts_anew(folder, tmp_path):
     assert made(folder, tmp_path / "store", seed=1).split("test").tolist() != Store(tmp_path / "store").names
     store = ingest([folder], tmp_path / "store", Encoder(), force=True)
     assert store.report["unencodable"] == 0 and (tmp_path / "store" / "mine.txt").exists()
-    for option in ({"workers": 0}, {"held_out": 0.5}, {"max_tokens": 0}):
+    for option in ({"workers": 0}, {"held_out": 0.5}, {"max_tokens": 0}, {"seed": -1}):
         with pytest.raises(ConfigError, match="must be"):
             ingest([folder], tmp_path / "store", **option)
 
@@ -465,7 +466,7 @@ def _truncate(path):
 DAMAGE = {
     "shards/00000.npy": (Path.unlink, _truncate, lambda path: np.save(path, np.zeros(3, np.uint16))),
     "index.npz": (Path.unlink, _truncate, lambda path: path.write_text("nonsense")),
-    "store.json": (lambda path: path.write_text("{"), lambda path: path.write_text("{}")),
+    "store.json": (lambda path: path.write_text(path.read_text().replace('"max_tokens"', '"most"')),),
 }
 
 
@@ -478,6 +479,78 @@ def test_a_damaged_store_is_an_error_with_a_remedy_that_helps(folder, tmp_path, 
         Store(tmp_path / "store")
     made(folder, tmp_path / "store", force=name == "store.json")
     assert files_of(tmp_path / "store") == before and Store(tmp_path / "store").names == whole.names
+
+
+FOREIGN = [
+    b'{"name": "shop"}',
+    b"{",
+    b"[]",
+    b"\xff" * 5000,
+    b"[" * 100_000,
+    b'{"format": "x", "encoder": 1, "vocabulary": 2}',
+]
+
+
+@pytest.mark.parametrize("force", [False, True])
+@pytest.mark.parametrize("content", FOREIGN, ids=lambda content: content[:9].decode(errors="replace"))
+def test_what_is_no_store_is_never_touched(folder, tmp_path, content, force):
+    other = tmp_path / "proj"
+    (other / "shards").mkdir(parents=True)
+    there = {other / "store.json": content, other / "shards" / "db.bin": b"x", other / "report.tsv": b"mine"}
+    for path, data in there.items():
+        path.write_bytes(data)
+    with pytest.raises(MusegenError, match=r"proj is no token store.*another place with -o") as caught:
+        made(folder, other, force=force)
+    assert len(str(caught.value)) < 700 and "--force" not in str(caught.value)
+    assert {path: path.read_bytes() for path in other.rglob("*") if path.is_file()} == there
+    assert not is_store(other)
+
+
+def test_force_removes_the_files_of_the_store_alone(folder, tmp_path):
+    store = tmp_path / "store"
+    made(folder, store)
+    mine = [store / "notes.txt", store / ".mine-notes", store / "shards" / "db.bin", store / "shards" / ".old-db.bin",
+            store / "shards" / "1.npz", store / "shards" / "a00000.npy"]  # fmt: skip
+    for path in mine:
+        path.write_text("mine")
+    (store / "shards" / "00007.npy").write_text("of a run that was stopped")
+    (store / "shards" / ".abcd_123-00008.npy").write_text("of a run that was killed")
+    made(folder, store, force=True, seed=2)
+    assert all(path.read_text() == "mine" for path in mine)
+    names = {path.name for path in (store / "shards").iterdir()} - {path.name for path in mine}
+    assert names == {"00000.npy", "00000.npz"}
+
+
+@pytest.mark.parametrize("force", [False, True])
+def test_a_folder_without_music_does_not_empty_the_store(folder, tmp_path, force):
+    made(folder, tmp_path / "store")
+    before = files_of(tmp_path / "store")
+    (tmp_path / "unmounted").mkdir()
+    (tmp_path / "links").mkdir()
+    (tmp_path / "links" / "a.mid").symlink_to(tmp_path / "unmounted" / "a.mid")
+    for source in ("unmounted", "links"):
+        for store in ("store", "fresh"):
+            with pytest.raises(MusegenError, match=r"no music in .*\.mid, .*\.abc, .*make sure"):
+                made(tmp_path / source, tmp_path / store, force=force)
+    assert files_of(tmp_path / "store") == before and not (tmp_path / "fresh").exists()
+
+
+def test_pieces_that_are_dropped_are_counted(folder, tmp_path):
+    def dropped(*sources):
+        out = []
+        ingest(sources, tmp_path / "store", ENCODER, on_dropped=out.append)
+        return out
+
+    tune(50).save(tmp_path / "more" / "a.mid")
+    tune(51).save(tmp_path / "more" / "b.mid")
+    assert dropped(folder, tmp_path / "more") == dropped(folder, tmp_path / "more") == []
+    assert dropped(folder) == [2]
+    assert dropped(folder) == []
+    (folder / "0" / "03.mid").rename(folder / "moved.mid")
+    tune(52).save(folder / "1" / "04.mid", force=True)
+    (folder / "2" / "05.mid").unlink()
+    assert dropped(folder) == [1]
+    assert dropped(folder, tmp_path / "more") == []
 
 
 def test_stores_of_other_versions_are_refused(folder, tmp_path):
@@ -507,10 +580,14 @@ def test_the_command_encodes_reports_and_goes_on(folder, tmp_path, monkeypatch):
     assert wrong.exit_code == 1 and "tempos is 32 there and 5 here" in wrong.stderr
     (tmp_path / "bad").mkdir()
     nothing = CliRunner().invoke(main, ["encode", str(tmp_path / "bad"), "-o", str(tmp_path / "none")])
-    assert nothing.exit_code == 1 and "no music" in nothing.stderr
+    assert nothing.exit_code == 1 and "no music" in nothing.stderr and ".musicxml" in nothing.stderr
+    assert not (tmp_path / "none").exists()
     shutil.copy(folder / "broken.mid", tmp_path / "bad")
     nothing = CliRunner().invoke(main, ["encode", str(tmp_path / "bad"), "-o", str(tmp_path / "none")])
     assert nothing.exit_code == 1 and "none of 1 files was kept" in nothing.stderr
+
+    fewer = CliRunner().invoke(main, [args[0], str(folder / "0"), *args[2:]])
+    assert fewer.exit_code == 0 and "pieces that were in" in fewer.stderr and "were dropped" in fewer.stderr
 
     def interrupted(*args, **kwargs):
         raise KeyboardInterrupt

@@ -12,6 +12,7 @@ from musegen import (
     Encoder,
     EncoderConfig,
     ModelConfig,
+    MusegenError,
     Score,
     Store,
     Track,
@@ -118,6 +119,27 @@ def test_an_interrupted_run_goes_on_to_the_same_weights(folder, trained, tmp_pat
     for name, arrays in made.weights().items():
         for a, b in zip(arrays, trained[0].weights()[name], strict=True):
             np.testing.assert_allclose(a, b, atol=1e-5)
+
+
+def test_data_that_cannot_be_trained_on_leave_nothing_behind(folder, tmp_path):
+    few = tmp_path / "few"
+    few.mkdir()
+    run = tmp_path / "run"
+    for number in range(3):  # nothing, then too few pieces, then a store of too few
+        for _ in range(2):  # the second time is as the first
+            with pytest.raises(MusegenError, match=["no music", "at least 3", "at least 3"][number]):
+                train([few], run, ENCODER, MODEL, CONFIG)
+            assert not run.exists()
+        if number == 0:
+            (few / "00.mid").write_bytes((folder / "00.mid").read_bytes())
+        elif number == 1:
+            ingest([few], tmp_path / "store", ENCODER)
+            few = tmp_path / "store"
+    run.mkdir()
+    (run / "mine.txt").write_text("mine")
+    with pytest.raises(TrainingError, match="at least 3"):
+        train([few], run, ENCODER, MODEL, CONFIG)
+    assert [path.name for path in run.iterdir()] == ["mine.txt"]
 
 
 def test_a_finished_checkpoint_is_not_replaced_by_accident(folder, trained):

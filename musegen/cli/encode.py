@@ -35,16 +35,19 @@ MEANINGS = {
 @click.option("--seed", default=TrainingConfig.seed, show_default=True, help="Seeds the split.")
 @click.option("--held-out", default=0.05, show_default=True, help="Share of validation, and again of test pieces.")
 @click.option("--max-tokens", default=2**20, show_default=True, help="Longer pieces are left out.")
-@click.option("--force", is_flag=True, help="Start anew: remove what is in the store.")
+@click.option(
+    "--force", is_flag=True, help="Start anew: remove what is in the store. What is no store is never touched."
+)
 def encode(
     folders: tuple[Path, ...], output: Path, workers: int | None, seed: int, held_out: float,
     max_tokens: int, force: bool, **settings: Any,
 ) -> None:  # fmt: skip
     """Encode all music under FOLDERS, MIDI and written, into a store that `musegen train` reads.
 
-    Run again, it encodes what is new or has changed; stopped, it goes on. report.tsv in the store
-    says what became of each file. Files with the same notes count once, versions of one tune are
-    kept together when pieces are held out.
+    Run again, it encodes what is new or has changed; stopped, it goes on. Name every folder on each
+    run: the pieces of folders that are not named are dropped. report.tsv in the store says what
+    became of each file. Files with the same notes count once, versions of one tune are kept
+    together when pieces are held out.
     """
     from rich.console import Console
 
@@ -55,20 +58,23 @@ def encode(
 
     encoder = Encoder(of(EncoderConfig, settings))
     console = Console(file=sys.stderr, highlight=False)
+    dropped: list[int] = []
     try:
         with FilesDisplay(console, "encoding") as display:
             # Two at the least: a file that crashes its reader must not end the run.
             store = ingest(
                 folders, output, encoder, workers=workers or max(2, cores()), seed=seed, held_out=held_out,
-                max_tokens=max_tokens, force=force, on_progress=display.files,
+                max_tokens=max_tokens, force=force, on_progress=display.files, on_dropped=dropped.append,
             )  # fmt: skip
     except KeyboardInterrupt:
         raise MusegenError(f"stopped. What is in {output} is kept: give the same command to go on.") from None
     files = sum(store.report.values())
-    if not files:
-        where = ", ".join(map(str, folders))
-        raise MusegenError(f"no music in {where}. Files with names that end in .mid or .midi were expected.")
     console.print(_table(store))
+    if dropped:
+        click.echo(
+            f"{dropped[0]:,} pieces that were in {output} were dropped: their files are gone, or in folders that were "
+            "not named now. To have them back, name their folders too.", err=True,
+        )  # fmt: skip
     if not len(store):
         raise MusegenError(f"none of {files} files was kept: {output / 'report.tsv'} says why of each.")
     click.echo(f"{output}: {len(store)} pieces, {store.lengths.sum()} tokens")

@@ -16,7 +16,8 @@ file                   what it holds
 
 A shard is never changed. A run adds shards of what is new, and writes the index anew from what the
 shards say of the files that are there. Content that is in a shard already is not encoded again,
-wherever its file lies. Files that are gone leave their tokens behind; `--force` starts anew.
+wherever its file lies. Files that are gone, or in folders that a run is not given, leave their
+tokens behind; `--force` starts anew.
 """
 
 from musegen.store.ingesting import MAX_TOKENS, ingest

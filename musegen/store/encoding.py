@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import multiprocessing
-import signal
 import zipfile
 from collections.abc import Sequence
 from functools import lru_cache
@@ -55,8 +53,6 @@ class _Known(MusegenError):
 
 def encode(job: Job, files: Sequence[Found]) -> Entries:
     """Return the rows of some files, in order. Whatever is in them, there is a row for each."""
-    if multiprocessing.parent_process():
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which ends its workers
     try:
         reader = _Reader(job, files)
         done = reader.outcomes(list(reader.files))

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from musegen.errors import TrainingError
+from musegen.errors import MusegenError, TrainingError
 from musegen.files import atomic_path
 from musegen.store.entries import KEPT, SAME, STATUSES, Texts, offsets, pick
 from musegen.store.likeness import tunes
 from musegen.store.settings import INDEX, REPORT, read_settings, write_settings
-from musegen.store.shards import Shards
+from musegen.store.shards import Shards, load_columns
 from musegen.store.splitting import split
 
 __all__ = ["PARTS", "write_index"]
@@ -29,7 +29,7 @@ _OF_CONTENT = ("status", "notes", "signature", "reason_length", "tokens_length")
 Columns = dict[str, NDArray[Any]]
 
 
-def write_index(store: Path, order: bytes, seed: int, held_out: float) -> None:
+def write_index(store: Path, order: bytes, seed: int, held_out: float) -> int:
     """Write what the shards hold of some files as `index.npz` and `report.tsv`.
 
     What a file needs in memory is a row of numbers and its name, half a kilobyte in all.
@@ -39,6 +39,9 @@ def write_index(store: Path, order: bytes, seed: int, held_out: float) -> None:
         order: The identities of the files, 16 bytes each.
         seed: Seeds the split.
         held_out: Share of the pieces in validation, and again in test.
+
+    Returns:
+        How many pieces the index before had whose files are no longer among these.
     """
     shards = Shards(store)
     index = _files(shards, order)
@@ -52,6 +55,7 @@ def write_index(store: Path, order: bytes, seed: int, held_out: float) -> None:
             index["part"][kept[members]] = number
     except TrainingError:
         pass  # too little music to be split may still be encoded
+    dropped = _dropped(store / INDEX, index)
     _write_report(store / REPORT, index)
     settings, _ = read_settings(store)
     counts = np.bincount(index["status"], minlength=len(STATUSES)).tolist()
@@ -59,6 +63,30 @@ def write_index(store: Path, order: bytes, seed: int, held_out: float) -> None:
     write_settings(store, {**settings, "split": {"seed": seed, "held_out": held_out}, "totals": totals})
     with atomic_path(store / INDEX) as temporary:
         np.savez(temporary, **{name: index[name] for name in sorted(index)})  # type: ignore[arg-type]
+    return dropped
+
+
+def _dropped(before: Path, index: Columns) -> int:
+    """Return how many pieces of an index neither are in another one nor were moved or changed in place."""
+    names = ("identity", "status", "shard", "row", "name", "name_length")
+    try:
+        old: Columns = dict(zip(names, load_columns(before, names), strict=True))
+    except MusegenError:
+        return 0  # the first run, or one that mends
+    gone = (old["status"] == KEPT) & ~np.isin(old["identity"], index["identity"])
+    gone &= ~np.isin(_places(old), _places(index))
+    if not gone.any():
+        return 0
+    there = Texts(index["name"], index["name_length"])
+    called = {there[file] for file in range(len(index["status"]))}
+    were = Texts(old["name"], old["name_length"])
+    return sum(were[file] not in called for file in gone.nonzero()[0].tolist())
+
+
+def _places(index: Columns) -> NDArray[np.int64]:
+    """Return where the content of each file is, as one number."""
+    out: NDArray[np.int64] = index["shard"].astype(np.int64) << 32 | index["row"].astype(np.int64)
+    return out
 
 
 def _files(shards: Shards, order: bytes) -> Columns:

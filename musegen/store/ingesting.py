@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import shutil
+import re
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from itertools import islice
@@ -22,13 +22,22 @@ from musegen.store.encoding import Job, contents, crashed, encode
 from musegen.store.entries import SAME, Entries, joined, pointing, table
 from musegen.store.indexing import write_index
 from musegen.store.reading import Store
-from musegen.store.settings import INDEX, REPORT, SETTINGS, new_settings, read_settings, write_settings
-from musegen.store.shards import Shards
-from musegen.store.walking import Found, is_notation, walk
+from musegen.store.settings import (
+    INDEX,
+    REPORT,
+    SETTINGS,
+    load_settings,
+    new_settings,
+    read_settings,
+    write_settings,
+)
+from musegen.store.shards import SHARD, Shards
+from musegen.store.walking import SUFFIXES, Found, is_notation, walk
 
 __all__ = ["MAX_TOKENS", "ingest"]
 
 LOCK = ".lock"
+HALF_WRITTEN = re.compile(rf"\.[a-z0-9_]+-({SHARD.pattern}|{'|'.join(map(re.escape, (INDEX, REPORT, SETTINGS)))})")
 MAX_TOKENS = 2**20  # of a piece: a symphony has half as many
 FILES_LOOKED_UP_AT_ONCE = 1024
 TOKENS_PER_SHARD = 2**24
@@ -47,15 +56,17 @@ def ingest(
     max_tokens: int = MAX_TOKENS,
     force: bool = False,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
+    on_dropped: Callable[[int], None] = lambda pieces: None,
 ) -> Store:
     """Encode every music file under some folders into a store, and split the pieces.
 
     Run again, it encodes what is new or has changed and drops what is gone; stopped at any moment,
     it goes on, and ends with what an undisturbed run ends with. A file that cannot be read is a
-    line of `report.tsv`, and stops nothing.
+    line of `report.tsv`, and stops nothing. Each run must be given every folder: the pieces of one
+    that is left out are dropped from the store.
 
     Args:
-        sources: Folders, searched to any depth for MIDI and written music; or files.
+        sources: All folders of the store, searched to any depth for MIDI and written music; or files.
         store: The store's folder; made if it is missing.
         encoder: Turns files into tokens: that of the store if left out, or `Encoder()`.
         workers: Processes to share the work. With more than one, a script must keep what it does
@@ -63,32 +74,56 @@ def ingest(
         seed: Seeds the split.
         held_out: Share of the pieces in validation, and again in test.
         max_tokens: Longer pieces are left out.
-        force: Start anew: remove what is in the store.
+        force: Start anew: remove what is in the store. What is no store is never touched.
         on_progress: Called with (files done, files in all).
+        on_dropped: Called with the number of pieces of an earlier run that this one dropped, if there are any:
+            their files are gone, or are in no folder that was given.
 
     Raises:
         ConfigError: A setting is out of range.
-        MusegenError: The store has other settings, is no store, or cannot be written.
+        MusegenError: There is no music, or the store has other settings, is no store, or cannot be written.
     """
     require(workers >= 1, "workers must be >= 1", workers, "Use os.cpu_count() for all cores.")
     require(0 < held_out < 0.5, "held_out must be above 0 and below 0.5", held_out, "Use 0.05.")
     require(max_tokens >= 1, "max_tokens must be >= 1", max_tokens, f"Leave it out for {MAX_TOKENS}.")
+    require(seed >= 0, "seed must be >= 0", seed, "Use 0.")
     sources, store = list(sources), Path(store)
-    total = sum(1 for _ in walk(sources))
+    total = _counted(sources)
     _make_room(store)
     with locked(store / LOCK):
         if force:
             _clear(store)
-        encoder = _opened(store, encoder, max_tokens)
+        encoder = _opened(store, encoder, max_tokens, force)
         run = _Run(store, encoder, max_tokens, lambda done: on_progress(done, total))
         run.fill(sources, workers)
-        write_index(store, bytes(run.order), seed, held_out)
+        dropped = write_index(store, bytes(run.order), seed, held_out)
+    if dropped:
+        on_dropped(dropped)
     return Store(store)
+
+
+def _counted(sources: list[str | Path]) -> int:
+    """Return how many files there are, if any can be read: a drive that is not there must not empty a store."""
+    total, problem = 0, ""
+    usable = False
+    for found in walk(sources):
+        total += 1
+        usable = usable or not found.problem
+        problem = problem or f"{found.name}: {found.problem}"
+    if not usable:
+        raise MusegenError(
+            f"no music in {', '.join(map(str, sources)) or 'no folders'}. Expected: files with names that end in "
+            f"{', '.join(SUFFIXES)}. Received: {f'{total} that cannot be read; {problem}' if total else 'none'}. "
+            "Nothing was changed: make sure that the folder is the right one and its drive is there."
+        )
+    return total
 
 
 def _make_room(store: Path) -> None:
     """Make the store's folder, unless something else is there."""
-    if store.exists() and not (store / SETTINGS).exists():
+    if (store / SETTINGS).exists():
+        load_settings(store)
+    elif store.exists():
         # Hidden files may be those of a run that was stopped before it had begun.
         if not store.is_dir() or any(not path.name.startswith(".") for path in store.iterdir()):
             raise MusegenError(f"{store} exists already and is no token store. Choose another place with -o.")
@@ -99,23 +134,28 @@ def _make_room(store: Path) -> None:
 
 
 def _clear(store: Path) -> None:
-    """Remove what a store consists of, the settings last, and nothing else that may be there."""
-    for name in (INDEX, REPORT, SETTINGS):
-        if name == SETTINGS:
-            shutil.rmtree(store / "shards", ignore_errors=True)
-        (store / name).unlink(missing_ok=True)
+    """Remove what a store consists of, but for the settings, and nothing else that may be there."""
+    try:
+        for name in (INDEX, REPORT):
+            (store / name).unlink(missing_ok=True)
+        Shards(store).clear()
+    except OSError as error:
+        raise MusegenError(
+            f"cannot remove {error.filename}: {error.strerror or error}. Choose another place with -o."
+        ) from error
 
 
 def _tidy(store: Path) -> None:
     """Remove what a killed run left half-written."""
-    for pattern in ("shards/.*-*", *(f".*-{name}" for name in (INDEX, REPORT, SETTINGS))):
+    for pattern in (".*-*", "shards/.*-*"):
         for path in store.glob(pattern):
-            path.unlink()
+            if HALF_WRITTEN.fullmatch(path.name):
+                path.unlink()
 
 
-def _opened(store: Path, encoder: Encoder | None, max_tokens: int) -> Encoder:
+def _opened(store: Path, encoder: Encoder | None, max_tokens: int, force: bool) -> Encoder:
     """Return the encoder of a store, new or with these settings."""
-    if not (store / SETTINGS).exists():
+    if force or not (store / SETTINGS).exists():
         encoder = encoder or Encoder()
         write_settings(store, new_settings(encoder, max_tokens))
         return encoder

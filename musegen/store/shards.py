@@ -6,8 +6,10 @@
 
 from __future__ import annotations
 
+import re
 import zipfile
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +20,10 @@ from musegen.errors import MusegenError
 from musegen.files import atomic_path
 from musegen.store.entries import Entries
 
-__all__ = ["Shards", "damaged", "load_columns"]
+__all__ = ["SHARD", "Shards", "damaged", "load_columns"]
+
+SHARD = re.compile(r"[0-9]{5,}\.np[yz]")
+"""What the files of shards are called."""
 
 
 class Shards:
@@ -38,14 +43,22 @@ class Shards:
 
     def numbers(self) -> list[int]:
         """Return the numbers of the shards that are whole, ascending."""
-        names = sorted(path.stem for path in self.folder.glob("*.npz"))
-        return [number for name in names if name.isdecimal() and self._is_whole(number := int(name))]
+        names = sorted(path.stem for path in self.folder.glob("*.npz") if SHARD.fullmatch(path.name))
+        return [number for name in names if self._is_whole(number := int(name))]
 
     def _is_whole(self, number: int) -> bool:
         try:
             return len(self.tokens(number)) == int(self.columns(number, "tokens_length")[0].sum())
         except MusegenError:
             return False
+
+    def clear(self) -> None:
+        """Remove all shards, whole or not, and nothing else that may be beside them."""
+        for path in self.folder.glob("*"):
+            if SHARD.fullmatch(path.name):
+                path.unlink()
+        with suppress(OSError):  # something else is in it, or it is not there
+            self.folder.rmdir()
 
     def free(self) -> Iterator[int]:
         """Yield the numbers that no whole shard has, ascending, without end."""

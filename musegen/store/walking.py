@@ -12,7 +12,7 @@ from typing import NamedTuple
 from musegen.errors import MusegenError
 from musegen.notation import NOTATION_SUFFIXES
 
-__all__ = ["Found", "is_notation", "walk"]
+__all__ = ["SUFFIXES", "Found", "is_notation", "walk"]
 
 MIDI_SUFFIXES = (".mid", ".midi", ".kar", ".rmi")
 SUFFIXES = (*MIDI_SUFFIXES, *NOTATION_SUFFIXES)

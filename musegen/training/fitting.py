@@ -7,6 +7,7 @@ import json
 import shutil
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from musegen.checkpoint import Checkpoint
 from musegen.config import ModelConfig, TrainingConfig
 from musegen.dataset import Dataset, Piece
 from musegen.encoder import Encoder
-from musegen.errors import TrainingError
+from musegen.errors import MusegenError, TrainingError
 from musegen.files import atomic_path
 from musegen.model import build
 from musegen.score import Track
@@ -76,8 +77,13 @@ def train(
     """
     run = output / RUN
     prepare(output, run, resume, force)
-    store = datasets.opened(folders, run / STORE, encoder, config.seed, on_progress=on_files)
-    data = datasets.load(store)
+    try:
+        store = datasets.opened(folders, run / STORE, encoder, config.seed, on_progress=on_files)
+        data = datasets.load(store)
+    except MusegenError as error:
+        if not resume:
+            discard(output, run, unusable=isinstance(error, TrainingError))
+        raise
     description = describe(data, encoder, folders)
     keep_settings(
         run / SETTINGS,
@@ -136,6 +142,23 @@ def prepare(output: Path, run: Path, resume: bool, force: bool) -> None:
     if (output / checkpoints.CONFIG).exists() and not (force or resume):
         raise TrainingError(f"{output} holds a checkpoint. Choose another -o, or replace it with --force.")
     run.mkdir(parents=True, exist_ok=True)
+
+
+def discard(output: Path, run: Path, unusable: bool) -> None:
+    """Remove a run that was not begun, and `output` if nothing else is in it.
+
+    Args:
+        output: Directory of the checkpoint.
+        run: What `prepare` made in it.
+        unusable: The data cannot be trained on. If they can, and have only not all been encoded, what there is
+            of them is kept for the run to go on with.
+    """
+    if unusable:
+        shutil.rmtree(run, ignore_errors=True)
+    with suppress(OSError):  # they are not empty
+        run.rmdir()
+    with suppress(OSError):
+        output.rmdir()
 
 
 def keep_settings(path: Path, settings: dict[str, Any]) -> None:
