@@ -14,7 +14,6 @@ from musegen import notation
 from musegen.bundle import Bundle, Unencodable
 from musegen.errors import EncodingError, MidiError, MusegenError
 from musegen.midi import gather, parse, read_bytes
-from musegen.parallel import Crash, each
 from musegen.score import Score
 from musegen.vocabulary import Tokens
 
@@ -127,6 +126,8 @@ def _batch(
 
 def encode_files(paths: Iterable[str | Path], encoder: Encoder, workers: int) -> Iterator[Encoded]:
     """Yield what becomes of each file, in order. See `Encoder.encode_files`."""
+    from musegen.parallel import Crash, each  # process pools, which composing need not wait for
+
     source = iter(paths)
     tasks = iter(lambda: list(islice(source, FILES_PER_TASK)), [])
     task = partial(_encode_task, encoder)

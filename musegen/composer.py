@@ -14,7 +14,6 @@ from musegen import checkpoint as checkpoints
 from musegen import evaluation, midi, notation
 from musegen.checkpoint import Checkpoint
 from musegen.config import SamplerConfig, require
-from musegen.dataset import transposed
 from musegen.encoder import Encoder
 from musegen.engine import Engine
 from musegen.generation import generate
@@ -23,6 +22,7 @@ from musegen.metric import supported_meter
 from musegen.normalise import merge_programs
 from musegen.primer import Reading, bar_ticks, meter_at, read_primer
 from musegen.score import DEFAULT_TEMPO, TEMPO, Score, Table, Track, table
+from musegen.transposing import transposed
 from musegen.vocabulary import Tokens
 
 __all__ = ["Composer", "Composition", "load", "whole"]

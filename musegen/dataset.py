@@ -12,9 +12,10 @@ from musegen.encoder import Encoder
 from musegen.errors import MusegenError, TrainingError
 from musegen.score import Track
 from musegen.store import Store, ingest, is_store
-from musegen.vocabulary import Tokens, Vocabulary
+from musegen.transposing import transposed
+from musegen.vocabulary import Tokens
 
-__all__ = ["Dataset", "Piece", "load", "opened", "stream", "thinned", "transposed"]
+__all__ = ["Dataset", "Piece", "load", "opened", "stream", "thinned"]
 
 
 @dataclass(frozen=True)
@@ -106,17 +107,6 @@ def load(store: Store) -> Dataset:
         for part in ("train", "validation", "test")
     )
     return Dataset(train, validation, test, store.skipped())
-
-
-def transposed(tokens: Tokens, semitones: int, vocabulary: Vocabulary) -> Tokens:
-    """Return the tokens moved by `semitones`, or as near to it as keeps every pitch in 0–127."""
-    mine = vocabulary.transposable[tokens]
-    if not mine.any():
-        return tokens
-    pitches = vocabulary.values[tokens[mine]]
-    semitones = int(np.clip(semitones, -pitches.min(), 127 - pitches.max()))
-    out: Tokens = tokens + np.int32(semitones) * mine.astype(np.int32)
-    return out
 
 
 def thinned(tokens: Tokens, encoder: Encoder, rng: np.random.Generator) -> Tokens:

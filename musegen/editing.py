@@ -114,7 +114,18 @@ def transpose(score: Score, semitones: int) -> Score:
 
 
 def join(first: Score, second: Score) -> Score:
-    """Return `second` appended to `first` at its end."""
+    """Return `second` appended to `first` at its end.
+
+    Where the second's tempo or meter is not the one in force at the seam, or the seam is inside a bar,
+    they are said anew there. A pedal still down at the seam is released. Ticks per quarter become the least
+    common multiple of the two. Where the first ends on a barline, cutting the sum there gives back the
+    notes and pedals of both (those up to `end`), their tempos and their meters: each half with the
+    tracks of both, in the sum's ticks per quarter, ending on a barline, and saying at tick 0 what was taken
+    for granted. Only a key is inherited: if the second begins without one, the first's last goes on.
+
+    Raises:
+        MidiError: The common ticks per quarter do not fit a MIDI file, or the sum is too long.
+    """
     resolution = math.lcm(first.ticks_per_quarter, second.ticks_per_quarter)
     if resolution > MAX_TICKS_PER_QUARTER:
         raise MidiError(

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator
 from html import escape
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,9 +20,11 @@ from musegen.events import Events
 from musegen.files import atomic_path, refuse_to_overwrite
 from musegen.midi import MidiSource
 from musegen.reading import read
-from musegen.report import Report, diagnose
 from musegen.score import Score
 from musegen.vocabulary import Tokens, Vocabulary
+
+if TYPE_CHECKING:
+    from musegen.report import Report
 
 __all__ = ["Encoder"]
 
@@ -121,6 +123,8 @@ position 12, pitch 62, duration 6, position 18, pitch 64, duration 6, end
         Raises:
             MidiError: `source` cannot be read.
         """
+        from musegen.report import diagnose  # which composing need not wait for
+
         return diagnose(source, self)
 
     def encode_files(self, paths: Iterable[str | Path], *, workers: int = 1) -> Iterator[Encoded]:

@@ -63,6 +63,12 @@ def to_frame(score: Score) -> pd.DataFrame:
 def from_frame(frame: pd.DataFrame, ticks_per_quarter: int | None) -> dict[str, Any]:
     """Return what a table says of a score, by the names of its fields. See `Score.from_dataframe`.
 
+    Args:
+        frame: `velocity` is 80 and `track` 0 if left out; `track_name`, `program` and `is_drum` count where
+            a track first appears. Other columns are ignored.
+        ticks_per_quarter: If left out, what `to_frame` noted in `frame.attrs`; where that is lost (in a CSV
+            file), what the columns in ticks and in quarters say together; or 480.
+
     Raises:
         MidiError: A column is missing, there twice, or holds what no note can have; or the ticks are
             not all of one length.

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from musegen import display, editing, frames
+from musegen import editing, frames
 from musegen.columns import KEY, METER, NOTE, PEDAL, TEMPO, Table, Track, broken_rules, columns, table
 from musegen.errors import MidiError
 from musegen.timing import DEFAULT_METER, DEFAULT_TEMPO, barlines, in_force, tempo_map
@@ -177,14 +177,9 @@ class Score:
     def __add__(self, other: Score) -> Score:
         """Return this score with `other` right behind it, at tick `end`: rests at the end included.
 
-        `other` sounds as before, and its bars are its own: where its tempo or meter is not the one
-        in force at the seam, or the seam is inside a bar, they are said anew there. A pedal still
-        down at the seam is released; `other`'s notes go on in the track of the same name, program
-        and kind if there is one; ticks per quarter become the least common multiple of the two.
-        Where this score ends on a barline, cutting the sum there gives back the notes and pedals of
-        both (those up to `end`), their tempos and their meters. Each half has the tracks of both and
-        the ticks per quarter of the sum, ends on a barline, and says at tick 0 what was taken for
-        granted. Only a key is inherited: if `other` begins without one, this score's last goes on.
+        `other` sounds as before, its bars are its own, and its notes go on in the track of the same name,
+        program and kind if there is one. Where this score ends on a barline, cutting the sum there gives
+        both back. What becomes of meters, pedals and keys at the seam: `musegen.editing.join`.
 
         Raises:
             MidiError: The common ticks per quarter do not fit a MIDI file, or the sum is too long.
@@ -213,11 +208,9 @@ class Score:
         """Return the notes of a table with the columns that `to_dataframe` gives.
 
         Args:
-            frame: Must have `pitch`, and `onset` and `duration` in ticks, or else `onset_quarters` and
-                `duration_quarters`. `velocity` is 80 and `track` 0 if left out; `track_name`, `program`
-                and `is_drum` count where a track first appears. Other columns are ignored.
-            ticks_per_quarter: If left out, what `to_dataframe` noted in `frame.attrs`; where that is lost
-                (in a CSV file), what the columns in ticks and in quarters say together; or 480.
+            frame: Must have `pitch`, and `onset` and `duration` in ticks, or else in quarters. The rest has
+                defaults; `musegen.frames.from_frame` says which.
+            ticks_per_quarter: If left out, what `frame.attrs` or the columns say; or 480.
             fields: More of what makes a score: `tempos`, `meters`, `keys`, `pedals`, `end`, `tracks`.
 
         Raises:
@@ -232,10 +225,13 @@ class Score:
         Raises:
             MusegenError: matplotlib is not installed.
         """
+        from musegen import display
+
         return display.plot(self, ax)
 
     def _repr_html_(self) -> str:
         """Return an SVG piano roll with its tokens: what a notebook shows of a score."""
+        from musegen import display
         from musegen.encoder import Encoder
 
         return display.svg(self, Encoder())
@@ -282,32 +278,11 @@ class Score:
         return to_music21(self)
 
     @classmethod
-    def from_mido(cls, midi: mido.MidiFile) -> Score:
-        """Return the music of a `mido.MidiFile`. See `musegen.midi.from_mido`."""
-        from musegen.midi import from_mido
-
-        return from_mido(midi)
-
-    @classmethod
     def from_pretty_midi(cls, midi: pretty_midi.PrettyMIDI) -> Score:
-        """Return the music of a `pretty_midi.PrettyMIDI`. See `musegen.midi.from_pretty_midi`."""
+        """Return the music of a `pretty_midi.PrettyMIDI`. `musegen.read` takes this and all others, too."""
         from musegen.midi import from_pretty_midi
 
         return from_pretty_midi(midi)
-
-    @classmethod
-    def from_symusic(cls, score: symusic.core.ScoreTick) -> Score:
-        """Return the music of a `symusic` score in ticks. See `musegen.midi.from_symusic`."""
-        from musegen.midi import from_symusic
-
-        return from_symusic(score)
-
-    @classmethod
-    def from_music21(cls, stream: Any) -> Score:
-        """Return the music of a music21 stream. See `musegen.notation.from_music21`."""
-        from musegen.notation import from_music21
-
-        return from_music21(stream)
 
 
 _EMPTY = {"tempos": table(TEMPO), "meters": table(METER), "keys": table(KEY), "pedals": table(PEDAL)}

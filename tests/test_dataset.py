@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 
 from musegen import Encoder, EncoderConfig, MusegenError, Score, Track, TrainingError
 from musegen.bundle import Bundle
-from musegen.dataset import Piece, load, opened, stream, thinned, transposed
+from musegen.dataset import Piece, load, opened, stream, thinned
 from musegen.normalise import close_gaps, merge_programs, pad_pickup, pad_pickups
 from musegen.store import ingest
+from musegen.transposing import transposed
 from tests.test_encoder import scores
 
 ENCODER = Encoder(EncoderConfig(parts=1, programs=False, velocities=0, tempos=0, drums=True))

@@ -14,12 +14,11 @@ import symusic
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from musegen import Encoder, MidiError, MusegenError, Score, Track
+from musegen import Encoder, MidiError, MusegenError, Score, Track, read
 from musegen.extras import require
 from musegen.midi import render
 from musegen.midi.sound import resampled
 from musegen.notation import load_notation
-from musegen.reading import read
 from tests.test_encoder import scores
 
 PIECE = Score(
@@ -37,7 +36,7 @@ def test_there_and_back_through_each_library():
         other = getattr(PIECE, f"to_{name}")()
         assert kind is None or type(other) is kind
         assert type(other).__module__.startswith(name)
-        again = getattr(Score, f"from_{name}")(other)
+        again = read(other)
         assert again.tracks == PIECE.tracks, name
         assert again.ticks_per_quarter == 480
         for field in FIELDS:
@@ -49,7 +48,7 @@ def test_there_and_back_through_each_library():
 def test_symusic_keeps_every_column(score):
     other = score.to_symusic()
     assert isinstance(other, symusic.core.ScoreTick)
-    again = Score.from_symusic(other)
+    again = read(other)
     assert again.tracks == score.tracks and again.ticks_per_quarter == score.ticks_per_quarter
     for name in (*FIELDS, "pedals"):
         assert sorted(getattr(again, name).tolist()) == sorted(getattr(score, name).tolist()), name
@@ -91,7 +90,7 @@ def written(draw):
 @given(score=written())
 @settings(max_examples=40, deadline=None)
 def test_written_music_comes_back_from_music21_note_for_note(score):
-    again = Score.from_music21(score.to_music21())
+    again = read(score.to_music21())
     assert again.notes.tolist() == score.notes.tolist()
     assert again.tracks == score.tracks
     assert again.tempos.tolist() == score.tempos.tolist() and again.keys.tolist() == score.keys.tolist()
@@ -102,7 +101,7 @@ def test_written_music_comes_back_from_music21_note_for_note(score):
 def test_a_first_bar_cut_short_is_no_pickup(second):
     score = Score(notes=[(0, 480, 60, 80, 0), (1000, 480, 62, 80, 0)], tracks=[Track()],
                   meters=[(0, 4, 4), (1000, *second)], end=6000)  # fmt: skip
-    again = Score.from_music21(score.to_music21())
+    again = read(score.to_music21())
     assert again.notes.tolist() == score.notes.tolist() and again.meters.tolist() == score.meters.tolist()
 
 
@@ -147,7 +146,7 @@ def test_pitches_are_spelt_by_the_key(fifths, expected):
 
 def test_every_program_is_kept():
     score = Score(notes=[(0, 480, 60, 80, i) for i in range(128)], tracks=[Track(f"t{i}", i) for i in range(128)])
-    again = Score.from_music21(score.to_music21())
+    again = read(score.to_music21())
     assert again.tracks == score.tracks and again.notes.tolist() == score.notes.tolist()
 
 
@@ -442,11 +441,11 @@ def test_symusic_scores_in_other_units_are_brought_to_ticks(tmp_path, unit):
         notes=[(0, 480, 60, 80, 0), (500, 240, 62, 90, 0)], tracks=[Track("Flute", 73)], tempos=[(0, 400_000)]
     )
     piece.save(tmp_path / "piece.mid")
-    ticks = Score.from_symusic(symusic.Score(tmp_path / "piece.mid"))
-    assert Score.from_symusic(symusic.Score(tmp_path / "piece.mid", ttype=unit)) == ticks
+    ticks = read(symusic.Score(tmp_path / "piece.mid"))
+    assert read(symusic.Score(tmp_path / "piece.mid", ttype=unit)) == ticks
     assert ticks.notes["onset"].tolist() == [0, 500]
 
 
 def test_what_is_no_symusic_score_is_refused():
     with pytest.raises(MidiError, match=r"expected a symusic score. Received: TrackTick"):
-        Score.from_symusic(symusic.Track())
+        read(symusic.Track())

@@ -71,7 +71,7 @@ def read(source: MidiSource) -> Score:
             return convert(source)
     raise MidiError(
         "expected a path, bytes, Score, mido.MidiFile, PrettyMIDI, symusic score, or a music21 stream "
-        f"through Score.from_music21(stream). Received: {type(source).__module__}.{type(source).__qualname__}."
+        f"through musegen.read(stream). Received: {type(source).__module__}.{type(source).__qualname__}."
     )
 
 
