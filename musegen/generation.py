@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from musegen.config import SamplerConfig
+from musegen.context import Context
 from musegen.grammar import Grammar
 from musegen.sampling import log_softmax, sample
 from musegen.vocabulary import Tokens
@@ -17,8 +18,8 @@ from musegen.vocabulary import Tokens
 __all__ = ["Generated", "generate"]
 
 State = TypeVar("State")
-Step = Callable[[NDArray[np.int32], State], tuple[NDArray[np.float32], State]]
-"""(tokens `int32[1]`, state) → (logits `float32[1, V]`, state)."""
+Step = Callable[[NDArray[np.int32], State, Context | None], tuple[NDArray[np.float32], State]]
+"""(tokens `int32[1]`, state, context `uint8[1, F]` or None) → (logits `float32[1, V]`, state)."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,7 @@ def generate(
     config: SamplerConfig,
     rng: np.random.Generator,
     forbidden: NDArray[np.bool_],
+    parts: int = 0,
 ) -> Generated:
     """Draw tokens until the grammar is finished.
 
@@ -54,6 +56,7 @@ def generate(
         config: Temperature and filters.
         rng: Gives one number per token.
         forbidden: `bool[V]`: tokens not to use, wherever the grammar leaves another choice.
+        parts: How many parts' context the network sees; 0 if it sees the tokens alone.
     """
     tokens: list[int] = []
     nats: list[float] = []
@@ -66,5 +69,6 @@ def generate(
         grammar.advance(token)
         if grammar.finished:
             return Generated(np.array(tokens, np.int32), np.array(nats))
-        batch, state = step(np.array([token], np.int32), state)
+        context = grammar.context(parts)[None] if parts else None
+        batch, state = step(np.array([token], np.int32), state, context)
         logits = batch[0]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from abc import ABC, abstractmethod
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from musegen.context import Context, row
 from musegen.vocabulary import Vocabulary
 
 __all__ = ["Common", "Grammar", "Mask"]
@@ -31,12 +33,15 @@ class Grammar(Protocol):
     def advance(self, token: int) -> None:
         """Take a token that was allowed."""
 
+    def context(self, parts: int) -> Context:
+        """Return what `musegen.context` knows after the last token, `uint8[F]`."""
+
     @property
     def finished(self) -> bool:
         """Whether `end` was taken."""
 
 
-class Common:
+class Common(ABC):
     """What both grammars do alike: the last kind of event, and the table of what may follow it."""
 
     length: int | None = None
@@ -54,6 +59,14 @@ class Common:
     def finished(self) -> bool:
         """Whether `end` was taken."""
         return self._kind == "end"
+
+    def context(self, parts: int) -> Context:
+        """Return what `musegen.context` knows after the last token, `uint8[F]`: see there."""
+        return row(*self._known(parts), parts)
+
+    @abstractmethod
+    def _known(self, parts: int) -> tuple[Any, Mask, NDArray[np.int64], NDArray[np.int64]]:
+        """Return what `row` makes a row from."""
 
     def fold(self, logits: NDArray[np.floating]) -> NDArray[np.floating]:
         """Return `logits` as they are: nothing in this encoding reaches past the end."""

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
+from musegen.context import metric_columns, until
 from musegen.grammar.common import Common, Mask
 from musegen.vocabulary import Vocabulary
 
@@ -125,6 +128,14 @@ class MetricGrammar(Common):
         last = block.start + room - 1
         out[last] = np.logaddexp.reduce([*logits[last : block.stop], logits[self._slices["hold"].start]])
         return out
+
+    def _known(self, parts: int) -> tuple[Any, Mask, NDArray[np.int64], NDArray[np.int64]]:
+        quarter = self.vocabulary.config.steps_per_quarter
+        of_piece = metric_columns(self.bar, self.position, self._meter, self.bar_length, self.part, quarter)
+        off = self._off[:parts]
+        left = off - self.now
+        latest = 127 - off[:, ::-1].argmax(axis=1)  # of several that ended together the highest
+        return of_piece, left > 0, until(left, quarter), (latest + 1) * off.any(axis=1)
 
     def advance(self, token: int) -> None:
         """Take a token."""

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-import numpy as np
+from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
+from musegen.context import performance_columns, since
 from musegen.grammar.common import Common, Mask
 from musegen.vocabulary import MAX_SHIFT, Vocabulary
 
@@ -21,6 +25,8 @@ class PerformanceGrammar(Common):
         self.last_note = 0
         """The step where the last note began."""
         self._sounding = np.zeros(128, bool)
+        self._since = np.full(128, -1, np.int64)  # step where each pitch began last
+        self._ended = 0  # 1 + the pitch that ended last
         self._velocity = -1
         self._last: tuple[str, int] | None = None  # kind and pitch of the last event at this moment
         self._shift = -1  # value of the time_shift just taken
@@ -72,6 +78,11 @@ class PerformanceGrammar(Common):
             # What still sounds ends now, one pitch after the other from the lowest.
             self._forbid(out, "note_off", slice(int(self._sounding.argmax()) + 1, None))
 
+    def _known(self, parts: int) -> tuple[Any, Mask, NDArray[np.int64], NDArray[np.int64]]:
+        begun = self._since.max() >= 0
+        of_piece = performance_columns(since(self.now - self.last_note) if begun else 0)
+        return of_piece, self._sounding[None], since(self.now - self._since)[None], np.array([self._ended])
+
     def advance(self, token: int) -> None:
         """Take a token."""
         kind, value = self.vocabulary.event(token)
@@ -85,4 +96,6 @@ class PerformanceGrammar(Common):
                 self._sounding[value] = kind == "note_on"
                 self._last = (kind, value)
                 if kind == "note_on":
-                    self.last_note = self.now
+                    self.last_note = self._since[value] = self.now
+                else:
+                    self._ended = value + 1

@@ -1,0 +1,47 @@
+"""What the tokens so far say for nothing: where in the bar the music is, and what sounds.
+
+A network may see, beside each token, a row of small whole numbers that follow from the tokens up to and
+with that one. It need not learn to count beats, nor remember for how long each part holds its note. The
+columns and their sizes depend on the number of parts alone:
+
+=============  ======  ======================================================  ===========================
+column         values  metric                                                  performance
+=============  ======  ======================================================  ===========================
+bar            9       1 + bar of a phrase of eight; 0 before the first        0
+quarter        9       1 + quarter of the bar; 0 while no position was said    0
+phase          97      1 + steps since the quarter; 0 while no position …      since the last note began
+left           9       quarters to the barline, rounded up                     0
+meter          63      1 + index in `METERS`; 0 while none was said            0
+part           65      1 + the part that is spoken of; 0 for none              1
+highest        129     1 + highest pitch that sounds; if none does, the one that ended last; 0 for none yet
+lowest         129     1 + lowest pitch that sounds; 0 for none
+highest time   97      twelfths of a quarter that it will sound                how long it has sounded
+lowest time    97      the same of the lowest
+count          16      how many pitches sound, up to 15
+=============  ======  ======================================================  ===========================
+
+From `highest` on there is a column for each of the first parts; a performance is one part. A note sounds
+from the token that says all of it: `duration`, or `note_on`. Times of a performance are in steps that grow
+with their length; 0 means that nothing sounds.
+"""
+
+from __future__ import annotations
+
+from musegen.context.columns import Context, metric_columns, performance_columns, row, since, until
+from musegen.context.layout import ROWS, WIDTH, offsets, sizes
+from musegen.context.pieces import beside, context
+
+__all__ = [
+    "ROWS",
+    "WIDTH",
+    "Context",
+    "beside",
+    "context",
+    "metric_columns",
+    "offsets",
+    "performance_columns",
+    "row",
+    "since",
+    "sizes",
+    "until",
+]

@@ -1,0 +1,73 @@
+"""What the columns hold, of one token or of many: numbers and arrays are reckoned alike."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from musegen.context.layout import LONGEST, MOST
+
+__all__ = ["Context", "metric_columns", "performance_columns", "row", "since", "until"]
+
+Context = NDArray[np.uint8]
+
+PHRASE = 8  # bars
+
+# 10 ms steps to 12·log₂(1 + steps / 12): exact up to a tenth of a second, and a step of 6 % after some seconds.
+_SINCE = np.minimum(12 * np.log2(1 + np.arange(3100) / 12), LONGEST - 1).astype(np.int64)
+
+
+def metric_columns(bar: Any, position: Any, meter: Any, length: Any, part: Any, steps_per_quarter: int) -> Any:
+    """Return the columns before the parts', of numbers or arrays; −1 stands for what was not said yet."""
+    left = -((np.maximum(position, 0) - length) // steps_per_quarter)  # rounded up
+    return (
+        (bar % PHRASE + 1) * (bar >= 0),
+        position // steps_per_quarter + 1,
+        (position % steps_per_quarter + 1) * (position >= 0),
+        np.maximum(left, 0) * (bar >= 0),
+        meter + 1,
+        part + 1,
+    )
+
+
+def performance_columns(rest: Any) -> Any:
+    """Return the columns before the parts'; `rest` is the time since a note began as `since` gives it, or 0."""
+    return 0, 0, rest, 0, 0, 1
+
+
+def until(steps: Any, steps_per_quarter: int) -> Any:
+    """Return metric steps (1 or more) in twelfths of a quarter, rounded up, 1 to `LONGEST`."""
+    return np.minimum(-(-12 * steps // steps_per_quarter), LONGEST)
+
+
+def since(steps: Any) -> Any:
+    """Return steps of 10 ms (0 or more) on a scale from 1 to `LONGEST`."""
+    return _SINCE[np.minimum(steps, len(_SINCE) - 1)] + 1
+
+
+def row(
+    of_piece: tuple[int, ...], sounds: NDArray[np.bool_], times: NDArray[np.int64], ended: NDArray[np.int64], parts: int
+) -> Context:
+    """Return one row of `context`, `uint8[F]`, from what a grammar knows.
+
+    Args:
+        of_piece: The columns before the parts'.
+        sounds: `bool[P, 128]`: the pitches that sound in each part; P may be less than `parts`.
+        times: `int64[P, 128]`: their times, as `until` and `since` give them.
+        ended: `int64[P]`: 1 + the pitch that ended last; 0 for none.
+        parts: As for `context`.
+    """
+    here = np.arange(len(sounds))
+    any_ = sounds.any(axis=1)
+    low, high = sounds.argmax(axis=1), 127 - sounds[:, ::-1].argmax(axis=1)
+    out = np.zeros((5, parts), np.uint8)
+    out[:, : len(sounds)] = [
+        np.where(any_, high + 1, ended),
+        (low + 1) * any_,
+        times[here, high] * any_,
+        times[here, low] * any_,
+        np.minimum(sounds.sum(axis=1), MOST),
+    ]
+    return np.concatenate([np.array(of_piece, np.uint8), out.ravel()])

@@ -1,0 +1,220 @@
+"""What the network sees beside a token is what the tokens so far say, and nothing more."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from musegen import Encoder, EncoderConfig, EncodingError, Score, Track
+from musegen.checkpoint import Checkpoint, save
+from musegen.composer import Composer
+from musegen.config import ModelConfig
+from musegen.context import beside, context, pieces, since, sizes
+from musegen.engine import Engine
+from musegen.grammar import grammar
+from musegen.model import build
+from musegen.vocabulary import METERS, Vocabulary
+from tests.test_encoder import CONFIGS, scores
+from tests.test_grammar import by_kind, walk
+
+SEEDS = sorted((Path(__file__).parents[1] / "midi_data/seeds").glob("*.mid"))
+NAMES = ("bar", "quarter", "phase", "left", "meter", "part")
+VOICES = ("highest", "lowest", "highest time", "lowest time", "count")
+
+
+def stepped(tokens, vocabulary, parts):
+    """The rows that the grammar gives token by token."""
+    out = []
+    for token in tokens.tolist():
+        if token == vocabulary.first["start"]:
+            rules = grammar(vocabulary)
+        rules.advance(token)
+        out.append(rules.context(parts))
+    return np.array(out)
+
+
+def assert_steps_agree(tokens, encoder, parts):
+    at_once = context(tokens, encoder.vocabulary, parts)
+    assert at_once.dtype == np.uint8 and at_once.shape == (len(tokens), len(sizes(parts)))
+    np.testing.assert_array_equal(at_once, stepped(tokens, encoder.vocabulary, parts))
+    assert (at_once < sizes(parts)).all()
+
+
+def described(encoder, tokens, parts=1):
+    """Event → its row, as dictionaries of what is not 0."""
+    names = [*NAMES, *(f"{voice} {part}" for voice in VOICES for part in range(parts))]
+    return [
+        (str(event), {name: int(value) for name, value in zip(names, row, strict=True) if value})
+        for event, row in zip(encoder.events(tokens), context(tokens, encoder.vocabulary, parts), strict=True)
+    ]
+
+
+@pytest.mark.parametrize("config", CONFIGS, ids=str)
+@given(data=st.data(), parts=st.integers(1, 6), cuts=st.lists(st.floats(0, 1), min_size=1, max_size=3))
+@settings(max_examples=20, deadline=None)
+def test_any_music_all_at_once_and_token_by_token(config, data, parts, cuts):
+    encoder = Encoder(config)
+    tokens = encoder.encode(data.draw(scores(max_tracks=min(config.parts, 4))))
+    beginnings = [tokens[: 1 + int(cut * (len(tokens) - 1))] for cut in cuts]
+    assert_steps_agree(np.concatenate([tokens, *beginnings]), encoder, parts)
+
+
+@pytest.mark.parametrize("config", CONFIGS, ids=str)
+@given(seed=st.integers(0, 10**6), parts=st.integers(1, 6))
+@settings(max_examples=20, deadline=None)
+def test_whatever_can_be_generated_all_at_once_and_token_by_token(config, seed, parts):
+    encoder = Encoder(config)
+    rng = np.random.default_rng(seed)
+    unit = 60 if config.encoding == "performance" else 1
+    written = [walk(encoder, rng, length * unit, bias=by_kind(encoder, rng)) for length in (1, 3)]
+    assert_steps_agree(np.concatenate(written), encoder, parts)
+
+
+@pytest.mark.parametrize("config", [CONFIGS[0], CONFIGS[3], CONFIGS[4]], ids=str)
+@pytest.mark.parametrize("seed", SEEDS, ids=lambda path: path.stem)
+def test_tunes_all_at_once_and_token_by_token(config, seed):
+    encoder = Encoder(config)
+    assert_steps_agree(encoder.encode(seed), encoder, 4)
+
+
+@pytest.mark.parametrize("encoding", ["metric", "performance"])
+def test_many_pieces_are_each_for_themselves(encoding, monkeypatch):
+    encoder = Encoder(EncoderConfig(encoding=encoding))
+    tunes = [encoder.encode(path) for path in SEEDS]
+    apart = np.concatenate([context(tokens, encoder.vocabulary, 3) for tokens in tunes])
+    for stretch in (1, 700, 1 << 15):
+        monkeypatch.setattr(pieces, "STRETCH", stretch)
+        np.testing.assert_array_equal(context(np.concatenate(tunes), encoder.vocabulary, 3), apart)
+
+
+def test_a_bar_of_two_parts():
+    encoder = Encoder(EncoderConfig(parts=2, programs=False, drums=False, velocities=0, tempos=0))
+    score = Score(
+        notes=[(0, 480, 72, 90, 0), (0, 240, 64, 90, 0), (0, 960, 48, 90, 1), (720, 60, 74, 90, 0)],
+        tracks=[Track(), Track()], meters=[(0, 3, 4)], end=1440,
+    )  # fmt: skip
+    said = {"bar": 1, "left": 3, "meter": 1 + METERS.index((3, 4)), "quarter": 1, "phase": 1}
+    first = {"highest 0": 65, "lowest 0": 65, "highest time 0": 6, "lowest time 0": 6, "count 0": 1}
+    chord = {"highest 0": 73, "lowest 0": 65, "highest time 0": 12, "lowest time 0": 6, "count 0": 2}
+    bass = {"highest 1": 49, "lowest 1": 49, "highest time 1": 24, "lowest time 1": 24, "count 1": 1}
+    later = {**said, "left": 2, "quarter": 2, "phase": 7, "part": 2, **bass, "highest time 1": 6, "lowest time 1": 6}
+    high = {"highest 0": 75, "lowest 0": 75, "highest time 0": 2, "lowest time 0": 2, "count 0": 1}
+    assert described(encoder, encoder.encode(score), parts=2) == [
+        ("start", {}),
+        ("bar", {"bar": 1, "left": 4}),
+        ("time_signature 3/4", {"bar": 1, "left": 3, "meter": said["meter"]}),
+        ("position 0", said),
+        ("part 0", {**said, "part": 1}),
+        ("pitch 64", {**said, "part": 1}),
+        ("duration 6", {**said, "part": 1, **first}),
+        ("pitch 72", {**said, "part": 1, **first}),
+        ("duration 12", {**said, "part": 1, **chord}),
+        ("part 1", {**said, "part": 2, **chord}),
+        ("pitch 48", {**said, "part": 2, **chord}),
+        ("duration 24", {**said, "part": 2, **chord, **bass}),
+        ("position 18", {**later, "highest 0": 73}),  # silent now; that is where the voice was
+        ("part 0", {**later, "highest 0": 73, "part": 1}),
+        ("pitch 74", {**later, "highest 0": 73, "part": 1}),
+        ("duration 2", {**later, "part": 1, **high}),
+        ("end", {**later, "part": 1, **high}),
+    ]
+
+
+def test_a_note_is_held_over_barlines_and_hold_tokens():
+    encoder = Encoder(EncoderConfig(steps_per_quarter=4, parts=1, programs=False, drums=False, velocities=0, tempos=0))
+    score = Score(notes=[(0, 480 * 9, 60, 90, 0)], tracks=[Track()], end=480 * 36)
+    rows = dict(described(encoder, encoder.encode(score)))
+    assert rows["duration 4"]["highest time 0"] == 96  # 8 quarters or more
+    bars = [row for event, row in described(encoder, encoder.encode(score)) if event == "bar"]
+    assert [row["bar"] for row in bars] == [1, 2, 3, 4, 5, 6, 7, 8, 1]
+    assert [row.get("highest time 0", 0) for row in bars] == [0, 60, 12, 0, 0, 0, 0, 0, 0]
+    assert [row.get("highest 0", 0) for row in bars] == [0, *[61] * 8]
+
+
+def test_played_notes():
+    encoder = Encoder(EncoderConfig(encoding="performance", velocities=0))
+    token = encoder.vocabulary.token
+    tokens = np.array([
+        token("start"), token("time_shift", 49), token("note_on", 60), token("note_on", 67), token("time_shift", 9),
+        token("note_off", 60), token("time_shift", 19), token("note_off", 67), token("time_shift", 0), token("end"),
+    ])  # fmt: skip
+    low = {"lowest 0": 61, "lowest time 0": 1}
+    both = {"part": 1, "phase": 1, "highest 0": 68, "highest time 0": 1, **low, "count 0": 2}
+    ten, thirty = int(since(10)), int(since(30))
+    assert (since(0), ten, thirty) == (1, 11, 22)
+    over = {**both, "phase": ten, "lowest 0": 68, "highest time 0": ten, "lowest time 0": ten, "count 0": 1}
+    assert [row for _, row in described(encoder, tokens)] == [
+        {"part": 1},
+        {"part": 1},
+        {"part": 1, "phase": 1, "highest 0": 61, "highest time 0": 1, **low, "count 0": 1},
+        both,
+        {**both, "phase": ten, "highest time 0": ten, "lowest time 0": ten},
+        over,
+        {**over, "phase": thirty, "highest time 0": thirty, "lowest time 0": thirty},
+        {"part": 1, "phase": thirty, "highest 0": 68},
+        {"part": 1, "phase": int(since(31)), "highest 0": 68},
+        {"part": 1, "phase": int(since(31)), "highest 0": 68},
+    ]
+
+
+def test_times_of_a_performance_grow_from_1_to_96():
+    assert (np.diff(since(np.arange(5000))) >= 0).all()
+    assert since(np.arange(5)).tolist() == [1, 2, 3, 4, 5] and since(10**9) == 96
+
+
+def test_pieces_begin_with_start():
+    vocabulary = Vocabulary(EncoderConfig())
+    assert context(np.zeros(0, np.int32), vocabulary, 2).shape == (0, len(sizes(2)))
+    assert beside(np.array([[vocabulary.first["start"]]] * 3), vocabulary, 2).shape == (3, 1, len(sizes(2)))
+    with pytest.raises(EncodingError, match="first event must be start"):
+        context(np.array([vocabulary.first["bar"]], np.int32), vocabulary, 2)
+
+
+class Listening(Engine):
+    """Remembers what it was told and what it answered since the last `forward`."""
+
+    def forward(self, tokens, state, context=None):
+        logits, state = super().forward(tokens, state, context)
+        self.tokens, self.logits = tokens[0].tolist(), [logits[0]]
+        return logits, state
+
+    def step(self, tokens, state, context=None):
+        logits, state = super().step(tokens, state, context)
+        self.tokens += tokens.tolist()
+        self.logits.append(logits)
+        return logits, state
+
+
+def seeing(path, encoder):
+    """A composer with an untrained network that has all options on."""
+    model = ModelConfig(
+        len(Vocabulary(encoder)), cell="gru", layers=2, units=16, embedding=8,
+        residual=True, layer_norm=True, tied=True, context=3,
+    )  # fmt: skip
+    network = build(model)
+    rng = np.random.default_rng(3)
+    network.set_weights([rng.normal(0, 0.3, w.shape) for w in network.get_weights()])
+    network.save_weights(path / "some.weights.h5")
+    made = Checkpoint(path, encoder, model, (Track("Flute", 73),))
+    save(made, path / "some.weights.h5")
+    composer = Composer(made)
+    composer.engine = Listening(model, made.weights())
+    return composer
+
+
+@pytest.mark.parametrize("primer", [None, "ode_to_joy", "greensleeves"])
+@pytest.mark.parametrize("encoding", ["metric", "performance"])
+def test_what_is_seen_in_composing_is_what_is_seen_in_listening(tmp_path, encoding, primer):
+    composer = seeing(tmp_path, EncoderConfig(encoding=encoding))
+    path = primer and next(p for p in SEEDS if p.stem == primer)
+    composition = composer.composition(path, bars=3, seed=5)
+    assert len(composition.added) > 3
+    engine = composer.engine
+    tokens, logits = np.array([engine.tokens], np.int32), np.concatenate(engine.logits)
+    known = context(tokens[0], composer.encoder.vocabulary, 3)[None]
+    forced, _ = Engine.forward(engine, tokens, engine.initial_state(), known)
+    np.testing.assert_allclose(forced[0], logits, atol=1e-5)
+    if primer:
+        assert composer.nats_per_note(path) > 0
