@@ -1,21 +1,23 @@
-"""Pieces as tokens in memory: transposed, thinned, and laid out for training."""
+"""The pieces of a store, split, and read when they are needed."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import overload
 
 import numpy as np
+from numpy.typing import NDArray
 
+from musegen.config import differences
 from musegen.encoder import Encoder
 from musegen.errors import MusegenError, TrainingError
 from musegen.score import Track
 from musegen.store import Store, ingest, is_store
-from musegen.transposing import transposed
 from musegen.vocabulary import Tokens
 
-__all__ = ["Dataset", "Piece", "load", "opened", "stream", "thinned"]
+__all__ = ["Dataset", "Piece", "Pieces", "load", "opened"]
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,48 @@ class Piece:
     tracks: tuple[Track, ...]
 
 
+class Pieces(Sequence[Piece]):
+    """Some pieces of a store, each read from the disk when it is asked for.
+
+    Attributes:
+        lengths: How many tokens each has, `int64[pieces]`.
+    """
+
+    def __init__(self, store: Store, indices: NDArray[np.int64]) -> None:
+        """Take the store and which of its pieces they are."""
+        self._store, self._indices = store, indices
+        self.lengths: NDArray[np.int64] = store.lengths[indices]
+
+    def __len__(self) -> int:
+        """Return the number of pieces."""
+        return len(self._indices)
+
+    @overload
+    def __getitem__(self, index: int) -> Piece: ...
+    @overload
+    def __getitem__(self, index: slice) -> Pieces: ...
+    def __getitem__(self, index: int | slice) -> Piece | Pieces:
+        """Read a piece; a slice is as lazy as the whole."""
+        if isinstance(index, slice):
+            return Pieces(self._store, self._indices[index])
+        at = int(self._indices[index])
+        return Piece(self._store.names[at], self._store.tokens(at), self._store.tracks(at))
+
+    @property
+    def names(self) -> list[str]:
+        """What each piece's file is called."""
+        names = self._store.names
+        return [names[at] for at in self._indices.tolist()]
+
+    def tokens(self, index: int) -> Tokens:
+        """Return the tokens of a piece, `int32[T]`, from `start` to `end`."""
+        return self._store.tokens(int(self._indices[index]))
+
+    def tracks(self, index: int) -> tuple[Track, ...]:
+        """Return the instruments of a piece's parts."""
+        return self._store.tracks(int(self._indices[index]))
+
+
 @dataclass(frozen=True)
 class Dataset:
     """Pieces of three splits, and the files that could not be used.
@@ -44,9 +88,9 @@ class Dataset:
         skipped: (name, reason) of each file that was left out.
     """
 
-    train: list[Piece]
-    validation: list[Piece]
-    test: list[Piece]
+    train: Pieces
+    validation: Pieces
+    test: Pieces
     skipped: list[tuple[str, str]]
 
 
@@ -77,20 +121,16 @@ def opened(
             "Encode the folders into one store: musegen encode."
         )
     made = Store(sources[0])
-    there, given = made.encoder.config.to_dict(), encoder.config.to_dict()
-    changed = [
-        f"{name} is {there[name]!r} there and {given[name]!r} here" for name in there if there[name] != given[name]
-    ]
-    if changed:
+    if changed := differences(made.encoder.config, encoder.config):
         raise MusegenError(
-            f"{made.path} was encoded with other settings. Received: {'; '.join(changed)}. Leave the encoder's "
+            f"{made.path} was encoded with other settings. Received: {changed}. Leave the encoder's "
             "options out, or encode the music anew with these."
         )
     return made
 
 
 def load(store: Store) -> Dataset:
-    """Return all pieces of a store.
+    """Return the pieces of a store by split; they stay on the disk until they are asked for.
 
     Raises:
         TrainingError: There is nothing to train on.
@@ -102,50 +142,5 @@ def load(store: Store) -> Dataset:
             f"Received: {len(store)} usable of {len(store) + len(skipped)}. "
             + (f"The first was skipped: {skipped[0][1]}." if skipped else "Try `musegen corpus` for some.")
         )
-    train, validation, test = (
-        [Piece(store.names[i], store.tokens(i), store.tracks(i)) for i in store.split(part).tolist()]
-        for part in ("train", "validation", "test")
-    )
+    train, validation, test = (Pieces(store, store.split(part)) for part in ("train", "validation", "test"))
     return Dataset(train, validation, test, store.skipped())
-
-
-def thinned(tokens: Tokens, encoder: Encoder, rng: np.random.Generator) -> Tokens:
-    """Return the tokens of a piece with a random choice of its parts, at least one; the others are silent."""
-    score = encoder.decode(tokens)
-    kept = np.flatnonzero(rng.random(len(score.tracks)) < 0.5)
-    if not np.isin(score.notes["track"], kept).any():
-        kept = rng.choice(np.unique(score.notes["track"]), 1)
-    return encoder.encode(score.select(kept.tolist()))
-
-
-def stream(
-    pieces: list[Piece],
-    encoder: Encoder,
-    rng: np.random.Generator,
-    rows: int,
-    transpose: int = 0,
-    part_dropout: float = 0.0,
-) -> Tokens:
-    """Return one epoch of training tokens, `int32[rows, N]`: all pieces shuffled and varied, end to end.
-
-    Each row is contiguous: window k + 1 of a row goes on where window k ended.
-
-    Args:
-        pieces: What to learn from.
-        encoder: The encoder of their tokens.
-        rng: Decides everything.
-        rows: How many rows to make.
-        transpose: Largest transposition, in semitones.
-        part_dropout: Share of pieces that lose some of their parts.
-    """
-    out = []
-    for index in rng.permutation(len(pieces)):
-        tokens = pieces[index].tokens
-        if part_dropout and rng.random() < part_dropout:
-            tokens = thinned(tokens, encoder, rng)
-        out.append(transposed(tokens, int(rng.integers(-transpose, transpose + 1)), encoder.vocabulary))
-    flat = np.concatenate(out)
-    flat = np.roll(flat, -int(rng.integers(len(flat))))  # so that rows and windows begin elsewhere each epoch
-    # As many tokens in every epoch, thinned or not: what is missing is filled by starting over.
-    whole = sum(len(piece.tokens) for piece in pieces)
-    return np.resize(flat, (rows, max(-(-whole // rows), 2)))

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from musegen import Encoder, EncoderConfig, MusegenError, Score, Track, TrainingError
 from musegen.bundle import Bundle
-from musegen.dataset import Piece, load, opened, stream, thinned
+from musegen.dataset import load, opened
 from musegen.normalise import close_gaps, merge_programs, pad_pickup, pad_pickups
 from musegen.store import ingest
 from musegen.transposing import transposed
@@ -95,39 +95,14 @@ def test_transposition_moves_pitches_and_nothing_else_and_stays_in_range():
     assert np.array_equal(transposed(drums, 5, ENCODER.vocabulary), drums)
 
 
-def test_the_stream_holds_every_piece_in_order_of_time():
-    pieces = [Piece(str(i), ENCODER.encode(line(random_line(i))), ()) for i in range(6)]
-    rows = stream(pieces, ENCODER, np.random.default_rng(0), rows=3)
-    assert rows.shape[0] == 3
-    ring = rows.ravel()
-    whole = np.concatenate([ring, ring]).tobytes()
-    assert all(p.tokens.tobytes() in whole for p in pieces)
-    again = stream(pieces, ENCODER, np.random.default_rng(0), rows=3)
-    assert np.array_equal(rows, again)
-
-
-def test_a_thinned_piece_has_some_of_its_parts_and_their_notes_unchanged():
-    encoder = Encoder(EncoderConfig(parts=4, programs=False, velocities=0, tempos=0))
-    notes = [(480 * i, 480, 60 + 5 * t + i, 80, t) for i in range(4) for t in range(4)]
-    tokens = encoder.encode(Score(notes=notes, tracks=[Track()] * 4))
-    whole = encoder.decode(tokens)
-    seen = set()
-    for seed in range(60):
-        part = encoder.decode(thinned(tokens, encoder, np.random.default_rng(seed)))
-        lines = [frozenset(part.notes["pitch"][part.notes["track"] == t].tolist()) for t in range(len(part.tracks))]
-        kept = [t for t in range(4) if frozenset(whole.notes["pitch"][whole.notes["track"] == t].tolist()) in lines]
-        assert len(kept) == len(part.tracks) >= 1 and part.end == whole.end
-        seen.add(tuple(kept))
-    assert len(seen) == 15  # every choice of parts but none
-
-
-def test_every_epoch_has_as_many_tokens():
-    encoder = Encoder(EncoderConfig(parts=4, programs=False, velocities=0, tempos=0))
-    notes = [(480 * i, 480, 60 + 5 * t + i, 80, t) for i in range(4) for t in range(4)]
-    pieces = [Piece("p", encoder.encode(Score(notes=notes, tracks=[Track()] * 4)), ())] * 8
-    full = stream(pieces, encoder, np.random.default_rng(0), rows=2)
-    thin = stream(pieces, encoder, np.random.default_rng(0), rows=2, part_dropout=1.0)
-    assert full.shape == thin.shape and not np.array_equal(full, thin)
+def test_pieces_are_read_when_they_are_asked_for(folder, tmp_path_factory):
+    store = ingest([folder], tmp_path_factory.mktemp("out") / "store", ENCODER)
+    train = load(store).train
+    assert [len(piece.tokens) for piece in train] == train.lengths.tolist()
+    assert [piece.name for piece in train[2:5]] == train.names[2:5]
+    assert train[3].tracks == train.tracks(3)
+    assert np.array_equal(train[3].tokens, train.tokens(3))
+    assert train.names.index(train[3].name) == 3
 
 
 def test_a_short_first_bar_becomes_the_end_of_a_whole_one():

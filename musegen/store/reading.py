@@ -20,6 +20,8 @@ from musegen.vocabulary import Tokens
 
 __all__ = ["Store"]
 
+READS = 512  # pieces after which the shards are closed and opened anew, so that pages read do not pile up in memory
+
 
 class Store:
     """Pieces of music as tokens, on disk: what `musegen encode` makes of folders.
@@ -42,6 +44,7 @@ class Store:
         self._column = lru_cache(maxsize=None)(self._load_column)
         self._tokens = lru_cache(maxsize=None)(self._shards.tokens)
         self._tracks = lru_cache(maxsize=4)(self._load_tracks)
+        self._reads = 0
         for number, tokens in enumerate(self._column("shard_tokens").tolist()):
             if tokens >= 0 and (received := len(self._tokens(number))) != tokens:
                 raise damaged(self._shards.tokens_path(number), f"expected {tokens} tokens, received {received}")
@@ -68,6 +71,9 @@ class Store:
 
     def tokens(self, piece: int) -> Tokens:
         """Return the tokens of a piece, `int32[T]`, from `start` to `end`."""
+        self._reads += 1
+        if self._reads % READS == 0:
+            self._tokens.cache_clear()
         file = self._kept[piece]
         start, length = (int(self._column(name)[file]) for name in ("start", "tokens_length"))
         return self._tokens(int(self._column("shard")[file]))[start : start + length].astype(np.int32)
