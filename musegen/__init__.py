@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from musegen.composer import Composer, load
-    from musegen.composing import compose
+    from musegen.composing import compose, infill
     from musegen.config import EncoderConfig, ModelConfig, SamplerConfig, TrainingConfig
     from musegen.encoder import Encoder
     from musegen.errors import (
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 _HOME = {
     "Composer": "composer",
     "compose": "composing",
+    "infill": "composing",
     "load": "composer",
     "EncoderConfig": "config",
     "ModelConfig": "config",
@@ -64,6 +65,7 @@ __all__ = [
     "TrainingConfig",
     "TrainingError",
     "compose",
+    "infill",
     "ingest",
     "load",
     "read",

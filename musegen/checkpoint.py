@@ -55,6 +55,11 @@ class Checkpoint:
         """The directory's name."""
         return self.path.name
 
+    @property
+    def fills(self) -> bool:
+        """Whether it fills gaps; else it continues music."""
+        return self.model.future > 0
+
     def weights(self) -> Weights:
         """Read the weights without Keras.
 

@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
-import secrets
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from musegen import checkpoint as checkpoints
 from musegen import evaluation, midi, notation
 from musegen.checkpoint import Checkpoint
+from musegen.composition import Composition, Draw
 from musegen.config import SamplerConfig, require
+from musegen.context import Context, beside
 from musegen.encoder import Encoder
-from musegen.engine import Engine
+from musegen.engine import Engine, State
+from musegen.errors import CheckpointError
+from musegen.gaps import ahead
 from musegen.generation import generate
 from musegen.grammar import MetricGrammar, PerformanceGrammar, grammar
+from musegen.infilling import Bars, Filling, read_gap
 from musegen.metric import supported_meter
 from musegen.normalise import merge_programs
 from musegen.primer import Reading, bar_ticks, meter_at, read_primer
-from musegen.score import DEFAULT_TEMPO, TEMPO, Score, Table, Track, table
+from musegen.score import DEFAULT_TEMPO, TEMPO, Score, Track, table
 from musegen.transposing import transposed
 from musegen.vocabulary import Tokens
 
@@ -30,52 +35,9 @@ __all__ = ["Composer", "Composition", "load", "whole"]
 OCTAVES = (-3, -2, -1, 0, 1, 2, 3)
 OCTAVE_TOKENS = 512  # of the primer, from its beginning, that the octave is chosen by
 OCTAVE_NATS = 0.1  # nats per note that hearing a primer an octave away must save
-LONGEST_REST = {MetricGrammar: 2, PerformanceGrammar: 400}  # a note begins in every second bar, or 4 seconds
+LONGEST_REST = 2  # bars: a note begins in every second
+LONGEST_REST_STEPS = 400  # of 10 ms, in performances
 STEPS_PER_NEW_BAR = 200  # of 10 ms: a bar of 4/4 at 120 bpm, for performances without a primer
-
-
-@dataclass(frozen=True)
-class Composition:
-    """A piece and how it came about.
-
-    Attributes:
-        score: The primer, if there was one, and the continuation.
-        start: Tick where the continuation begins.
-        added: The notes of the continuation, `NOTE[N]`, in the score's ticks and tracks.
-        nats: −log p of the continuation under the model, at temperature 1.
-        checkpoint: Name of the model.
-        seed: With the same primer, settings and seed the same music is made again.
-        read: Names of the tracks that the model read and continued.
-        left_out: (name, reason) of the tracks that it did not.
-    """
-
-    score: Score
-    start: int
-    added: Table
-    nats: float
-    checkpoint: str
-    seed: int
-    read: tuple[str, ...] = ()
-    left_out: tuple[tuple[str, str], ...] = ()
-
-    @property
-    def nats_per_note(self) -> float:
-        """How surprising the continuation is to the model that wrote it."""
-        return self.nats / max(len(self.added), 1)
-
-    def only_continuation(self) -> Score:
-        """Return the continuation alone, from tick 0, in the meter, key and tempo in force there."""
-        first_bar = int(np.searchsorted(self.score.barlines(), self.start))
-        return replace(self.score, notes=self.added)[first_bar:]
-
-
-@dataclass(frozen=True)
-class _Draw:
-    """What chooses the tokens of one piece."""
-
-    sampler: SamplerConfig
-    seed: int
-    rng: np.random.Generator
 
 
 @dataclass
@@ -125,7 +87,7 @@ class Composer:
         variants = np.stack([transposed(reading.tokens, shift, vocabulary) for shift in shifts])
         beginning = variants[:, :OCTAVE_TOKENS]
         notes = int(vocabulary.notes[beginning[0]].sum())
-        nats = evaluation.token_nats(self.engine, beginning).sum(axis=1) / max(notes, 1)
+        nats = evaluation.row_nats(self.engine, beginning, vocabulary).sum(axis=1) / max(notes, 1)
         best = int(np.argmin(nats + OCTAVE_NATS * np.abs(shifts) / 12))
         return variants[best], shifts[best]
 
@@ -159,14 +121,66 @@ class Composer:
             MusegenError: The primer cannot be read or has nothing to continue; an option is out of
                 range.
         """
-        sampler = SamplerConfig(temperature, top_k, top_p, min_p)
         require(1 <= bars <= 10_000, "bars must be 1 to 10000", bars, "Compose in several runs for more.")
-        require(seed is None or seed >= 0, "seed must be >= 0", seed, "Use 0 or any larger whole number.")
-        seed = secrets.randbelow(2**31) if seed is None else seed
-        draw = _Draw(sampler, seed, np.random.default_rng(seed))
+        self._must_fill(False)
+        draw = Draw.of(seed, temperature, top_k, top_p, min_p)
         return self._new(bars, draw) if primer is None else self._continued(whole(primer), bars, draw)
 
-    def _continued(self, primer: Score, bars: int, draw: _Draw) -> Composition:
+    def infilling(
+        self,
+        primer: midi.MidiSource,
+        bars: Bars,
+        *,
+        seed: int | None = None,
+        temperature: float = SamplerConfig.temperature,
+        top_k: int = SamplerConfig.top_k,
+        top_p: float = SamplerConfig.top_p,
+        min_p: float = SamplerConfig.min_p,
+    ) -> Composition:
+        """Put new music into bars of a primer, made of what stands on both sides of them.
+
+        Notes of the tracks that the model reads that begin in these bars are replaced; all else stays.
+
+        Args:
+            primer: A path, `Score`, `PrettyMIDI` or `mido.MidiFile`.
+            bars: The first and the last to fill, counted from 1 as musicians do; a pickup is bar 0.
+            seed: As for `composition`, and so are the four below.
+            temperature: See `SamplerConfig`.
+            top_k: See there.
+            top_p: See there.
+            min_p: See there.
+
+        Raises:
+            MusegenError: This model fills no gaps, the primer cannot be read, has no such bars or nothing
+                outside of them, or an option is out of range.
+        """
+        self._must_fill(True)
+        draw, vocabulary = Draw.of(seed, temperature, top_k, top_p, min_p), self.encoder.vocabulary
+        piece = whole(primer)
+        opening = read_gap(piece, bars, self.encoder)
+        reading, gap = opening.reading, opening.gap
+        heard, shift = self.hear(reading)
+        rules = Filling(vocabulary, heard, gap)
+        future = ahead(heard[gap.closes :], vocabulary)
+        before = heard[: gap.opens + 1].tolist()
+        tokens, nats = self._generate(before, rules, len(reading.sources), draw, shift, future)
+        tokens = transposed(np.append(tokens[:-1], vocabulary.first["end"]), -shift, vocabulary)
+        notes = opening.notes(self.encoder.decode(tokens), self.encoder)
+        score = replace(piece, notes=np.concatenate([opening.kept, notes]))
+        return Composition(
+            score, reading.start, notes, nats, self.checkpoint.name, draw.seed, reading.names, reading.left_out,
+            opening.end, reading.sources,
+        )  # fmt: skip
+
+    def _must_fill(self, gaps: bool) -> None:
+        if gaps != self.checkpoint.fills:
+            kinds = ("continues music", "fills gaps")
+            raise CheckpointError(
+                f"a model that {kinds[gaps]} was expected. Received: {self.checkpoint.name}, which {kinds[not gaps]}. "
+                f"Use another checkpoint{', or make one with `musegen train --future 128`' if gaps else ''}."
+            )
+
+    def _continued(self, primer: Score, bars: int, draw: Draw) -> Composition:
         reading = read_primer(primer, self.encoder)
         end = reading.start + round(bars * bar_ticks(primer, reading.start))
         heard, shift = self.hear(reading)
@@ -200,7 +214,7 @@ class Composer:
             rules.advance(meter)
         return out
 
-    def _new(self, bars: int, draw: _Draw) -> Composition:
+    def _new(self, bars: int, draw: Draw) -> Composition:
         vocabulary = self.encoder.vocabulary
         rules = grammar(vocabulary)
         rules.advance(vocabulary.first["start"])
@@ -217,25 +231,41 @@ class Composer:
         return Composition(score, 0, score.notes, nats, self.checkpoint.name, draw.seed)
 
     def _generate(
-        self, tokens: list[int], rules: MetricGrammar | PerformanceGrammar, parts: int, draw: _Draw, shift: int = 0
-    ) -> tuple[Tokens, float]:
+        self, tokens: list[int], rules: MetricGrammar | PerformanceGrammar, parts: int, draw: Draw, shift: int = 0,
+        future: Tokens | None = None,
+    ) -> tuple[Tokens, float]:  # fmt: skip
         """Return `tokens` and what follows them up to the end, and the nats of what follows.
 
-        No pitch is used that `shift` semitones lower would not be a MIDI pitch.
+        No pitch is used that `shift` semitones lower would not be a MIDI pitch. With a `future`, as `ahead`
+        gives it, that is what is led to; the last of `tokens` opens the gap.
         """
         vocabulary = self.encoder.vocabulary
-        here = rules.bar if isinstance(rules, MetricGrammar) else rules.now
+        here, rest = (rules.bar, LONGEST_REST) if isinstance(rules, MetricGrammar) else (rules.now, LONGEST_REST_STEPS)
         assert rules.length is not None
-        rules.longest_rest = min(LONGEST_REST[type(rules)], rules.length - max(here, 0))
-        opening = np.array(tokens, np.int32)
-        logits, state = self.engine.forward(opening[None], self.engine.initial_state())
+        rules.longest_rest = min(rest, rules.length - max(here, 0))
+        engine, known = self.engine, self.engine.config.context
+        opening = np.array([tokens], np.int32)
+        step, left = engine.step, None
+        if future is not None:
+            assert isinstance(rules, Filling)
+            engine = engine.towards(future[None])
+            step = partial(_told, engine, rules)
+            left = np.array([[0] * (len(tokens) - 1) + [rules.left]], np.int32)
+        logits, state = engine.forward(opening, engine.initial_state(), beside(opening, vocabulary, known), left)
         # A continuation keeps the primer's tempo, meter and instruments.
         forbidden = vocabulary.of("tempo", "time_signature", "part")
         forbidden &= ~(vocabulary.of("part") & (vocabulary.values < parts))
         sounding = vocabulary.values - shift
         forbidden |= vocabulary.transposable & ((sounding < 0) | (sounding > 127))
-        drawn = generate(self.engine.step, logits[0, -1], state, rules, draw.sampler, draw.rng, forbidden)
+        drawn = generate(step, logits[0, -1], state, rules, draw.sampler, draw.rng, forbidden, known)
         return np.append(opening, drawn.tokens), float(drawn.nats.sum())
+
+
+def _told(
+    engine: Engine, rules: Filling, tokens: Tokens, state: State, context: Context | None
+) -> tuple[NDArray[np.float32], State]:
+    """Step through a gap: the rules, which have taken the token already, know how many bars are left."""
+    return engine.step(tokens, state, context, np.full(len(tokens), rules.left, np.int32))
 
 
 def load(name_or_path: str | Path) -> Composer:

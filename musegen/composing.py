@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,14 +16,19 @@ from musegen.normalise import merge_programs
 from musegen.primer import read_primer
 from musegen.score import Score
 
-__all__ = ["choose", "compose", "compose_file", "pick"]
+if TYPE_CHECKING:
+    import mido
+
+__all__ = ["choose", "compose", "compose_file", "infill", "infill_file", "pick"]
 
 DEFAULT_FOR_NEW = "folk"
 UNREAD_NATS = float(np.log(128 * 48))  # of a note: any of 128 pitches, at any of the 48 steps of a bar of 4/4
 
 
-def choose(primer: Score) -> tuple[Composer, dict[str, float]]:
+def choose(primer: Score, fills: bool = False) -> tuple[Composer, dict[str, float]]:
     """Return the composer that knows a primer best, and nats per note of the primer under each model.
+
+    Of models that continue music; or, if it `fills`, of those that fill gaps.
 
     Every note of the primer counts: one that a model cannot read (it has too few parts, or no
     drums) costs what it would without any model, `UNREAD_NATS`.
@@ -31,14 +36,17 @@ def choose(primer: Score) -> tuple[Composer, dict[str, float]]:
     Raises:
         MusegenError: No model can read the primer; the message is that of the last.
     """
-    names = checkpoints.available()
-    if not names:
-        raise CheckpointError("no checkpoint is installed. Make one with `musegen train`, or set MUSEGEN_CHECKPOINTS.")
+    able = [found for found in map(load, checkpoints.available().values()) if found.checkpoint.fills == fills]
+    if not able:
+        kind, how = ("that fills gaps ", "train --future 128") if fills else ("", "train")
+        raise CheckpointError(
+            f"no checkpoint {kind}is installed. Make one with `musegen {how}`, or set MUSEGEN_CHECKPOINTS."
+        )
     composers: dict[str, Composer] = {}
     nats: dict[str, float] = {}
     failure: EncodingError | None = None
-    for name, path in names.items():
-        composer = load(path)
+    for composer in able:
+        name = composer.checkpoint.name
         try:
             reading = read_primer(primer, composer.encoder)
         except EncodingError as error:
@@ -63,11 +71,27 @@ def compose(primer: midi.MidiSource | None = None, *, checkpoint: str | Path = "
     return pick(checkpoint, None if primer is None else whole(primer))[0].compose(primer, **options)
 
 
-def pick(checkpoint: str | Path, primer: Score | None) -> tuple[Composer, dict[str, float]]:
+def infill(
+    primer: midi.MidiSource, bars: int | tuple[int, int], *, checkpoint: str | Path = "auto", **options: Any
+) -> Score:
+    """Return `primer` with new music in some of its bars, made of what stands on both sides of them.
+
+    Args:
+        primer: A path, `Score`, `PrettyMIDI`, `mido.MidiFile` or music21 stream.
+        bars: The first and the last to fill, or the only one, counted from 1 as musicians do; a pickup is bar 0.
+        checkpoint: A name, a path, or `auto` for the one, of those that fill gaps, that knows the primer best.
+        **options: As for `Composer.infilling`.
+    """
+    piece = whole(primer)
+    both = (bars, bars) if isinstance(bars, int) else bars
+    return pick(checkpoint, piece, fills=True)[0].infilling(piece, both, **options).score
+
+
+def pick(checkpoint: str | Path, primer: Score | None, fills: bool = False) -> tuple[Composer, dict[str, float]]:
     """Return the composer that a checkpoint option means, and nats per note where there was a choice."""
     if str(checkpoint) != "auto":
         return load(checkpoint), {}
-    return choose(primer) if primer is not None else (load(DEFAULT_FOR_NEW), {})
+    return choose(primer, fills) if primer is not None else (load(DEFAULT_FOR_NEW), {})
 
 
 def compose_file(
@@ -100,29 +124,73 @@ def compose_file(
     Raises:
         MusegenError: The primer cannot be read or continued, or the output cannot be written.
     """
-    if primer is not None:
-        output = output or primer.with_name(f"{primer.stem}-continued.mid")
-        if output.resolve() == primer.resolve():
-            raise MidiError(f"the output must not be the primer itself. Received: {output}. Choose another -o.")
-    if output is not None:
-        refuse_to_overwrite(output, force)
     if primer is None:
+        if output is not None:
+            refuse_to_overwrite(output, force)
         composer, candidates = pick(checkpoint, None)
         made = composer.composition(None, **options)
         output = output or Path(f"musegen-{made.checkpoint}-{made.seed}.mid")
         midi.write(made.score, output, force=force)
         return output, made, candidates
-    if primer.suffix.lower() in notation.NOTATION_SUFFIXES:
-        file = midi.to_mido(notation.load_notation(primer))
-    else:
-        file = midi.load_mido(primer)
-    score = merge_programs(midi.from_mido(file))
+    output = _free(output or primer.with_name(f"{primer.stem}-continued.mid"), primer, force)
+    file, score = _opened(primer)
     composer, candidates = pick(checkpoint, score)
     made = composer.composition(score, **options)
-    assert output is not None
     if only_continuation:
         midi.write(made.only_continuation(), output, force=force)
     else:
         markers = (f"primer: {primer.name}", f"continuation: musegen {made.checkpoint}, seed {made.seed}")
         midi.save(midi.append(file, score, made.added, made.start, made.score.end, markers), output, force=force)
     return output, made, candidates
+
+
+def infill_file(
+    primer: Path,
+    bars: tuple[int, int],
+    output: Path | None = None,
+    checkpoint: str | Path = "auto",
+    *,
+    force: bool = False,
+    **options: Any,
+) -> tuple[Path, Composition, dict[str, float]]:
+    """Fill bars of a file, and write a MIDI file that has every other event of a MIDI primer at its tick.
+
+    Args:
+        primer: A MIDI, MusicXML or ABC file.
+        bars: As for `infill`.
+        output: Where to write; by default `PRIMER-filled.mid` in the primer's folder.
+        checkpoint: A name, a path, or `auto`.
+        force: Replace `output` if it exists.
+        **options: As for `Composer.infilling`.
+
+    Returns:
+        As `compose_file`.
+
+    Raises:
+        MusegenError: The primer cannot be read or filled, or the output cannot be written.
+    """
+    output = _free(output or primer.with_name(f"{primer.stem}-filled.mid"), primer, force)
+    file, score = _opened(primer)
+    composer, candidates = pick(checkpoint, score, fills=True)
+    made = composer.infilling(score, bars, **options)
+    assert made.end is not None
+    marker = f"fill: musegen {made.checkpoint}, seed {made.seed}"
+    midi.save(midi.refill(file, score, made.tracks, made.added, made.start, made.end, marker), output, force=force)
+    return output, made, candidates
+
+
+def _free(output: Path, primer: Path, force: bool) -> Path:
+    """Return the output, after making sure that it may be written."""
+    if output.resolve() == primer.resolve():
+        raise MidiError(f"the output must not be the primer itself. Received: {output}. Choose another -o.")
+    refuse_to_overwrite(output, force)
+    return output
+
+
+def _opened(primer: Path) -> tuple[mido.MidiFile, Score]:
+    """Return a file with all its events, and its music, one track per instrument."""
+    if primer.suffix.lower() in notation.NOTATION_SUFFIXES:
+        file = midi.to_mido(notation.load_notation(primer))
+    else:
+        file = midi.load_mido(primer)
+    return file, merge_programs(midi.from_mido(file))

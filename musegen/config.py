@@ -5,17 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields
 from numbers import Integral, Real
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from musegen.errors import ConfigError
 
-__all__ = ["EncoderConfig", "ModelConfig", "SamplerConfig", "TrainingConfig"]
+__all__ = ["EncoderConfig", "ModelConfig", "SamplerConfig", "TrainingConfig", "differences", "require"]
 
 
 def require(condition: bool, expected: str, received: object, remedy: str) -> None:
     """Raise `ConfigError` in the house's form unless `condition` holds."""
     if not condition:
         raise ConfigError(f"{expected}. Received: {received!r}. {remedy}")
+
+
+def differences(there: _Config, here: _Config) -> str:
+    """Return which settings differ, for people; nothing if none do."""
+    mine = here.to_dict()
+    return "; ".join(f"{n} is {v!r} there and {mine[n]!r} here" for n, v in there.to_dict().items() if v != mine[n])
 
 
 _KINDS: dict[str, tuple[type, Callable[[Any], Any]]] = {
@@ -96,6 +102,9 @@ class EncoderConfig(_Config):
 class ModelConfig(_Config):
     """The network: an embedding, a stack of recurrent layers, a softmax over the vocabulary."""
 
+    EPSILON: ClassVar[float] = 1e-5
+    """Added to the variance in layer normalisation."""
+
     vocabulary_size: int
     """Number of tokens in and logits out."""
     cell: str = "lstm"
@@ -108,6 +117,18 @@ class ModelConfig(_Config):
     """Width of the token embedding."""
     dropout: float = 0.0
     """Share of units dropped between layers in training; never on recurrent connections."""
+    residual: bool = False
+    """Each recurrent layer after the first adds its input to its output (He et al. 2016)."""
+    layer_norm: bool = False
+    """What goes into each layer after the first recurrent one is normalised (Ba et al. 2016)."""
+    tied: bool = False
+    """The output layer is the token embedding read backwards (Press and Wolf 2017)."""
+    context: int = 0
+    """How many parts' sounding notes the network sees, with the place in the bar, beside the token: 0 to 16.
+    0 is the token alone. See `musegen.context`."""
+    future: int = 0
+    """State width of a recurrent layer that reads what comes after a gap, from its far end back to the gap: of a
+    model that fills gaps. 0 is a model that continues. See `musegen.gaps`."""
 
     def __post_init__(self) -> None:
         """Check the settings."""
@@ -117,6 +138,8 @@ class ModelConfig(_Config):
         require(1 <= self.units <= 4096, "units must be 1 to 4096", self.units, "256 is a good start.")
         require(1 <= self.embedding <= 4096, "embedding must be 1 to 4096", self.embedding, "128 is a good start.")
         require(0 <= self.dropout < 1, "dropout must be at least 0 and below 1", self.dropout, "Try 0.3.")
+        require(0 <= self.context <= 16, "context must be 0 to 16", self.context, "Use the music's number of parts.")
+        require(0 <= self.future <= 4096, "future must be 0 to 4096", self.future, "128 is a good start; 0 continues.")
         require(self.vocabulary_size > 1, "vocabulary_size must be > 1", self.vocabulary_size, "Use len(vocabulary).")
 
 
@@ -150,35 +173,66 @@ class TrainingConfig(_Config):
     sequence_length: int = 256
     """Tokens per training window: how far gradients travel back (truncated back-propagation)."""
     batch_size: int = 64
-    """Windows per step."""
+    """Windows per step, each in a row of its own."""
+    tbptt: bool = False
+    """Carry the state from each window to the next of the same piece, instead of starting every window from zero."""
     epochs: int = 30
     """Passes over the training pieces, at most."""
+    optimizer: str = "adamw"
+    """`adamw` (Loshchilov and Hutter 2019), `sgd` (with momentum 0.9) or `rmsprop`."""
     learning_rate: float = 2e-3
-    """Peak learning rate of AdamW."""
+    """Peak learning rate."""
+    schedule: str = "cosine"
+    """After the warm-up the learning rate falls as a `cosine` to 0, is halved at each `plateau` of the
+    validation likelihood, or stays `constant`."""
     warmup: float = 0.05
-    """Share of all steps in which the learning rate rises linearly from 0; then it falls as a cosine."""
+    """Share of all steps in which the learning rate rises linearly from 0."""
     weight_decay: float = 0.01
-    """AdamW's decoupled weight decay."""
+    """Decoupled weight decay; biases and normalisations are exempt."""
     global_clipnorm: float = 1.0
-    """Gradients are scaled so that their global norm is at most this; 0 turns clipping off."""
+    """Gradients are scaled so that their global norm is at most this; 0 turns it off."""
+    clipvalue: float = 0.0
+    """Each component of the gradient is cut to at most this, in place of `global_clipnorm`; 0 turns it off."""
+    ema: float = 0.0
+    """Validate and keep the exponential moving average of the weights with this momentum, as 0.999; 0 for none."""
+    label_smoothing: float = 0.0
+    """Share of the target's probability that is spread over all tokens in the loss (Szegedy et al. 2016)."""
+    precision: str = "auto"
+    """`float32`, `mixed_bfloat16` (products in bfloat16, weights in float32), or `auto`: mixed on a GPU."""
     transpose: int = 0
     """Each training piece is transposed by a random interval up to this many semitones, each epoch anew."""
     part_dropout: float = 0.0
     """Share of the training pieces that, each epoch anew, lose some of their parts at random, so that a
     model of four voices also learns to go on with one or two of them."""
+    tempo_scaling: float = 0.0
+    """Performances are played up to this share slower or faster, each epoch anew."""
+    velocity_scaling: float = 0.0
+    """Pieces are played up to this share louder or softer, each epoch anew."""
     patience: int = 5
     """Stop after this many epochs without a better validation likelihood."""
     seed: int = 0
-    """Seeds the split, the weights, the order of data and the transpositions."""
+    """Seeds the split, the weights, the order of data and their variations."""
 
     def __post_init__(self) -> None:
         """Check the settings."""
         self._make_plain()
         for name, low in (("sequence_length", 2), ("batch_size", 1), ("epochs", 1), ("patience", 1), ("seed", 0)):
             require(getattr(self, name) >= low, f"{name} must be >= {low}", getattr(self, name), "See TrainingConfig.")
+        for name, values in (
+            ("optimizer", ("adamw", "sgd", "rmsprop")),
+            ("schedule", ("cosine", "plateau", "constant")),
+            ("precision", ("auto", "float32", "mixed_bfloat16")),
+        ):
+            value = getattr(self, name)
+            require(value in values, f"{name} must be one of {', '.join(values)}", value, f"Use {values[0]}.")
+        for name, high in (("warmup", 1), ("ema", 1), ("label_smoothing", 1), ("tempo_scaling", 1),
+                           ("velocity_scaling", 1)):  # fmt: skip
+            value = getattr(self, name)
+            require(0 <= value < high, f"{name} must be at least 0 and below {high}", value, "See TrainingConfig.")
+        for name in ("weight_decay", "global_clipnorm", "clipvalue"):
+            require(getattr(self, name) >= 0, f"{name} must be >= 0", getattr(self, name), "Use 0 for none.")
         require(self.learning_rate > 0, "learning_rate must be > 0", self.learning_rate, "Try 0.002.")
-        require(0 <= self.warmup < 1, "warmup must be at least 0 and below 1", self.warmup, "Try 0.05.")
-        require(self.weight_decay >= 0, "weight_decay must be >= 0", self.weight_decay, "Try 0.01.")
-        require(self.global_clipnorm >= 0, "global_clipnorm must be >= 0", self.global_clipnorm, "Use 0 for none.")
+        both = (self.global_clipnorm, self.clipvalue)
+        require(0 in both, "one of global_clipnorm and clipvalue must be 0", both, "Set global_clipnorm to 0.")
         require(0 <= self.part_dropout <= 1, "part_dropout must be 0 to 1", self.part_dropout, "Try 0.3.")
         require(0 <= self.transpose <= 24, "transpose must be 0 to 24", self.transpose, "Try 5.")

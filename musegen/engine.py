@@ -6,13 +6,15 @@ logits for the next token and a new state, at the same cost however long the pie
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from musegen.config import ModelConfig
+from musegen.context import WIDTH, Context, offsets, sizes
 from musegen.errors import CheckpointError
 
 __all__ = ["Engine", "State"]
@@ -27,10 +29,15 @@ def _sigmoid(x: Array) -> Array:
     return out
 
 
+def _gates(x: Array, count: int) -> Array:
+    """Return the gates of a product, `[B, G · H]` → `[G, B, H]`; `np.split` takes several times as long."""
+    return x.reshape(len(x), count, -1).swapaxes(0, 1)
+
+
 def _lstm(x: Array, state: Array, kernel: Array, bias: Array | None) -> Array:
     """Long short-term memory (Hochreiter and Schmidhuber 1997; forget gate of Gers et al. 2000)."""
     h, c = state
-    entry, forget, candidate, exit_ = np.split(x + h @ kernel, 4, axis=-1)
+    entry, forget, candidate, exit_ = _gates(x + h @ kernel, 4)
     c = _sigmoid(forget) * c + _sigmoid(entry) * np.tanh(candidate)
     return np.stack([_sigmoid(exit_) * np.tanh(c), c])
 
@@ -38,8 +45,8 @@ def _lstm(x: Array, state: Array, kernel: Array, bias: Array | None) -> Array:
 def _gru(x: Array, state: Array, kernel: Array, bias: Array | None) -> Array:
     """Gated recurrent unit (Cho et al. 2014), the reset gate applied after the product as cuDNN does."""
     (h,) = state
-    x_update, x_reset, x_candidate = np.split(x, 3, axis=-1)
-    h_update, h_reset, h_candidate = np.split(h @ kernel + bias, 3, axis=-1)
+    x_update, x_reset, x_candidate = _gates(x, 3)
+    h_update, h_reset, h_candidate = _gates(h @ kernel + bias, 3)
     update = _sigmoid(x_update + h_update)
     candidate = np.tanh(x_candidate + _sigmoid(x_reset + h_reset) * h_candidate)
     out: Array = update * h + (np.float32(1) - update) * candidate
@@ -59,6 +66,15 @@ _CELLS: dict[str, tuple[Callable[[Array, Array, Array, Array | None], Array], in
 }
 
 
+class _Layer(NamedTuple):
+    """A recurrent layer: `kernel` and `bias` of what comes from below, and of its own state."""
+
+    kernel: Array
+    bias: Array
+    recurrent: Array
+    recurrent_bias: Array
+
+
 class Engine:
     """Computes what the Keras model computes, to 1e-5, from the same weights.
 
@@ -71,22 +87,34 @@ class Engine:
     """
 
     def __init__(self, config: ModelConfig, weights: dict[str, list[Array]]) -> None:
-        """Fold what can be folded: the first layer's input product becomes a table look-up."""
+        """Fold what can be folded.
+
+        What enters the first layer becomes a table look-up, for the token and for each column of the
+        context; the scale and shift of a normalisation go into the product that follows it, and a
+        projection into the output.
+        """
         self.config = config
+        self._aimed: Array | None = None
         self._cell, self._slots = _CELLS[config.cell]
         try:
             (embedding,) = weights["embedding"]
-            layers = [weights[f"recurrent_{i}"] for i in range(config.layers)]
-            self._output, self._output_bias = weights["logits"]
-            # A GRU has two biases, one on each side of the reset gate; the others have one.
-            both = [bias if bias.ndim == 2 else np.stack([bias, 0 * bias]) for _, _, bias in layers]
-            self._inputs = [(kernel, bias[0]) for (kernel, _, _), bias in zip(layers, both, strict=True)]
-            self._recurrent = [(kernel, bias[1]) for (_, kernel, _), bias in zip(layers, both, strict=True)]
-            self._first = embedding @ self._inputs[0][0] + self._inputs[0][1]
-            fits = self._first.shape[0] == self._output.shape[1] == config.vocabulary_size
+            self._layers = [_layer(config, weights, index) for index in range(config.layers)]
+            self._output, self._output_bias = _output(config, weights)
+            kernel, bias = self._layers[0][:2]
+            width = config.embedding
+            self._first = embedding @ kernel[:width] + bias
+            if config.context:
+                self._columns, self._starts = _columns(kernel[width:], config.context, weights)
+            if config.future:
+                self._backward = _folded(weights["backward"])
+                self._heard = embedding @ self._backward.kernel + self._backward.bias
+                self._aim, self._aim_bias = (array @ kernel for array in weights["aim"])
+                self._left = weights["left_embedding"][0] @ kernel
+            fits = len(embedding) == self._output.shape[1] == config.vocabulary_size
+            fits &= config.context > 0 or len(kernel) == width
         except (KeyError, ValueError) as error:
             raise CheckpointError(f"the weights do not fit {config}: {error}. Train or copy them again.") from error
-        if not fits or any(kernel.shape[0] != config.units for kernel, _ in self._recurrent):
+        if not fits or any(len(layer.recurrent) != config.units for layer in self._layers):
             raise CheckpointError(f"the weights do not fit {config}. Train or copy them again.")
 
     def initial_state(self, batch: int = 1) -> State:
@@ -94,47 +122,154 @@ class Engine:
         shape = (self._slots, batch, self.config.units)
         return tuple(np.zeros(shape, np.float32) for _ in range(self.config.layers))
 
-    def step(self, tokens: NDArray[np.int32], state: State) -> tuple[Array, State]:
+    def towards(self, future: NDArray[np.int32]) -> Engine:
+        """Return this network as it fills the gap before a future, which is read here and not again.
+
+        Args:
+            future: `int32[B, FUTURE]`, as `musegen.gaps.ahead` gives it, of each row that it is going to hear.
+        """
+        if not self.config.future:
+            raise ValueError(f"a network that fills gaps was expected, with future > 0. Received: {self.config}.")
+        now: Array = np.zeros((self._slots, len(future), self.config.future), np.float32)
+        for token in future.T:
+            now = self._cell(self._heard[token], now, self._backward.recurrent, self._backward.recurrent_bias)
+        out = copy.copy(self)
+        out._aimed = now[0] @ self._aim + self._aim_bias
+        return out
+
+    def step(
+        self, tokens: NDArray[np.int32], state: State, context: Context | None = None,
+        left: NDArray[np.int32] | None = None,
+    ) -> tuple[Array, State]:  # fmt: skip
         """Hear one token in each row.
 
         Args:
             tokens: `int32[B]`.
             state: As returned by `initial_state`, `step` or `forward`; it is not changed.
+            context: What `musegen.context` knows after each, `uint8[B, F]`; None for a network without.
+            left: Bars of the gap that are left to fill, `int32[B]`; None for a network that fills none.
 
         Returns:
             Logits for the next token, `float32[B, V]`, and the new state.
         """
-        x = self._first[tokens]
-        out = []
-        for index, (kernel, bias) in enumerate(self._recurrent):
-            if index:
-                weight, input_bias = self._inputs[index]
-                x = x @ weight + input_bias
-            out.append(self._cell(x, state[index], kernel, bias))
-            x = out[-1][0]
-        return x @ self._output + self._output_bias, tuple(out)
+        heard, after = self._hear(
+            tokens[None], state, None if context is None else context[None], None if left is None else left[None]
+        )
+        return heard[0], after
 
-    def forward(self, tokens: NDArray[np.int32], state: State) -> tuple[Array, State]:
+    def forward(
+        self, tokens: NDArray[np.int32], state: State, context: Context | None = None,
+        left: NDArray[np.int32] | None = None,
+    ) -> tuple[Array, State]:  # fmt: skip
         """Hear whole sequences at once; the same numbers as step after step, in less time.
 
         Args:
             tokens: `int32[B, T]`.
             state: As for `step`.
+            context: `uint8[B, T, F]`, as for `step`.
+            left: `int32[B, T]`, as for `step`.
 
         Returns:
             Logits after each token, `float32[B, T, V]`, and the state after the last.
         """
-        x = self._first[tokens.T]  # time first
+        heard, after = self._hear(
+            tokens.T, state, None if context is None else context.transpose(1, 0, 2), None if left is None else left.T
+        )
+        return heard.transpose(1, 0, 2), after
+
+    def _hear(
+        self, tokens: NDArray[np.int32], state: State, context: Context | None, left: NDArray[np.int32] | None
+    ) -> tuple[Array, State]:
+        """Do what `forward` does, time first: `[T, B]`, because the steps of a layer follow each other."""
+        x = self._entry(tokens, context, left)
         out = []
-        for index, (kernel, bias) in enumerate(self._recurrent):
+        for index, (layer, now) in enumerate(zip(self._layers, state, strict=True)):
+            below = x
             if index:
-                weight, input_bias = self._inputs[index]
-                x = x @ weight + input_bias
-            now = state[index]
+                x = _product(self._normalised(below), layer.kernel) + layer.bias
             heard = np.empty((*x.shape[:2], self.config.units), np.float32)
             for t in range(len(x)):
-                now = self._cell(x[t], now, kernel, bias)
+                now = self._cell(x[t], now, layer.recurrent, layer.recurrent_bias)
                 heard[t] = now[0]
             out.append(now)
-            x = heard
-        return (x @ self._output + self._output_bias).transpose(1, 0, 2), tuple(out)
+            x = heard + below if index and self.config.residual else heard
+        return _product(self._normalised(x), self._output) + self._output_bias, tuple(out)
+
+    def _entry(self, tokens: NDArray[np.int32], context: Context | None, left: NDArray[np.int32] | None) -> Array:
+        """Return what enters the first layer's gates, `float32[T, B, G]`."""
+        x = self._first[tokens]
+        if (context is None) != (self.config.context == 0):
+            raise ValueError(f"a context must be given if and only if the network has one. Received: {self.config}.")
+        aimed = self._aimed
+        if (left is None) != (aimed is None):
+            raise ValueError("a network that looks `towards` a future, and no other, must be told what is left.")
+        if left is not None and aimed is not None:
+            x += aimed + self._left[left]
+        if context is not None:
+            for t, rows in enumerate(context + self._starts):  # all at once would not fit in a processor's cache
+                x[t] += self._columns[rows].sum(axis=-2)
+        return x
+
+    def _normalised(self, x: Array) -> Array:
+        """Return each row with mean 0 and variance 1, if the network asks for it."""
+        if not self.config.layer_norm:
+            return x
+        x = x - x.mean(axis=-1, keepdims=True)
+        variance = np.square(x).mean(axis=-1, keepdims=True)
+        out: Array = x / np.sqrt(variance + np.float32(self.config.EPSILON))
+        return out
+
+
+def _product(x: Array, kernel: Array) -> Array:
+    """Return `x @ kernel` of all rows at once: NumPy would multiply `[B, H]` T times."""
+    return (x.reshape(-1, x.shape[-1]) @ kernel).reshape(*x.shape[:-1], -1)
+
+
+def _layer(config: ModelConfig, weights: dict[str, list[Array]], index: int) -> _Layer:
+    layer = _folded(weights[f"recurrent_{index}"])
+    if not index:
+        return layer
+    kernel, bias = _scaled(config, weights, f"norm_{index}", layer.kernel, layer.bias)
+    return layer._replace(kernel=kernel, bias=bias)
+
+
+def _folded(weights: list[Array]) -> _Layer:
+    """Return a layer of Keras's arrays; a GRU has two biases, one on each side of the reset gate, others one."""
+    kernel, recurrent, bias = weights
+    return _Layer(kernel, bias[0], recurrent, bias[1]) if bias.ndim == 2 else _Layer(kernel, bias, recurrent, 0 * bias)
+
+
+def _output(config: ModelConfig, weights: dict[str, list[Array]]) -> tuple[Array, Array]:
+    """Return the kernel `float32[H, V]` and the bias of the output."""
+    if not config.tied:
+        kernel, bias = weights["logits"]
+    else:
+        kernel = weights["embedding"][0].T
+        bias = np.zeros(kernel.shape[1], np.float32)
+        if config.units != config.embedding:
+            projection, shift = weights["projection"]
+            kernel, bias = projection @ kernel, shift @ kernel
+    return _scaled(config, weights, "norm", kernel, bias)
+
+
+def _scaled(
+    config: ModelConfig, weights: dict[str, list[Array]], norm: str, kernel: Array, bias: Array
+) -> tuple[Array, Array]:
+    """Return a product that does the scale and shift of the normalisation before it."""
+    if not config.layer_norm:
+        return kernel, bias
+    gamma, beta = weights[norm]
+    return gamma[:, None] * kernel, beta @ kernel + bias
+
+
+def _columns(kernel: Array, parts: int, weights: dict[str, list[Array]]) -> tuple[Array, NDArray[np.int32]]:
+    """Return what each value of each column of the context adds to the first layer's gates.
+
+    Returns:
+        `float32[R, G]`, the columns' tables one below the other, and where each begins, `int32[F]`.
+    """
+    (embedding,) = weights["context_embedding"]
+    slices = kernel.reshape(len(sizes(parts)), WIDTH, -1)
+    values = zip(offsets(parts).tolist(), sizes(parts), slices, strict=True)
+    table = np.concatenate([embedding[first : first + size] @ part for first, size, part in values])
+    return table, np.cumsum([0, *sizes(parts)[:-1]], dtype=np.int32)

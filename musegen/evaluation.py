@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
+from musegen import gaps
+from musegen.context import Context, beside, context, sizes
 from musegen.engine import Engine
+from musegen.gaps import LONGEST, Gap
 from musegen.sampling import log_softmax
 from musegen.vocabulary import Tokens, Vocabulary
 
-__all__ = ["Likelihood", "bigram", "evaluate", "model", "token_nats", "uniform"]
+__all__ = ["Likelihood", "bigram", "evaluate", "gap_nats", "model", "row_nats", "token_nats", "uniform"]
 
 STRETCH = 1024  # tokens computed at once; the state is carried on, so it only bounds memory
+HEARD = 1024  # tokens before a gap that are heard, about
+AT_ONCE = 16_384  # tokens of windows with gaps that are computed at once
 
-Predictor = Callable[[Tokens], NDArray[np.float64]]
-"""Tokens `int32[T]` → nats of each token after the first, `float64[T − 1]`."""
+Predictor = Callable[[Tokens, Vocabulary], NDArray[np.float64]]
+"""Tokens of a piece `int32[T]`, what they mean → nats of each token after the first, `float64[T − 1]`."""
 
 
 @dataclass(frozen=True)
@@ -39,12 +45,13 @@ class Likelihood:
         return self.nats / max(self.tokens, 1)
 
 
-def token_nats(engine: Engine, tokens: Tokens) -> NDArray[np.float64]:
+def token_nats(engine: Engine, tokens: Tokens, context: Context | None = None) -> NDArray[np.float64]:
     """Return −log p of each token after the first, given all before it in its row.
 
     Args:
         engine: The network.
         tokens: `int32[B, T]`.
+        context: What is known beside each, `uint8[B, T, F]`; None for a network that sees the tokens alone.
 
     Returns:
         `float64[B, T − 1]`.
@@ -53,22 +60,90 @@ def token_nats(engine: Engine, tokens: Tokens) -> NDArray[np.float64]:
     out = []
     for at in range(0, tokens.shape[1] - 1, STRETCH):
         follow = tokens[:, at + 1 : at + STRETCH + 1]
-        logits, state = engine.forward(tokens[:, at : at + follow.shape[1]], state)
+        now = slice(at, at + follow.shape[1])
+        logits, state = engine.forward(tokens[:, now], state, None if context is None else context[:, now])
         out.append(-np.take_along_axis(log_softmax(logits), follow[:, :, None], axis=2)[:, :, 0])
     return np.concatenate(out, axis=1) if out else np.zeros((len(tokens), 0))
 
 
+def gap_nats(
+    engine: Engine, cases: Sequence[tuple[Tokens, Gap]], vocabulary: Vocabulary, told: bool = True
+) -> list[NDArray[np.float64]]:
+    """Return −log p of each token of some gaps and of that which closes each, `float64[closes − opens]`.
+
+    Args:
+        engine: A network that fills gaps, or one that continues, which is given what stands before them.
+        cases: Whole pieces, and a gap in each.
+        vocabulary: What the tokens mean.
+        told: Whether a network that fills gaps is told what stands behind them.
+    """
+    windows = [gaps.window(tokens, gap, max(HEARD, 2 * (gap.closes - gap.opens)), vocabulary) for tokens, gap in cases]
+    lengths = np.array([len(window.tokens) for window in windows], np.int64)
+    order = np.argsort(lengths)
+    out = [np.zeros(0)] * len(cases)
+    for some in np.split(order, np.flatnonzero(np.diff(lengths[order].cumsum() // AT_ONCE)) + 1):
+        for index, nats in zip(some.tolist(), _together(engine, some, windows, cases, vocabulary, told), strict=True):
+            out[index] = nats
+    return out
+
+
+def _together(
+    engine: Engine, some: NDArray[np.int64], windows: list[gaps.Window], cases: Sequence[tuple[Tokens, Gap]],
+    vocabulary: Vocabulary, told: bool,
+) -> list[NDArray[np.float64]]:  # fmt: skip
+    """Do what `gap_nats` does for a few windows."""
+    mine, parts = [windows[index] for index in some.tolist()], engine.config.context
+    shape = (len(mine), max(len(window.tokens) for window in mine))
+    tokens, left = np.zeros((2, *shape), np.int32)
+    columns = np.zeros((*shape, len(sizes(parts))), np.uint8) if parts else None
+    for row, (index, window) in enumerate(zip(some.tolist(), mine, strict=True)):
+        here = slice(0, len(window.tokens))
+        tokens[row, here], left[row, here] = window.tokens, window.left
+        if columns is not None:
+            columns[row, here] = context(cases[index][0], vocabulary, parts)[window.first :][here]
+    fills = bool(engine.config.future)
+    if fills:
+        engine = engine.towards(np.array([w.future if told else gaps.withheld(vocabulary) for w in mine]))
+    logits, _ = engine.forward(tokens, engine.initial_state(len(mine)), columns, left if fills else None)
+    out = []
+    for row, window in zip(logits, mine, strict=True):
+        inside = window.weight.nonzero()[0]
+        out.append(-log_softmax(row[inside])[np.arange(len(inside)), window.targets[inside]].astype(np.float64))
+    return out
+
+
+def row_nats(engine: Engine, rows: Tokens, vocabulary: Vocabulary) -> NDArray[np.float64]:
+    """Return −log p of each token after the first, `float64[B, T − 1]`, of rows that begin with `start`, `int32[B, T]`.
+
+    To a network that fills gaps every `LONGEST` bars are a gap, all else being known; so the first `bar`, which
+    opens one, costs nothing.
+    """
+    if not engine.config.future:
+        return token_nats(engine, rows, beside(rows, vocabulary, engine.config.context))
+    cases = [
+        (index, Gap(opens, closes))
+        for index, row in enumerate(rows)
+        for lines in [gaps.borders(row, vocabulary)]
+        for opens, closes in pairwise(np.unique(np.append(lines[::LONGEST], lines[-1:])).tolist())
+    ]
+    out = np.zeros((len(rows), rows.shape[1] - 1))
+    nats = gap_nats(engine, [(rows[index], gap) for index, gap in cases], vocabulary)
+    for (index, gap), mine in zip(cases, nats, strict=True):
+        out[index, gap.opens : gap.closes] = mine
+    return out
+
+
 def model(engine: Engine) -> Predictor:
     """Return the predictor that a trained network is."""
-    return lambda tokens: token_nats(engine, tokens[None])[0]
+    return lambda tokens, vocabulary: np.asarray(row_nats(engine, tokens[None], vocabulary)[0])
 
 
 def uniform(vocabulary: Vocabulary) -> Predictor:
     """Return the predictor that finds every token equally likely."""
-    return lambda tokens: np.full(len(tokens) - 1, np.log(len(vocabulary)))
+    return lambda tokens, _: np.full(len(tokens) - 1, np.log(len(vocabulary)))
 
 
-def bigram(pieces: Sequence[Tokens], vocabulary: Vocabulary) -> Predictor:
+def bigram(pieces: Iterable[Tokens], vocabulary: Vocabulary) -> Predictor:
     """Return a predictor that knows the last token alone: add-one counts, backed by the unigram.
 
     p(b | a) = (count(a b) + k·p(b)) / (count(a) + k) with k = 1 and p(b) add-one smoothed, the
@@ -81,12 +156,12 @@ def bigram(pieces: Sequence[Tokens], vocabulary: Vocabulary) -> Predictor:
     single = pairs.sum(0) + 1
     single /= single.sum()
     table = -np.log((pairs + single) / (pairs.sum(1, keepdims=True) + 1))
-    return lambda tokens: np.asarray(table[tokens[:-1], tokens[1:]])
+    return lambda tokens, _: np.asarray(table[tokens[:-1], tokens[1:]])
 
 
 def evaluate(predictor: Predictor, pieces: Sequence[Tokens], vocabulary: Vocabulary) -> Likelihood:
     """Return the likelihood of the pieces, summed before it is divided (micro-averaged)."""
-    nats = sum(float(predictor(tokens).sum()) for tokens in pieces)
+    nats = sum(float(predictor(tokens, vocabulary).sum()) for tokens in pieces)
     return Likelihood(
         nats=nats,
         tokens=sum(len(tokens) - 1 for tokens in pieces),

@@ -15,7 +15,7 @@ from musegen.normalise import close_gaps, pad_pickup
 from musegen.score import Score, Table
 from musegen.vocabulary import Tokens
 
-__all__ = ["Reading", "bar_ticks", "meter_at", "read_primer", "track_name"]
+__all__ = ["Reading", "bar_ticks", "continuation_start", "meter_at", "pick", "read_primer", "track_name"]
 
 LONGEST_CONTEXT = 4096  # tokens; of a longer primer the model hears the last bars
 RECENT_BARS = 8  # a track that rests for longer is the first to be left out
@@ -107,11 +107,10 @@ class Reading:
         holds waits for it.
         """
         channels = np.array([t.channel if t.channel >= 0 else 16 + i for i, t in enumerate(self.primer.tracks)])
-        late = self.primer.notes[self.primer.offsets > self.start]
+        rings = (self.primer.offsets > self.start) & (self.primer.notes["onset"] < self.start)
+        late = self.primer.notes[rings]
         free = np.zeros((16 + len(channels), 128), np.int64)
-        np.maximum.at(
-            free, (channels[late["track"]], late["pitch"]), self.primer.offsets[self.primer.offsets > self.start]
-        )
+        np.maximum.at(free, (channels[late["track"]], late["pitch"]), self.primer.offsets[rings])
         onset = np.maximum(added["onset"], free[channels[added["track"]], added["pitch"]])
         offset = added["onset"].astype(np.int64) + added["duration"]
         out: Table = added.copy()
@@ -134,7 +133,7 @@ def read_primer(primer: Score, encoder: Encoder) -> Reading:
     if not len(primer):
         raise MidiError("the primer has no notes to continue. Give a file with notes, or compose from nothing: --new.")
     start = continuation_start(primer)
-    picked, left_out = _pick(primer, encoder.config)
+    picked, left_out = pick(primer, encoder.config)
     chosen = close_gaps(primer.select(picked))
     heard = pad_pickup(chosen)
     moved = int(heard.notes["onset"][0]) - int(chosen.notes["onset"][0])
@@ -175,7 +174,7 @@ def bar_ticks(score: Score, tick: int) -> float:
     return 4 * score.ticks_per_quarter * numerator / denominator
 
 
-def _pick(score: Score, config: EncoderConfig) -> tuple[list[int], tuple[tuple[str, str], ...]]:
+def pick(score: Score, config: EncoderConfig) -> tuple[list[int], tuple[tuple[str, str], ...]]:
     """Return the tracks that the encoding can carry, and (name, reason) for the others."""
     drums = config.encoding == "metric" and config.drums
     parts = config.parts if config.encoding == "metric" else len(score.tracks)

@@ -17,6 +17,7 @@ from musegen.midi.reading import (
     read,
     read_bytes,
 )
+from musegen.midi.replacing import refill
 from musegen.midi.sound import audio, render
 from musegen.midi.writing import save, to_mido, write
 
@@ -32,6 +33,7 @@ __all__ = [
     "parse",
     "read",
     "read_bytes",
+    "refill",
     "render",
     "save",
     "to_mido",

@@ -1,0 +1,76 @@
+"""What the future is worth: nats per note in the same gaps, for a model that continues and one that fills.
+
+    python benchmarks/bench_infill.py STORE --continues folk --fills folk-infill
+
+Of every piece of a split of the store, a gap is drawn with a seed for each length. All tokens of the gaps count,
+the one that closes each included. A model that continues is told what stands before a gap; one that fills gaps
+also how many bars it has, and what stands behind it. That one is measured a second time without the latter.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+
+from musegen import checkpoint, evaluation, gaps
+from musegen.engine import Engine
+from musegen.gaps import Gap
+from musegen.store import Store
+from musegen.vocabulary import Tokens, Vocabulary
+
+SEED = 0
+
+
+def drawn(pieces: list[Tokens], bars: int, vocabulary: Vocabulary) -> list[tuple[Tokens, Gap]]:
+    """Return each piece that is longer with a gap of so many bars, at a random barline."""
+    rng = np.random.default_rng([SEED, bars])
+    out = []
+    for tokens in pieces:
+        lines = gaps.borders(tokens, vocabulary)
+        if len(lines) > bars + 1:
+            first = int(rng.integers(len(lines) - bars))
+            out.append((tokens, Gap(int(lines[first]), int(lines[first + bars]))))
+    return out
+
+
+def main() -> None:
+    """Print a table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("store", type=Path)
+    parser.add_argument("--continues", default=["folk"], nargs="+", help="models that continue")
+    parser.add_argument("--fills", required=True, help="a model that fills gaps")
+    parser.add_argument("--split", default="test")
+    parser.add_argument("--bars", default="1,2,4,8", help="lengths of gaps")
+    options = parser.parse_args()
+    store = Store(options.store)
+    vocabulary = store.encoder.vocabulary
+    pieces = [store.tokens(int(index)) for index in store.split(options.split)]
+    engines = {}
+    for name in (*options.continues, options.fills):
+        made = checkpoint.load(name)
+        if Vocabulary(made.encoder).fingerprint != vocabulary.fingerprint:
+            parser.error(f"{name} must have the vocabulary of {options.store}")
+        engines[name] = Engine(made.model, made.weights())
+    rows = {
+        **{f"{Path(name).name}: the past": (engines[name], True) for name in options.continues},
+        f"{Path(options.fills).name}: the past, and how many bars": (engines[options.fills], False),
+        f"{Path(options.fills).name}: the past, how many bars, the future": (engines[options.fills], True),
+    }
+    lengths = [int(bars) for bars in options.bars.split(",")]
+    cases = {bars: drawn(pieces, bars, vocabulary) for bars in lengths}
+    notes = {b: sum(int(vocabulary.notes[t[g.opens + 1 : g.closes]].sum()) for t, g in cases[b]) for b in lengths}
+    print(f"{'nats per note in gaps of':56}" + "".join(f"{bars:>5} bars" for bars in lengths) + "       all")
+    for name, (engine, told) in rows.items():
+        nats = {bars: evaluation.gap_nats(engine, cases[bars], vocabulary, told=told) for bars in lengths}
+        total = {bars: sum(float(n.sum()) for n in nats[bars]) for bars in lengths}
+        figures = [total[bars] / notes[bars] for bars in lengths] + [sum(total.values()) / sum(notes.values())]
+        print(f"{name:56}" + "".join(f"{figure:10.3f}" for figure in figures), flush=True)
+    counts = [*(notes[bars] for bars in lengths), sum(notes.values())]
+    print(f"{'notes':56}" + "".join(f"{count:10,}" for count in counts))
+    print(f"{'gaps':56}" + "".join(f"{len(cases[bars]):10,}" for bars in lengths))
+
+
+if __name__ == "__main__":
+    main()
