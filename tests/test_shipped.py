@@ -11,12 +11,13 @@ import pytest
 
 from musegen import checkpoint, load
 from musegen.composer import whole
-from musegen.composing import choose, compose_file
+from musegen.composing import choose, compose_file, infill_file
 from tests.test_compose import absolute, assert_playable, assert_untouched
 
 ROOT = Path(__file__).parent.parent
 SEEDS = sorted(p for p in (ROOT / "midi_data" / "seeds").glob("*.mid") if not p.stem.endswith("-continued"))
 NAMES = ["chorales", "folk"]
+FILLS = ["folk-infill"]
 
 
 @pytest.fixture(autouse=True)
@@ -26,7 +27,7 @@ def only_shipped(monkeypatch):
 
 
 def test_these_checkpoints_are_shipped():
-    assert sorted(checkpoint.available()) == NAMES
+    assert sorted(checkpoint.available()) == sorted(NAMES + FILLS)
 
 
 @pytest.mark.parametrize("seed_file", SEEDS, ids=lambda path: path.stem)
@@ -75,3 +76,23 @@ def test_new_pieces_fill_their_bars(name):
         made = load(name).composition(None, bars=8, seed=seed)
         assert len(made.score.barlines()) - 1 == 8
         assert len(made.added) >= 16
+
+
+@pytest.mark.parametrize("seed_file", SEEDS[:3], ids=lambda path: path.stem)
+def test_bars_of_a_seed_are_filled(tmp_path, seed_file):
+    out, made, _ = infill_file(seed_file, (3, 4), tmp_path / "out.mid", seed=1)
+    assert made.checkpoint == "folk-infill" and len(made.added) > 0
+    assert_playable(mido.MidiFile(out))
+    bars = made.score.barlines()
+    assert len(made.score.barlines()) == len(whole(seed_file).barlines())
+    assert made.start in bars
+
+
+def test_the_card_of_the_model_that_fills_tells_of_its_run():
+    folder = ROOT / "checkpoints" / "folk-infill"
+    card, recorded = (folder / "README.md").read_text(), json.loads((folder / "config.json").read_text())["training"]
+    assert f"epoch {recorded['best_epoch']} of {recorded['epochs']}" in card
+    for part, counts in recorded["data"].items():
+        if part in ("train", "validation", "test"):
+            assert f"| {part} | {counts['pieces']:,} | {counts['tokens']:,} |" in card
+    assert (folder / "model.weights.h5").stat().st_size < 30 * 2**20
