@@ -26,7 +26,7 @@ from musegen.cli import main
 from musegen.model import build
 from musegen.training import StepReport, train
 from musegen.training.feeding import WholePieces
-from musegen.training.recording import RecordingAdamW
+from musegen.training.optimizing import AdamW
 
 ENCODER = Encoder(EncoderConfig(parts=1, programs=False, drums=False, velocities=0, tempos=0, steps_per_quarter=4))
 MODEL = ModelConfig(len(ENCODER.vocabulary), cell="gru", layers=1, units=128, embedding=32)
@@ -101,24 +101,84 @@ def test_a_trained_model_composes(trained):
     assert len(piece) > 4 and piece.tracks == (Track("Whistle", 78),)
 
 
-def test_an_interrupted_run_goes_on_to_the_same_weights(folder, trained, tmp_path):
-    class Interrupted(Exception):
-        pass
+def test_averaged_weights_are_what_is_validated_and_kept(folder, tmp_path):
+    epochs = []
+    config = replace(CONFIG, epochs=3, ema=0.9)
+    made, data = train([folder], tmp_path / "run", ENCODER, MODEL, config, on_epoch=epochs.append)
+    plain, _ = train([folder], tmp_path / "plain", ENCODER, MODEL, replace(config, ema=0))
+    best = min(epochs, key=lambda e: e.validation_nats)
+    whole = evaluation.evaluate(
+        evaluation.model(load(made.path).engine), [p.tokens for p in data.validation], ENCODER.vocabulary
+    )
+    assert whole.per_token == pytest.approx(best.validation_nats, abs=1e-4)
+    assert made.provenance["validation_nats_per_token"] != plain.provenance["validation_nats_per_token"]
 
-    def interrupt(report):
-        if report.epoch == 3:
-            raise Interrupted
 
-    with pytest.raises(Interrupted):
-        train([folder], tmp_path / "run", ENCODER, MODEL, CONFIG, on_step=interrupt)
-    with pytest.raises(TrainingError, match="Go on with --resume"):
-        train([folder], tmp_path / "run", ENCODER, MODEL, CONFIG)
-    with pytest.raises(TrainingError, match=r"learning_rate was 0.006 and is 0.5.*start over with --force"):
-        train([folder], tmp_path / "run", ENCODER, MODEL, replace(CONFIG, learning_rate=0.5), resume=True)
-    made, _ = train([folder], tmp_path / "run", ENCODER, MODEL, CONFIG, resume=True)
-    for name, arrays in made.weights().items():
-        for a, b in zip(arrays, trained[0].weights()[name], strict=True):
-            np.testing.assert_allclose(a, b, atol=1e-5)
+def test_a_model_is_tuned_from_another(folder, trained, tmp_path):
+    epochs = []
+    few = tmp_path / "few"
+    for name in ("00.mid", "01.mid", "02.mid", "03.mid"):
+        few.mkdir(exist_ok=True)
+        (few / name).write_bytes((folder / name).read_bytes())
+    config = replace(CONFIG, epochs=2, learning_rate=1e-4)
+    start = trained[0].path
+    made, _ = train([few], tmp_path / "tuned", ENCODER, MODEL, config, start=start, on_epoch=epochs.append)
+    assert epochs[0].train_nats < trained[3][0].train_nats / 2  # it has not begun at the beginning
+    assert made.provenance["from"]["name"] == trained[0].name
+    assert len(made.provenance["from"]["sha256"]) == 64
+    louder = Encoder(replace(ENCODER.config, velocities=8))
+    with pytest.raises(TrainingError, match=r"must have its vocabulary. Received: velocities is 0 there and 8 here"):
+        train([few], tmp_path / "x", louder, MODEL, config, start=start)
+    with pytest.raises(TrainingError, match=r"must have its shape. Received: units is 128 there and 64 here"):
+        train([few], tmp_path / "x", ENCODER, replace(MODEL, units=64), config, start=start)
+    assert not (tmp_path / "x").exists()
+
+
+class Shake(keras.callbacks.Callback):
+    """Makes the learning rate absurd in an epoch."""
+
+    def __init__(self, epoch):
+        super().__init__()
+        self.at = epoch
+
+    def on_train_batch_begin(self, batch, logs=None):
+        if len(self.seen) > self.at:
+            self.model.optimizer.factor.assign(1e6)
+
+    def on_train_begin(self, logs=None):
+        self.seen = []
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.seen.append(epoch)
+
+
+def test_a_run_that_goes_wrong_says_what_to_do_and_keeps_the_best(folder, tmp_path):
+    config = replace(CONFIG, global_clipnorm=0, optimizer="sgd", learning_rate=0.01)
+    with pytest.raises(TrainingError, match=r"in epoch 3, step \d+\. The gradient norms .* were not clipped") as caught:
+        train([folder], tmp_path / "run", ENCODER, MODEL, config, callbacks=[Shake(2)])
+    assert f"The weights of epoch 2, the best before, are in {tmp_path / 'run'}." in str(caught.value)
+    kept = load(tmp_path / "run").checkpoint
+    assert kept.provenance["best_epoch"] == 2 and not (tmp_path / "run" / ".training").exists()
+    with pytest.raises(TrainingError, match="No epoch was finished, so nothing is kept"):
+        train([folder], tmp_path / "x", ENCODER, MODEL, config, callbacks=[Shake(0)])
+    assert not (tmp_path / "x").exists()
+
+
+def test_an_impossible_size_is_refused_before_anything_is_made(folder, tmp_path):
+    with pytest.raises(TrainingError, match=r"must fit in this machine's memory .* Lower --units"):
+        huge = replace(MODEL, units=4096, layers=8)
+        train([folder], tmp_path / "run", ENCODER, huge, replace(CONFIG, batch_size=4096))
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("settings", [{"tbptt": True}, {"precision": "mixed_bfloat16"}, {"label_smoothing": 0.1}])
+def test_every_way_of_training_learns(folder, tmp_path, settings):
+    config = replace(CONFIG, epochs=3, **settings)
+    model = replace(MODEL, units=32, layers=2, dropout=0.1, residual=True, layer_norm=True, tied=True, context=1)
+    made, data = train([folder], tmp_path / "run", ENCODER, model, config)
+    test = [p.tokens for p in data.test]
+    whole = evaluation.evaluate(evaluation.model(load(made.path).engine), test, ENCODER.vocabulary)
+    assert whole.per_token < 0.6 * np.log(len(ENCODER.vocabulary))
 
 
 def test_data_that_cannot_be_trained_on_leave_nothing_behind(folder, tmp_path):
@@ -151,7 +211,7 @@ def test_a_finished_checkpoint_is_not_replaced_by_accident(folder, trained):
 
 def test_the_recorded_norm_is_the_global_norm_before_clipping():
     variable = keras.Variable(np.zeros(2, np.float32))
-    optimizer = RecordingAdamW(0.1, global_clipnorm=1.0)
+    optimizer = AdamW(0.1, global_clipnorm=1.0)
     optimizer.build([variable])
     optimizer.apply([keras.ops.convert_to_tensor(np.array([3.0, 4.0], np.float32))], [variable])
     assert float(optimizer.gradient_norm) == pytest.approx(5)
@@ -159,7 +219,7 @@ def test_the_recorded_norm_is_the_global_norm_before_clipping():
 
 def test_padding_weighs_nothing(trained):
     _, data, _, _ = trained
-    batches = WholePieces(data.validation, rows=2)
+    batches = WholePieces(data.validation, ENCODER, MODEL, tokens=1000)
     weighted = sum(float(weight.sum()) for _, _, weight in (batches[i] for i in range(len(batches))))
     assert weighted == sum(len(p.tokens) - 1 for p in data.validation)
 

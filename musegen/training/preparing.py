@@ -1,0 +1,75 @@
+"""The folder of a run: what may be in the way, and what stays of a run that was not begun."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from contextlib import suppress
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from musegen import checkpoint as checkpoints
+from musegen.config import EncoderConfig, ModelConfig, TrainingConfig
+from musegen.errors import TrainingError
+from musegen.files import atomic_path, locked
+from musegen.runs import LOCK
+
+__all__ = ["discard", "keep_settings", "prepare"]
+
+DEFAULTS = {
+    setting.name: setting.default
+    for config in (EncoderConfig, ModelConfig, TrainingConfig)
+    for setting in fields(config)
+}
+
+
+def prepare(output: Path, run: Path, resume: bool, force: bool) -> None:
+    """Make sure that `output` is free, or holds a run to go on with."""
+    if resume and not run.exists():
+        raise TrainingError(f"{output} holds no interrupted run. Leave out --resume to start one.")
+    if run.exists() and not resume:
+        if not force:
+            raise TrainingError(f"{output} holds an interrupted run. Go on with --resume, or start over with --force.")
+        with locked(run / LOCK):  # which fails while it is running
+            shutil.rmtree(run)
+    if (output / checkpoints.CONFIG).exists() and not (force or resume):
+        raise TrainingError(f"{output} holds a checkpoint. Choose another -o, or replace it with --force.")
+    run.mkdir(parents=True, exist_ok=True)
+
+
+def discard(output: Path, run: Path, unusable: bool) -> None:
+    """Remove a run that was not begun, and `output` if nothing else is in it.
+
+    Args:
+        output: Directory of the checkpoint.
+        run: What `prepare` made in it.
+        unusable: The data cannot be trained on. If they can, and have only not all been encoded, what there is
+            of them is kept for the run to go on with.
+    """
+    if unusable:
+        shutil.rmtree(run, ignore_errors=True)
+    (run / LOCK).unlink(missing_ok=True)
+    with suppress(OSError):  # they are not empty
+        run.rmdir()
+    with suppress(OSError):
+        output.rmdir()
+
+
+def keep_settings(path: Path, settings: dict[str, Any]) -> None:
+    """Write the settings of a new run, or make sure that a resumed one has the same.
+
+    Raises:
+        TrainingError: They differ; the message names the differences.
+    """
+    if path.exists():
+        # A setting that the version which began the run did not have yet was what is the default today.
+        before = {**DEFAULTS, **json.loads(path.read_text())}
+        changed = [f"{k} was {before.get(k)!r} and is {v!r}" for k, v in settings.items() if before.get(k) != v]
+        if changed:
+            raise TrainingError(
+                f"a resumed run must have the settings and files it began with. Received: {'; '.join(changed)}. "
+                "Give the same, or start over with --force."
+            )
+    with atomic_path(path) as temporary:
+        temporary.write_text(json.dumps(settings, indent=2) + "\n")
