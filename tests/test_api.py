@@ -15,7 +15,7 @@ def test_public_names_are_these_and_all_exist():
     assert musegen.__all__ == [
         "CheckpointError", "Composer", "ConfigError", "Encoder", "EncoderConfig", "EncodingError", "MidiError",
         "ModelConfig", "MusegenError", "SamplerConfig", "Score", "Store", "Track", "TrainingConfig", "TrainingError",
-        "compose", "ingest", "load", "read", "train",
+        "compose", "infill", "ingest", "load", "read", "train",
     ]  # fmt: skip
     for name in musegen.__all__:
         assert getattr(musegen, name).__doc__, name
@@ -34,6 +34,7 @@ def test_public_names_are_these_and_all_exist():
         "from musegen.cli import main; main(['--help'], standalone_mode=False)",
         "from musegen.cli import main; main(['compose', '--help'], standalone_mode=False)",
         "from musegen.cli import main; main(['train', '--help'], standalone_mode=False)",
+        "from musegen.cli import main; main(['runs'], standalone_mode=False)",
     ],
 )
 def test_tensorflow_is_not_imported(code):
@@ -54,7 +55,7 @@ def test_composing_does_not_import_tensorflow(checkpoints, tmp_path):
 
 
 def test_every_command_and_option_is_documented():
-    assert sorted(main.commands) == ["compose", "corpus", "doctor", "encode", "train"]
+    assert sorted(main.commands) == ["compose", "corpus", "doctor", "encode", "runs", "train"]
     for name, command in main.commands.items():
         help_text = CliRunner().invoke(main, [name, "--help"]).output
         assert command.help and command.get_short_help_str() and "Usage:" in help_text

@@ -15,6 +15,7 @@ from musegen.cli.compose import compose
 from musegen.cli.corpus import corpus
 from musegen.cli.doctor import doctor
 from musegen.cli.encode import encode
+from musegen.cli.runs import runs
 from musegen.cli.train import train
 from musegen.errors import MusegenError
 
@@ -42,6 +43,7 @@ def main() -> None:
     musegen corpus ryansMammoth -o DIR  get music to train on
     musegen encode DIR -o STORE         turn folders of music into tokens
     musegen train DIR -o CHECKPOINT     train a model on your own music
+    musegen runs                        see how training goes and went
     musegen doctor tune.mid             see what its tokens would lose
     """  # noqa: D301  (click takes the backspace character for "leave these lines as they are")
 
@@ -50,4 +52,5 @@ main.add_command(compose)
 main.add_command(corpus)
 main.add_command(doctor)
 main.add_command(encode)
+main.add_command(runs)
 main.add_command(train)

@@ -2,92 +2,215 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from musegen.cli.options import encoder_options, given, of
+from musegen.cli.events import Events
+from musegen.cli.options import Sectioned, config_options, given, of
 from musegen.config import EncoderConfig, ModelConfig, TrainingConfig
-from musegen.errors import TrainingError
+from musegen.errors import MusegenError, TrainingError
 
 if TYPE_CHECKING:
     from musegen.checkpoint import Checkpoint
+    from musegen.cli.progress import TrainingDisplay
     from musegen.dataset import Dataset
+    from musegen.encoder import Encoder
+    from musegen.training import Group
 
 __all__ = ["train"]
 
+SAVE_SECONDS = 60.0  # as in musegen.training, which takes Keras to import
 
-@click.command(short_help="Train a model on folders of music.")
+
+@click.command(cls=Sectioned, short_help="Train a model on folders of music.")
 @click.argument("folders", nargs=-1, required=True, type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="Directory of the checkpoint.")
-@click.option("--cell", type=click.Choice(["lstm", "gru", "rnn"]), default=ModelConfig.cell, show_default=True)
-@click.option("--layers", default=ModelConfig.layers, show_default=True, help="Recurrent layers.")
-@click.option("--units", default=ModelConfig.units, show_default=True, help="Width of each layer's state.")
-@click.option("--embedding", default=ModelConfig.embedding, show_default=True, help="Width of the token embedding.")
-@click.option("--dropout", default=ModelConfig.dropout, show_default=True, help="Dropout between layers.")
-@click.option("--sequence-length", default=TrainingConfig.sequence_length, show_default=True,
-              help="Tokens that gradients travel back.")  # fmt: skip
-@click.option("--batch-size", default=TrainingConfig.batch_size, show_default=True)
-@click.option("--epochs", default=TrainingConfig.epochs, show_default=True, help="At most.")
-@click.option("--learning-rate", default=TrainingConfig.learning_rate, show_default=True,
-              help="Its peak: after --warmup it falls as a cosine.")  # fmt: skip
-@click.option("--warmup", default=TrainingConfig.warmup, show_default=True, help="Share of steps it rises in.")
-@click.option("--weight-decay", default=TrainingConfig.weight_decay, show_default=True)
-@click.option("--global-clipnorm", default=TrainingConfig.global_clipnorm, show_default=True,
-              help="Largest global gradient norm; 0 for no clipping.")  # fmt: skip
-@click.option("--transpose", default=TrainingConfig.transpose, show_default=True,
-              help="Transpose training pieces by up to this many semitones.")  # fmt: skip
-@click.option("--part-dropout", default=TrainingConfig.part_dropout, show_default=True,
-              help="Share of training pieces that lose some of their parts.")  # fmt: skip
-@click.option("--patience", default=TrainingConfig.patience, show_default=True,
-              help="Epochs without improvement before stopping.")  # fmt: skip
-@click.option("--seed", default=TrainingConfig.seed, show_default=True)
-@encoder_options
+@click.option("--from", "start", metavar="CHECKPOINT",
+              help="Begin with its weights, by name or path; encoding and model are its own.")  # fmt: skip
 @click.option("--resume", is_flag=True, help="Go on with the interrupted run in --output.")
 @click.option("--force", is_flag=True, help="Replace what is in --output.")
-def train(folders: tuple[Path, ...], output: Path, resume: bool, force: bool, **settings: Any) -> None:
+@click.option("--save-every", metavar="SECONDS", type=click.FloatRange(min=0), default=SAVE_SECONDS, show_default=True,
+              help="How often a run is saved for --resume, besides after each epoch.")  # fmt: skip
+@click.option("--tensorboard", metavar="DIR", type=click.Path(file_okay=False, path_type=Path),
+              help="Write curves for TensorBoard to DIR/NAME, where NAME is that of --output.")  # fmt: skip
+@click.option("--json", "as_json", is_flag=True, help="Print what happens as a JSON object a line.")
+@click.option("--distribute", is_flag=True,
+              help="Train on all devices, and with the other processes that are started with the same command. Needs "
+              "KERAS_BACKEND=jax.")  # fmt: skip
+@click.option("--coordinator", metavar="HOST:PORT",
+              help="With --distribute: where the first process listens. Found out under Slurm, Open MPI, Kubernetes "
+              "and on TPUs, as the next two are.")  # fmt: skip
+@click.option("--processes", type=click.IntRange(1), help="How many processes train together.")
+@click.option("--process", type=click.IntRange(0), help="Which of them this is, from 0, which writes the checkpoint.")
+@config_options
+def train(
+    folders: tuple[Path, ...], output: Path, start: str | None, resume: bool, force: bool, save_every: float,
+    tensorboard: Path | None, as_json: bool, distribute: bool, coordinator: str | None, processes: int | None,
+    process: int | None, **settings: Any,
+) -> None:  # fmt: skip
     """Train a recurrent network on all music under FOLDERS, or on a store of `musegen encode`.
 
     One piece in twenty is held out for validation and another for the final test; files with the
     same tune stay together. The weights that predict the validation pieces best are kept.
     """
-    # Settings are checked before the second that importing Keras takes.
-    from musegen.encoder import Encoder
+    among = (coordinator, processes, process)
+    if not distribute and among != (None, None, None):
+        raise click.UsageError("--coordinator, --processes and --process go with --distribute.")
+    events = Events(as_json)
+    try:
+        # Settings are checked before the second that importing Keras takes.
+        encoder, model, config = configs(folders, start, settings)
+        run: dict[str, Any] = {"start": start, "resume": resume, "force": force, "save_seconds": save_every}
+        if distribute:
+            run["group"] = group = joined(*among)
+            if not group.first:
+                return silently(folders, output, encoder, model, config, run)
+        board = None if tensorboard is None else curves(tensorboard / output.resolve().name)
+        made, data = trained(folders, output, encoder, model, config, run, events, board)
+        figures = measured_or_stopped(made, data)
+        table(made, figures, err=as_json)
+    except MusegenError as error:
+        events.say("error", message=str(error))
+        raise
+    found = {name: made.provenance[name] for name in ("epochs", "best_epoch", "validation_nats_per_token", "seconds")}
+    events.say("done", checkpoint=str(made.path), **found, nats_per_note=figures)
 
-    encoder = Encoder(encoding(folders, settings))
-    model = of(ModelConfig, settings, vocabulary_size=len(encoder.vocabulary))
-    config = of(TrainingConfig, settings)
+
+def configs(
+    folders: tuple[Path, ...], start: str | None, settings: dict[str, Any]
+) -> tuple[Encoder, ModelConfig, TrainingConfig]:
+    """Return what the options mean; those that were not given are a store's or a checkpoint's own."""
+    from musegen.checkpoint import load
+    from musegen.encoder import Encoder
+    from musegen.store import is_store, read_settings
+
+    said = given(settings)
+    parent = None if start is None else load(start)
+    if is_store(folders[0]):
+        encoding = read_settings(folders[0])[1].config.to_dict()
+    else:
+        encoding = (EncoderConfig() if parent is None else parent.encoder).to_dict()
+    encoder = Encoder(of(EncoderConfig, {**encoding, **said}))
+    network = settings if parent is None else {**parent.model.to_dict(), **said}
+    model = of(ModelConfig, {**network, "vocabulary_size": len(encoder.vocabulary)})
+    if said.get("clipvalue") and "global_clipnorm" not in said:
+        settings = {**settings, "global_clipnorm": 0.0}  # one takes the place of the other
+    return encoder, model, of(TrainingConfig, settings)
+
+
+def joined(coordinator: str | None, processes: int | None, process: int | None) -> Group:
+    """Return the group of processes that this one trains in; before anything is computed."""
+    from musegen import training
+
+    return training.join(coordinator, processes, process)
+
+
+def silently(
+    folders: tuple[Path, ...], output: Path, encoder: Encoder, model: ModelConfig, config: TrainingConfig,
+    run: dict[str, Any],
+) -> None:  # fmt: skip
+    """Train as one of several processes, of which the first says what happens."""
+    from musegen import training
+
+    training.train(list(folders), output, encoder, model, config, **run)
+
+
+def curves(folder: Path) -> Any:
+    """Return what writes TensorBoard's curves to a folder."""
+    from musegen.training.board import Board
+
+    return Board(folder)
+
+
+def trained(
+    folders: tuple[Path, ...], output: Path, encoder: Encoder, model: ModelConfig, config: TrainingConfig,
+    run: dict[str, Any], events: Events, board: Any,
+) -> tuple[Checkpoint, Dataset]:  # fmt: skip
+    """Train, and say what happens to people, machines and TensorBoard."""
+    from contextlib import ExitStack
 
     from musegen import training
     from musegen.cli.progress import TrainingDisplay
+    from musegen.runs import RUN, unfinished
 
-    click.echo(f"device: {training.device()}", err=True)
-    try:
-        with TrainingDisplay(config, model) as display:
-            made, data = training.train(
-                list(folders), output, encoder, model, config, resume=resume, force=force, on_files=display.files,
-                on_data=display.data, on_step=display.step, on_epoch=display.epoch,
+    with ExitStack() as stack:
+        display = stack.enter_context(TrainingDisplay(config, live=not events.wanted))
+        if board is not None:
+            stack.enter_context(board)
+        introduce(model, config, encoder, display, events)
+        if run["resume"] and (output / RUN).is_dir():
+            display.resumed(unfinished(output))
+        listeners = [listener for listener in (display, events, board) if listener is not None]
+        try:
+            return training.train(
+                list(folders), output, encoder, model, config, **run,
+                on_files=each(listeners, "files"), on_data=each(listeners, "data"),
+                on_step=each(listeners, "step"), on_epoch=each(listeners, "epoch"),
             )  # fmt: skip
+        except KeyboardInterrupt:
+            raise TrainingError(stopped(output)) from None
+
+
+def each(listeners: list[Any], event: str) -> Callable[..., None]:
+    """Return a callback that calls the methods of that name of all who have one."""
+    methods = [getattr(listener, event) for listener in listeners if hasattr(listener, event)]
+
+    def call(*args: Any) -> None:
+        for method in methods:
+            method(*args)
+
+    return call
+
+
+def introduce(
+    model: ModelConfig, config: TrainingConfig, encoder: Encoder, display: TrainingDisplay, events: Events
+) -> None:
+    """Say what is about to be trained, and on what."""
+    import keras
+
+    from musegen.model import parameters
+    from musegen.runs import in_words
+    from musegen.training import devices, sizing
+
+    precision, weights, memory = devices.policy(config), parameters(model), sizing.memory(model, config)
+    slow = devices.without_cudnn(model, keras.backend.backend()) if devices.gpus() else None
+    events.say("device", device=devices.device(), precision=precision, without_cudnn=slow)
+    display.say(f"device: {devices.device()}, {precision}")
+    if slow:
+        display.say(f"warning: training will be slow on this GPU, without cuDNN. {slow}.")
+    configs = {"model": model.to_dict(), "training": config.to_dict(), "encoder": encoder.config.to_dict()}
+    events.say("model", **configs, weights=weights, memory_bytes=memory)
+    display.say(
+        f"model: {in_words(model)}, vocabulary {model.vocabulary_size}; {weights:,} weights, about "
+        f"{memory / 2**30:.1f} GiB of memory"
+    )
+
+
+def stopped(output: Path) -> str:
+    """Return what to say when somebody has pressed Ctrl-C."""
+    from musegen.cli.progress import done
+    from musegen.runs import RUN, unfinished
+
+    if not (output / RUN).is_dir():
+        return "stopped. Nothing had been trained yet."
+    kept = done(unfinished(output))
+    return f"stopped. Kept in {output}: {kept}. Give the same command with --resume to go on from there."
+
+
+def measured_or_stopped(made: Checkpoint, data: Dataset) -> dict[str, dict[str, float]]:
+    """Return what `measured` does; it may take a while, and somebody may not want to wait."""
+    click.echo("measuring the held-out pieces", err=True)
+    try:
+        return measured(made, data)
     except KeyboardInterrupt:
-        raise TrainingError(
-            f"stopped. The last whole epoch is kept in {output}: give the same command with --resume to go on."
-        ) from None
-    report(made, data)
+        raise TrainingError(f"stopped. {made.path} is complete, but for its nats per note.") from None
 
 
-def encoding(folders: tuple[Path, ...], settings: dict[str, Any]) -> EncoderConfig:
-    """Return the encoder's settings: of a store its own, but for those that were given and are in conflict with it."""
-    from musegen.store import is_store, read_settings
-
-    if not is_store(folders[0]):
-        return of(EncoderConfig, settings)
-    own = read_settings(folders[0])[1].config.to_dict()
-    return EncoderConfig.from_dict({**own, **{name: v for name, v in given(settings).items() if name in own}})
-
-
-def report(made: Checkpoint, data: Dataset) -> None:
-    """Measure the test pieces, write the figures into the checkpoint, and print them."""
+def measured(made: Checkpoint, data: Dataset) -> dict[str, dict[str, float]]:
+    """Measure the held-out pieces, write the figures into the checkpoint, and return them in nats per note."""
     from dataclasses import replace
 
     from musegen import checkpoint, evaluation
@@ -97,7 +220,7 @@ def report(made: Checkpoint, data: Dataset) -> None:
     vocabulary = Vocabulary(made.encoder)
     predictors = {
         "model": evaluation.model(Engine(made.model, made.weights())),
-        "bigram": evaluation.bigram([p.tokens for p in data.train], vocabulary),
+        "bigram": evaluation.bigram((p.tokens for p in data.train), vocabulary),
         "uniform": evaluation.uniform(vocabulary),
     }
     figures = {
@@ -109,7 +232,13 @@ def report(made: Checkpoint, data: Dataset) -> None:
     }
     provenance = {**made.provenance, "nats_per_note": figures}
     checkpoint.save(replace(made, provenance=provenance), made.path / checkpoint.WEIGHTS)
-    click.echo(f"{made.path}: best of {provenance['epochs']} epochs was {provenance['best_epoch']}")
-    click.echo(f"{'nats per note':14}{'model':>9}{'bigram':>9}{'uniform':>9}")
+    return figures
+
+
+def table(made: Checkpoint, figures: dict[str, dict[str, float]], err: bool) -> None:
+    """Print how well the held-out pieces are predicted."""
+    of_all = made.provenance
+    click.echo(f"{made.path}: best of {of_all['epochs']} epochs was {of_all['best_epoch']}", err=err)
+    click.echo(f"{'nats per note':14}{'model':>9}{'bigram':>9}{'uniform':>9}", err=err)
     for part, row in figures.items():
-        click.echo(f"{part:14}" + "".join(f"{value:9.3f}" for value in row.values()))
+        click.echo(f"{part:14}" + "".join(f"{value:9.3f}" for value in row.values()), err=err)
