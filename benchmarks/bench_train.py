@@ -1,13 +1,17 @@
-"""How fast does a network train beside the same network of Keras's own layers, and how near to what the machine can?
+"""How fast does musegen train beside a plain Keras model, and how near to what the machine can?
 
-    python benchmarks/bench_train.py                                  # 2 x 256 and 3 x 512, LSTM and GRU; minutes
+    python benchmarks/bench_train.py                              # 2 x 256 and 3 x 512, LSTM and GRU; minutes
     python benchmarks/bench_train.py cells=lstm sizes=2x256 rounds=2  # quick
+    python benchmarks/bench_train.py memory                           # a store of 200 MB, and what of it stays in memory
 
-Both networks are fitted by `keras.Model.fit` in one process, in turn, several rounds, on the same tokens, from the
-same seed, with the same optimizer; medians. Counted is the arithmetic of the networks alone: two operations per
-multiplication of a product, three times for forward and backward; not the activations, the optimizer, or the copying
-in between. The last column is the share of what TensorFlow's product of two 2048 x 2048 matrices reaches in the same
-rounds. The results of a run without arguments are in `benchmarks/results/bench_train.json`.
+One process fits both, in turn, several rounds; medians. The plain model has Keras's own layers, and gets
+arrays from `keras.Model.fit`. Ours is `musegen.model.build` under `fit` of `musegen.training`: pieces that are dealt,
+transposed and laid out, the metric, the gradient norm and the reports are part of its time; validation and saving
+are not.
+Counted is the arithmetic of the networks alone: two operations per multiplication of a product, three times for
+forward and backward. `share` is of what TensorFlow's product of two 2048 x 2048 matrices reached in the same
+rounds; `feeding` is the time that batches took to make, as a share of the step's. The results of a run without
+arguments are in `benchmarks/results/bench_train.json`.
 """
 
 from __future__ import annotations
@@ -16,7 +20,9 @@ import json
 import os
 import platform
 import statistics
+import struct
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from importlib.metadata import version
@@ -28,25 +34,49 @@ import keras
 import numpy as np
 from keras import ops
 
-from musegen import recurrent
+from musegen import Encoder, EncoderConfig, ModelConfig, TrainingConfig, ingest
+from musegen.dataset import load
+from musegen.training.feeding import WholePieces, Windows
+from musegen.training.fitting import fit
+from musegen.training.recording import EpochReport
+from musegen.training.running import networks
 
 ROOT = Path(__file__).parent.parent
 STOCK = {"lstm": keras.layers.LSTM, "gru": keras.layers.GRU, "rnn": keras.layers.SimpleRNN}
-MUSEGEN = {"lstm": recurrent.LSTM, "gru": recurrent.GRU, "rnn": recurrent.SimpleRNN}
 GATES = {"lstm": 4, "gru": 3, "rnn": 1}
-VOCABULARY, EMBEDDING = 500, 128
+ENCODER = Encoder(EncoderConfig(parts=4, velocities=0, tempos=0))
+VOCABULARY, EMBEDDING = len(ENCODER.vocabulary), 128
 BATCH, LENGTH = 64, 256
 STEPS = 2  # in each round
 SIDE = 2048  # of the matrices to compare with
+FILES = 3000  # of 10,000 notes, to see what stays in memory
 
 
-def network(layer: type[keras.layers.RNN], layers: int, units: int) -> keras.Model:
-    """Return a compiled network."""
+class Random:
+    """As many tokens as two steps take, in pieces of some hundred that are no music: fitting does not mind."""
+
+    def __init__(self) -> None:
+        """Draw them."""
+        rng = np.random.default_rng(0)
+        self._pieces = np.array_split(rng.integers(0, VOCABULARY, STEPS * BATCH * LENGTH).astype(np.int32), 80)
+        self.lengths = np.array([len(piece) for piece in self._pieces])
+
+    def __len__(self) -> int:
+        """Return how many there are."""
+        return len(self._pieces)
+
+    def tokens(self, index: int) -> np.ndarray:
+        """Return one."""
+        return self._pieces[index]
+
+
+def plain(cell: str, layers: int, units: int) -> keras.Model:
+    """Return what the Keras documentation would have one write."""
     keras.utils.set_random_seed(0)
     tokens = keras.Input((None,), dtype="int32")
     x = keras.layers.Embedding(VOCABULARY, EMBEDDING)(tokens)
     for _ in range(layers):
-        x = layer(units, return_sequences=True)(x)
+        x = STOCK[cell](units, return_sequences=True)(x)
     model = keras.Model(tokens, keras.layers.Dense(VOCABULARY)(x))
     optimizer = keras.optimizers.AdamW(2e-3, global_clipnorm=1.0)
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
@@ -73,20 +103,31 @@ def sgemm(rng: np.random.Generator) -> Callable[[], float]:
 
 
 def measure(cell: str, layers: int, units: int, rounds: int) -> dict[str, dict[str, float]]:
-    """Return medians of both networks, by name."""
+    """Return medians of both, by name."""
     rng = np.random.default_rng(0)
     tokens = rng.integers(0, VOCABULARY, (STEPS * BATCH, LENGTH + 1)).astype(np.int32)
-    product = sgemm(rng)
-    models = {"keras": network(STOCK[cell], layers, units), "musegen": network(MUSEGEN[cell], layers, units)}
-    rates: dict[str, list[float]] = {name: [] for name in models}
-    products = []
-    for turn in range(1 + rounds):  # the first compiles
-        for name, model in models.items():
-            products += [product() for _ in range(3)]
-            began = time.perf_counter()
-            model.fit(tokens[:, :-1], tokens[:, 1:], batch_size=BATCH, shuffle=False, verbose=0)
-            if turn:
-                rates[name].append(STEPS * BATCH * LENGTH / (time.perf_counter() - began))
+    product, stock = sgemm(rng), plain(cell, layers, units)
+    rates: dict[str, list[float]] = {"keras": [], "musegen": []}
+    products, feeding = [], []
+
+    def stock_in_turn(report: EpochReport) -> None:
+        """After each of our epochs: what the machine can, and an epoch of the plain model."""
+        products.extend(product() for _ in range(5))
+        began = time.perf_counter()
+        stock.fit(tokens[:, :-1], tokens[:, 1:], batch_size=BATCH, shuffle=False, verbose=0)
+        if report.epoch > 1:  # the first compiles
+            rates["keras"].append(STEPS * BATCH * LENGTH / (time.perf_counter() - began))
+            rates["musegen"].append(report.tokens_per_second)
+            feeding.append(report.feeding)
+
+    config = ModelConfig(VOCABULARY, cell=cell, layers=layers, units=units, embedding=EMBEDDING)
+    settings = TrainingConfig(sequence_length=LENGTH, batch_size=BATCH, epochs=1 + rounds, transpose=5, patience=99)
+    windows = Windows(Random(), ENCODER, config, settings)
+    validation = WholePieces(Random(), ENCODER, config, LENGTH)
+    validation.batches = validation.batches[:1]
+    with tempfile.TemporaryDirectory() as run:
+        fit(*networks(ENCODER, config, settings, BATCH, None), windows, validation, settings, Path(run),
+            save_seconds=1e9, on_epoch=stock_in_turn)  # fmt: skip
     peak = statistics.median(products)
     return {
         name: {
@@ -95,25 +136,63 @@ def measure(cell: str, layers: int, units: int, rounds: int) -> dict[str, dict[s
             "gflops": statistics.median(measured) * operations(cell, layers, units) / 1e9,
             "share_of_sgemm": statistics.median(measured) * operations(cell, layers, units) / peak,
             "sgemm_gflops": peak / 1e9,
+            "feeding": statistics.median(feeding) if name == "musegen" else 0.0,
         }
         for name, measured in rates.items()
     }
 
 
+def memory() -> None:
+    """Print what is in memory while batches are made of a store, piece after piece at random."""
+    with tempfile.TemporaryDirectory() as folder:
+        for number in range(FILES):
+            path = Path(folder) / "music" / f"{number // 100}" / f"{number}.mid"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(random_file(number))
+        data = load(ingest([Path(folder) / "music"], Path(folder) / "store", ENCODER, workers=2))
+        tokens = int(data.train.lengths.sum())
+        windows = Windows(data.train, ENCODER, ModelConfig(VOCABULARY, context=4), TrainingConfig(transpose=5))
+        print(f"{len(data.train)} pieces, {tokens:,} tokens, {2 * tokens / 2**20:.0f} MiB on the disk")
+        for step in range(0, windows.steps, windows.steps // 8):
+            windows[step]
+            print(f"step {step:6} of {windows.steps}: {resident():5.0f} MiB resident", flush=True)
+
+
+def random_file(seed: int) -> bytes:
+    """Return a MIDI file of 10,000 random notes, one after the other."""
+    events = np.zeros((10_000, 8), np.uint8)
+    events[:, 2] = events[:, 6] = np.random.default_rng(seed).integers(40, 90, len(events))
+    events[:, (1, 5)], events[:, (3, 4)] = (0x90, 0x80), (80, 120)  # velocity; an event every 120 ticks
+    track = events.tobytes() + b"\x00\xff\x2f\x00"
+    return b"MThd" + struct.pack(">IHHH", 6, 0, 1, 480) + b"MTrk" + struct.pack(">I", len(track)) + track
+
+
+def resident() -> float:
+    """Return what this process has in memory, mapped files included, in MiB."""
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
 def main() -> None:
     """Measure, print, and write the results."""
+    if sys.argv[1:] == ["memory"]:
+        memory()
+        return
     given = dict(argument.split("=", 1) for argument in sys.argv[1:])
     rounds = int(given.get("rounds", 5))
     results = {}
-    print(f"{'':22}{'tokens/s':>10}{'x Keras':>9}{'GFLOP/s':>9}{'sgemm':>7}{'share':>7}")
+    print(f"{'':22}{'tokens/s':>10}{'x Keras':>9}{'GFLOP/s':>9}{'sgemm':>7}{'share':>7}{'feeding':>9}")
     for size in given.get("sizes", "2x256,3x512").split(","):
         layers, units = map(int, size.split("x"))
         for cell in given.get("cells", "lstm,gru").split(","):
             rows = results[f"{cell} {size}"] = measure(cell, layers, units, rounds)
             for name, row in rows.items():
-                tokens, times, gflops, share, peak = row.values()
+                tokens, times, gflops, share, peak, feeding = row.values()
                 label = f"{cell} {size}, {name}"
-                print(f"{label:22}{tokens:10.0f}{times:9.2f}{gflops:9.1f}{peak:7.0f}{share:7.2f}", flush=True)
+                print(
+                    f"{label:22}{tokens:10.0f}{times:9.2f}{gflops:9.1f}{peak:7.0f}{share:7.2f}{feeding:9.1%}",
+                    flush=True,
+                )
     if given:
         return
     machine = {"cpu": platform.processor() or platform.machine(), "cores": os.cpu_count(),
