@@ -1,8 +1,9 @@
 """How fast does musegen train beside a plain Keras model, and how near to what the machine can?
 
-    python benchmarks/bench_train.py                              # 2 x 256 and 3 x 512, LSTM and GRU; minutes
+    python benchmarks/bench_train.py                                  # 2 x 256, 3 x 512; LSTM, GRU; minutes
     python benchmarks/bench_train.py cells=lstm sizes=2x256 rounds=2  # quick
-    python benchmarks/bench_train.py memory                           # a store of 200 MB, and what of it stays in memory
+    TF_NUM_INTRAOP_THREADS=1 python benchmarks/bench_train.py …       # products not split among threads
+    python benchmarks/bench_train.py memory                           # a store of 160 MB, and what of it stays in RAM
 
 One process fits both, in turn, several rounds; medians. The plain model has Keras's own layers, and gets
 arrays from `keras.Model.fit`. Ours is `musegen.model.build` under `fit` of `musegen.training`: pieces that are dealt,

@@ -177,7 +177,7 @@ class TrainingConfig(_Config):
     tbptt: bool = False
     """Carry the state from each window to the next of the same piece, instead of starting every window from zero."""
     epochs: int = 30
-    """Passes over the training pieces, at most."""
+    """Passes over the training pieces, at most; the last batch is filled up with pieces of another pass."""
     optimizer: str = "adamw"
     """`adamw` (Loshchilov and Hutter 2019), `sgd` (with momentum 0.9) or `rmsprop`."""
     learning_rate: float = 2e-3
@@ -202,8 +202,8 @@ class TrainingConfig(_Config):
     transpose: int = 0
     """Each training piece is transposed by a random interval up to this many semitones, each epoch anew."""
     part_dropout: float = 0.0
-    """Share of the training pieces that, each epoch anew, lose some of their parts at random, so that a
-    model of four voices also learns to go on with one or two of them."""
+    """Share of the training pieces of which, each epoch anew, a random choice of the parts plays, at least one,
+    so that a model of four voices also learns to go on with one or two of them."""
     tempo_scaling: float = 0.0
     """Performances are played up to this share slower or faster, each epoch anew."""
     velocity_scaling: float = 0.0
@@ -211,7 +211,7 @@ class TrainingConfig(_Config):
     patience: int = 5
     """Stop after this many epochs without a better validation likelihood."""
     seed: int = 0
-    """Seeds the split, the weights, the order of data and their variations."""
+    """Seeds the split of folders (a store has its own), the weights, the order of data and their variations."""
 
     def __post_init__(self) -> None:
         """Check the settings."""

@@ -35,10 +35,15 @@ class Variation:
         """Return the settings of a training run that are about augmentation."""
         return cls(**{name: getattr(config, name) for name in cls.__dataclass_fields__})
 
-    @property
-    def of_notes(self) -> bool:
-        """Whether notes change, and not only the names of their pitches."""
-        return bool(self.part_dropout or self.tempo_scaling or self.velocity_scaling)
+    def of_notes(self, encoder: Encoder) -> bool:
+        """Return whether notes change in a way that the encoder can write, and not only the names of pitches."""
+        config = encoder.config
+        played = config.encoding == "performance"
+        return bool(
+            (self.part_dropout and config.parts > 1 and not played)
+            or (self.tempo_scaling and played)
+            or (self.velocity_scaling and config.velocities)
+        )
 
 
 def varied(pieces: list[Tokens], encoder: Encoder, variation: Variation, rng: np.random.Generator) -> list[Tokens]:
@@ -53,7 +58,7 @@ def varied(pieces: list[Tokens], encoder: Encoder, variation: Variation, rng: np
     tokens = np.concatenate(pieces)
     lengths = np.array([len(piece) for piece in pieces])
     starts = lengths.cumsum() - lengths
-    if variation.of_notes:
+    if variation.of_notes(encoder):
         bundle = _varied_notes(encoder.codec.decode(tokens, starts, encoder.vocabulary), encoder, variation, rng)
         tokens, starts = encoder.codec.encode(bundle, encoder.vocabulary)
     if variation.transpose:

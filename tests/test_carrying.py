@@ -6,14 +6,14 @@ import keras
 import numpy as np
 import pytest
 
-from musegen import ModelConfig, TrainingConfig
+from musegen import EncoderConfig, ModelConfig, TrainingConfig
 from musegen.training.carrying import Carried
 from musegen.training.feeding import WholePieces, Windows
 from musegen.training.fitting import fit
 from musegen.training.running import networks
 
 START, END, WAIT, ASK, KEYS = 0, 1, 2, 3, (4, 5, 6)
-ENCODER = SimpleNamespace(vocabulary=SimpleNamespace(first={"start": START}))
+ENCODER = SimpleNamespace(config=EncoderConfig(), vocabulary=SimpleNamespace(first={"start": START}))
 WINDOW, LONGEST = 6, 10
 
 

@@ -164,6 +164,45 @@ def test_a_run_that_goes_wrong_says_what_to_do_and_keeps_the_best(folder, tmp_pa
     assert not (tmp_path / "x").exists()
 
 
+class Enough(keras.callbacks.Callback):
+    """Ends training after an epoch."""
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.model.stop_training = True
+
+
+def test_a_callback_may_end_a_run(folder, tmp_path):
+    epochs = []
+    made, _ = train([folder], tmp_path / "run", ENCODER, MODEL, CONFIG, callbacks=[Enough()], on_epoch=epochs.append)
+    assert len(epochs) == 1 and made.provenance["epochs"] == 1
+
+
+def test_a_run_that_cannot_begin_destroys_nothing(folder, tmp_path):
+    class Stopped(Exception):
+        pass
+
+    def stop(report):
+        if report.epoch == 2:
+            raise Stopped
+
+    with pytest.raises(Stopped):
+        train([folder], tmp_path / "run", ENCODER, MODEL, CONFIG, on_step=stop)
+    before = {p.name: p.read_bytes() for p in (tmp_path / "run" / ".training").iterdir() if p.is_file()}
+    assert {"latest.npz", "best.weights.h5", "training.csv"} <= set(before)
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    fills = replace(MODEL, future=8)
+    for folders, model, config in (([empty], MODEL, CONFIG), ([folder], fills, replace(CONFIG, tbptt=True))):
+        with pytest.raises(MusegenError, match=r"no music|stand alone"):
+            train(folders, tmp_path / "run", ENCODER, model, config, force=True)
+        assert before == {p.name: p.read_bytes() for p in (tmp_path / "run" / ".training").iterdir() if p.is_file()}
+    with pytest.raises(TrainingError, match=r"folders was \['.*'\] and is \['empty'\]"):
+        train([empty], tmp_path / "run", ENCODER, MODEL, CONFIG, resume=True)
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(TrainingError, match="cannot make"):
+        train([folder], tmp_path / "file", ENCODER, MODEL, CONFIG)
+
+
 def test_an_impossible_size_is_refused_before_anything_is_made(folder, tmp_path):
     with pytest.raises(TrainingError, match=r"must fit in this machine's memory .* Lower --units"):
         huge = replace(MODEL, units=4096, layers=8)

@@ -69,17 +69,25 @@ class Windows(keras.utils.PyDataset):  # type: ignore[misc]
         super().__init__()
         self.pieces, self.encoder, self.config = pieces, encoder, config
         self.parts = model.context
-        length = config.sequence_length
-        count = (-(-(pieces.lengths - 1) // length)).sum() if config.tbptt else pieces.lengths.sum() // length
-        self.rows = int(np.clip(count, 1, config.batch_size)) // multiple * multiple or multiple
-        self.steps = max(1, int(count) // self.rows)
+        if config.tbptt:  # a row for each piece at most, and steps enough to come to the end of the longest
+            windows = -(-(pieces.lengths - 1) // config.sequence_length)
+            count, most, least = int(windows.sum()), len(pieces), int(windows.max())
+        else:
+            most = count = max(1, int(pieces.lengths.sum()) // config.sequence_length)
+            least = 1
+        self.rows = min(most, config.batch_size) // multiple * multiple or multiple
+        self.steps = max(least, -(-count // self.rows))
         self.seconds = 0.0
+        self._epoch = self._offset = self._next = -1
+        self._last: dict[int, tuple[Any, ...]] = {}  # the last two batches, by step
         self.lay_out(0)
 
     def lay_out(self, epoch: int, step: int = 0) -> None:
         """Turn to a step of an epoch: what comes depends on the seed, the epoch and the step alone."""
-        self._epoch, self._offset = epoch, step
-        self._rewind()
+        # Keras looks at the first two batches before an epoch begins. They need not be dealt again.
+        if (epoch, step) != (self._epoch, self._offset) or self._next > step + 2:
+            self._epoch, self._offset = epoch, step
+            self._rewind()
 
     def __len__(self) -> int:
         """Return the number of batches that are left of the epoch."""
@@ -89,17 +97,19 @@ class Windows(keras.utils.PyDataset):  # type: ignore[misc]
         """Return inputs, the tokens that follow, `int32[B, T]`, and with `tbptt` weights, `float32[B, T]`."""
         started = perf_counter()
         step = self._offset + index
-        if step < self._next - 1:
+        if step < self._next and step not in self._last:
             self._rewind()
         while self._next <= step:
-            self._batch = self._dealt()
+            self._last[self._next] = self._dealt()
+            self._last.pop(self._next - 2, None)
             self._next += 1
         self.seconds += perf_counter() - started
-        return self._batch
+        return self._last[step]
 
     def _rewind(self) -> None:
         """Go to the beginning of the epoch; rows are dealt from there, because pieces vary in length."""
         self._next = 0
+        self._last.clear()
         self._rng = np.random.default_rng([self.config.seed, self._epoch])
         self._supply = self._pieces()
         self._queues: list[Rows] = [next(self._supply) for _ in range(self.rows)]

@@ -83,6 +83,8 @@ def fit(
                 verbose=0,
                 callbacks=[recorder, *averaging, *callbacks],
             )
+            if model.stop_training:  # because the run is finished, or a callback wants it
+                break
     except Diverged as error:
         error.reports = recorder.reports
         raise

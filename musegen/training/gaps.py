@@ -20,7 +20,7 @@ from musegen.training.feeding import WholePieces, Windows
 from musegen.varying import Variation, varied
 from musegen.vocabulary import Tokens, Vocabulary
 
-__all__ = ["Gaps", "SameGaps", "batches", "drawn"]
+__all__ = ["Gaps", "SameGaps", "batches", "drawn", "refuse"]
 
 LONGEST_GAP = 8  # bars
 WITHHELD = 1 / 8
@@ -39,20 +39,35 @@ def batches(
         model: Whether it fills gaps or continues, and which context it wants.
         config: Window length, rows, variations and seed.
         multiple: The rows of every batch are a multiple of this.
-
-    Raises:
-        TrainingError: A model cannot learn to fill gaps in this way.
     """
     if model.future:
         return (
             Gaps(data.train, encoder, model, config, multiple),
             SameGaps(data.validation, encoder, model, config, multiple),
         )
-    tokens = 4 * config.batch_size * config.sequence_length
+    tokens = config.batch_size * config.sequence_length
     return (
         Windows(data.train, encoder, model, config, multiple),
         WholePieces(data.validation, encoder, model, tokens, multiple),
     )
+
+
+def refuse(encoder: Encoder, model: ModelConfig, config: TrainingConfig) -> None:
+    """Make sure that a model which is to fill gaps can learn to.
+
+    Raises:
+        TrainingError: It cannot, with this encoding or in this way.
+    """
+    if model.future and encoder.config.encoding != "metric":
+        raise TrainingError(
+            "a model that fills gaps (future > 0) needs the encoding metric, which has bars. "
+            f"Received: {encoder.config.encoding}. Leave out --future, or use --encoding metric."
+        )
+    if model.future and config.tbptt:
+        raise TrainingError(
+            "a model that fills gaps (future > 0) is trained on windows that stand alone. Received: tbptt. "
+            "Leave out --tbptt."
+        )
 
 
 def drawn(tokens: Tokens, room: int, vocabulary: Vocabulary, rng: np.random.Generator) -> Gap:
@@ -75,18 +90,8 @@ class _Batches(keras.utils.PyDataset):  # type: ignore[misc]
     """
 
     def __init__(self, pieces: Pieces, encoder: Encoder, model: ModelConfig, config: TrainingConfig, multiple: int = 1):
-        """Check the settings and count the rows."""
+        """Count the rows."""
         super().__init__()
-        if encoder.config.encoding != "metric":
-            raise TrainingError(
-                "a model that fills gaps (future > 0) needs the encoding metric, which has bars. "
-                f"Received: {encoder.config.encoding}. Leave out --future, or use --encoding metric."
-            )
-        if config.tbptt:
-            raise TrainingError(
-                "a model that fills gaps (future > 0) is trained on windows that stand alone. Received: tbptt. "
-                "Leave out --tbptt."
-            )
         self.pieces, self.encoder, self.config, self.parts = pieces, encoder, config, model.context
         self.slots = np.repeat(np.arange(len(pieces)), -(-pieces.lengths // config.sequence_length))
         self.rows = int(np.clip(len(self.slots), 1, config.batch_size)) // multiple * multiple or multiple
@@ -128,7 +133,7 @@ class Gaps(_Batches):
     def __init__(self, pieces: Pieces, encoder: Encoder, model: ModelConfig, config: TrainingConfig, multiple: int = 1):
         """Lay out the first epoch."""
         super().__init__(pieces, encoder, model, config, multiple)
-        self.steps = max(1, len(self.slots) // self.rows)
+        self.steps = max(1, -(-len(self.slots) // self.rows))
         self.seconds = 0.0
         self.lay_out(0)
 

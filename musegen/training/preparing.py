@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from musegen.errors import TrainingError
 from musegen.files import atomic_path, locked
 from musegen.runs import LOCK
 
-__all__ = ["discard", "keep_settings", "prepare"]
+__all__ = ["compare", "discard", "keep_settings", "prepared"]
 
 DEFAULTS = {
     setting.name: setting.default
@@ -24,18 +25,38 @@ DEFAULTS = {
 }
 
 
-def prepare(output: Path, run: Path, resume: bool, force: bool) -> None:
-    """Make sure that `output` is free, or holds a run to go on with."""
+@contextmanager
+def prepared(output: Path, run: Path, resume: bool, force: bool) -> Iterator[None]:
+    """Make sure that `output` is free, or holds a run to go on with, while a run begins.
+
+    A run that is replaced is put back if the new one cannot begin.
+
+    Raises:
+        TrainingError: Something is in the way, or the folder cannot be made.
+    """
     if resume and not run.exists():
         raise TrainingError(f"{output} holds no interrupted run. Leave out --resume to start one.")
-    if run.exists() and not resume:
-        if not force:
-            raise TrainingError(f"{output} holds an interrupted run. Go on with --resume, or start over with --force.")
-        with locked(run / LOCK):  # which fails while it is running
-            shutil.rmtree(run)
+    if run.exists() and not (resume or force):
+        raise TrainingError(f"{output} holds an interrupted run. Go on with --resume, or start over with --force.")
     if (output / checkpoints.CONFIG).exists() and not (force or resume):
         raise TrainingError(f"{output} holds a checkpoint. Choose another -o, or replace it with --force.")
-    run.mkdir(parents=True, exist_ok=True)
+    before = run.with_name(f"{run.name}-before")
+    shutil.rmtree(before, ignore_errors=True)
+    if run.exists() and not resume:
+        with locked(run / LOCK):  # which fails while it is running
+            run.rename(before)
+    try:
+        run.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise TrainingError(f"cannot make {run}: {error.strerror}. Choose another -o.") from error
+    try:
+        yield
+    except BaseException:
+        if before.exists():
+            shutil.rmtree(run, ignore_errors=True)
+            before.rename(run)
+        raise
+    shutil.rmtree(before, ignore_errors=True)
 
 
 def discard(output: Path, run: Path, unusable: bool) -> None:
@@ -56,20 +77,29 @@ def discard(output: Path, run: Path, unusable: bool) -> None:
         output.rmdir()
 
 
-def keep_settings(path: Path, settings: dict[str, Any]) -> None:
-    """Write the settings of a new run, or make sure that a resumed one has the same.
+def compare(path: Path, settings: dict[str, Any]) -> None:
+    """Make sure that a run which is resumed has the settings that it began with; a new one has none yet.
 
     Raises:
         TrainingError: They differ; the message names the differences.
     """
-    if path.exists():
+    if not path.exists():
+        return
+    try:
         # A setting that the version which began the run did not have yet was what is the default today.
         before = {**DEFAULTS, **json.loads(path.read_text())}
-        changed = [f"{k} was {before.get(k)!r} and is {v!r}" for k, v in settings.items() if before.get(k) != v]
-        if changed:
-            raise TrainingError(
-                f"a resumed run must have the settings and files it began with. Received: {'; '.join(changed)}. "
-                "Give the same, or start over with --force."
-            )
+    except ValueError as error:
+        raise TrainingError(f"{path} is damaged: {error}. Start over with --force.") from error
+    changed = [f"{k} was {before.get(k)!r} and is {v!r}" for k, v in settings.items() if before.get(k) != v]
+    if changed:
+        raise TrainingError(
+            f"a resumed run must have the settings and files it began with. Received: {'; '.join(changed)}. "
+            "Give the same, or start over with --force."
+        )
+
+
+def keep_settings(path: Path, settings: dict[str, Any]) -> None:
+    """Write the settings of a run, after comparing them with what it began with."""
+    compare(path, settings)
     with atomic_path(path) as temporary:
         temporary.write_text(json.dumps(settings, indent=2) + "\n")

@@ -132,6 +132,9 @@ class Recorder(keras.callbacks.Callback):  # type: ignore[misc]
             facts = restore(self.run / LATEST, variables(model))
             self.reports = [EpochReport(**report) for report in facts["reports"]]
             self.epoch, self.step = _Epoch(**facts["epoch"]), facts["step"]
+            self.watch = Watch(**facts["watch"])
+            if self.reports and self.writes:  # it may have been killed just before
+                write_log(self.run / LOG, self.reports)
 
     @property
     def best(self) -> EpochReport | None:
@@ -155,6 +158,7 @@ class Recorder(keras.callbacks.Callback):  # type: ignore[misc]
         self.windows.seconds = self.epoch.feeding
         self.started = perf_counter() - self.epoch.seconds
         self.saved = perf_counter()
+        self.summed_up = 0.0
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         """Report the step; save now and then; stop if the gradient is no number or the loss runs away."""
@@ -181,7 +185,7 @@ class Recorder(keras.callbacks.Callback):  # type: ignore[misc]
                 train_nats=nats / max(tokens, 1),
                 step_nats=step_nats,
                 gradient_norm=now.norms[-1],
-                **now.gradients(),
+                **self._gradients(),
             )
         )
         # After its last step an epoch is not over: validation is to come, which is not begun again on its own.
@@ -220,8 +224,19 @@ class Recorder(keras.callbacks.Callback):  # type: ignore[misc]
         self.on_epoch_done(report)
         self.model.stop_training = self.finished
 
+    def _gradients(self) -> dict[str, float]:
+        """Return the epoch's figures, at most a second old: they take longer the longer the epoch is."""
+        if perf_counter() - self.summed_up > 1 or self.step == self.windows.steps:
+            self.figures, self.summed_up = self.epoch.gradients(), perf_counter()
+        return self.figures
+
     def _save(self) -> None:
-        facts = {"reports": [asdict(r) for r in self.reports], "epoch": asdict(self.epoch), "step": self.step}
+        facts = {
+            "reports": [asdict(r) for r in self.reports],
+            "epoch": asdict(self.epoch),
+            "step": self.step,
+            "watch": asdict(self.watch),
+        }
         if self.writes:
             snapshot(self.run / LATEST, variables(self.model), facts)
         self.saved = perf_counter()

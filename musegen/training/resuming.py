@@ -52,7 +52,7 @@ def restore(path: Path, changing: Iterable[Any]) -> dict[str, Any]:
         with np.load(path, allow_pickle=False) as file:
             arrays = [file[name] for name in sorted(set(file.files) - {"facts"})]
             facts: dict[str, Any] = json.loads(str(file["facts"]))
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
         raise TrainingError(f"{path} is damaged: {error}. Start over with --force.") from error
     shapes, found = [tuple(v.shape) for v in variables], [a.shape for a in arrays]
     if shapes != found:

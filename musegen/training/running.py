@@ -28,8 +28,8 @@ from musegen.training.describing import describe, ensemble
 from musegen.training.devices import device, policy
 from musegen.training.distributing import ALONE, Group, grouped
 from musegen.training.fitting import SAVE_SECONDS, fit
-from musegen.training.gaps import batches
-from musegen.training.preparing import discard, keep_settings, prepare
+from musegen.training.gaps import batches, refuse
+from musegen.training.preparing import compare, discard, keep_settings, prepared
 from musegen.training.recording import BEST, EpochReport, StepReport
 from musegen.training.sizing import available, check
 from musegen.training.watching import Diverged
@@ -86,20 +86,28 @@ def train(
             of model, or training diverged; in this case the best weights up to there are written first.
     """
     group.check(config)
+    refuse(encoder, model_config, config)
     check(model_config, replace(config, batch_size=config.batch_size // group.processes), available())
     parent = None if start is None else fitting_parent(start, encoder, model_config)
+    origin = None if parent is None else {"name": parent.name, "sha256": sha256(parent.path / checkpoints.WEIGHTS)}
     run = output / RUN
     with ExitStack() as held:
-        with group.first_before_others():
+        with group.first_before_others(), ExitStack() as beginning:
             if group.first:
-                prepare(output, run, resume, force)
+                beginning.enter_context(prepared(output, run, resume, force))
                 held.enter_context(locked(run / LOCK))  # until the end
-            data = read(
-                group.sources(folders, run, STORE), run, encoder, config.seed, on_files, keep=resume or not group.first
+            compare(run / SETTINGS, settings(encoder, model_config, config, origin, folders))
+            # What a run has begun with it goes on with, whatever has become of the files since.
+            begun = (run / SETTINGS).exists() and (run / STORE).exists()
+            sources = [run / STORE] if begun else group.sources(folders, run, STORE)
+            data = read(sources, run, encoder, config.seed, on_files, keep=resume or not group.first)
+            described = describe(data, encoder, list(folders))
+            keep_settings(
+                run / SETTINGS,
+                settings(encoder, model_config, config, origin, folders) | {"data": described["sha256"]},
             )
-            made = announced(output, encoder, model_config, config, data, folders, parent)
-            keep_settings(run / SETTINGS, settings(made))
         on_data(data)
+        made = announced(output, encoder, model_config, config, data, described, origin)
         windows, validation = batches(data, encoder, model_config, config, group.devices)
         model, plain = networks(encoder, model_config, config, windows.rows, parent)
         try:
@@ -137,10 +145,9 @@ def read(
 
 def announced(
     output: Path, encoder: Encoder, model: ModelConfig, config: TrainingConfig, data: Dataset,
-    folders: Sequence[Path], parent: Checkpoint | None,
+    described: dict[str, Any], origin: dict[str, str] | None,
 ) -> Checkpoint:  # fmt: skip
     """Return the checkpoint that is to be made, with all that is known before training."""
-    origin = None if parent is None else {"name": parent.name, "sha256": sha256(parent.path / checkpoints.WEIGHTS)}
     provenance = {
         "musegen": __version__,
         "keras": keras.__version__,
@@ -148,18 +155,17 @@ def announced(
         "precision": policy(config),
         "from": origin,
         "config": config.to_dict(),
-        "data": describe(data, encoder, list(folders)),
+        "data": described,
     }
     return Checkpoint(output, encoder.config, model, ensemble(data.train, encoder), provenance)
 
 
-def settings(made: Checkpoint) -> dict[str, Any]:
-    """Return what a run must have in common with the one that it goes on with."""
-    known = made.provenance
-    return {
-        **made.encoder.to_dict(), **made.model.to_dict(), **known["config"],
-        "data": known["data"]["sha256"], "from": known["from"],
-    }  # fmt: skip
+def settings(
+    encoder: Encoder, model: ModelConfig, config: TrainingConfig, origin: dict[str, str] | None, folders: Sequence[Path]
+) -> dict[str, Any]:
+    """Return what a run must have in common with the one that it goes on with, but for what its files hold."""
+    names = [folder.resolve().name for folder in folders]
+    return {**encoder.config.to_dict(), **model.to_dict(), **config.to_dict(), "from": origin, "folders": names}
 
 
 def networks(

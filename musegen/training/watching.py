@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from musegen.errors import TrainingError
@@ -24,13 +25,17 @@ class Diverged(TrainingError):
     reports: Sequence[Any] = ()
 
 
+@dataclass
 class Watch:
-    """Looks at every step's loss and gradient norm."""
+    """Looks at every step's loss and gradient norm.
 
-    def __init__(self) -> None:
-        """Wait for the first step."""
-        self._smooth: float | None = None
-        self._lowest = math.inf
+    Attributes:
+        smooth: The loss of the last ten steps or so; None before the first.
+        lowest: The lowest that it was.
+    """
+
+    smooth: float | None = None
+    lowest: float = math.inf
 
     def look(self, epoch: int, step: int, nats: float, norms: list[float]) -> None:
         """Take a step.
@@ -48,10 +53,10 @@ class Watch:
         history = f"The gradient norms up to there: {', '.join(f'{n:.3g}' for n in norms[-8:])}."
         if not (math.isfinite(norms[-1]) and math.isfinite(nats)):
             raise Diverged(f"the loss became {nats:.3g} and the gradient norm {norms[-1]:.3g} {where}. {history}")
-        self._smooth = nats if self._smooth is None else SMOOTHING * self._smooth + (1 - SMOOTHING) * nats
-        self._lowest = min(self._lowest, self._smooth)
-        if self._smooth > TIMES * self._lowest + MORE:
+        self.smooth = nats if self.smooth is None else SMOOTHING * self.smooth + (1 - SMOOTHING) * nats
+        self.lowest = min(self.lowest, self.smooth)
+        if self.smooth > TIMES * self.lowest + MORE:
             raise Diverged(
-                f"training diverged: the loss had come down to {self._lowest:.3g} nats per token and is {nats:.3g} "
+                f"training diverged: the loss had come down to {self.lowest:.3g} nats per token and is {nats:.3g} "
                 f"{where}. {history}"
             )
