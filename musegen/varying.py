@@ -37,6 +37,8 @@ class Variation:
 
     def of_notes(self, encoder: Encoder) -> bool:
         """Return whether notes change in a way that the encoder can write, and not only the names of pitches."""
+        if not (self.part_dropout or self.tempo_scaling or self.velocity_scaling):
+            return False
         config = encoder.config
         played = config.encoding == "performance"
         return bool(

@@ -175,13 +175,13 @@ def test_pieces_begin_with_start():
 class Listening(Engine):
     """Remembers what it was told and what it answered since the last `forward`."""
 
-    def forward(self, tokens, state, context=None):
-        logits, state = super().forward(tokens, state, context)
+    def forward(self, tokens, state, context=None, left=None):
+        logits, state = super().forward(tokens, state, context, left)
         self.tokens, self.logits = tokens[0].tolist(), [logits[0]]
         return logits, state
 
-    def step(self, tokens, state, context=None):
-        logits, state = super().step(tokens, state, context)
+    def step(self, tokens, state, context=None, left=None):
+        logits, state = super().step(tokens, state, context, left)
         self.tokens += tokens.tolist()
         self.logits.append(logits)
         return logits, state
