@@ -11,8 +11,8 @@ transposed and laid out, the metric, the gradient norm and the reports are part 
 are not.
 Counted is the arithmetic of the networks alone: two operations per multiplication of a product, three times for
 forward and backward. `share` is of what TensorFlow's product of two 2048 x 2048 matrices reached in the same
-rounds; `feeding` is the time that batches took to make, as a share of the step's. The results of a run without
-arguments are in `benchmarks/results/bench_train.json`.
+rounds; `feeding` is the time that batches took to make, as a share of the step's. A run without
+arguments writes `benchmarks/results/bench_train.json`; figures are in `docs/training.md`.
 """
 
 from __future__ import annotations
