@@ -133,7 +133,7 @@ class Gaps(_Batches):
     def __init__(self, pieces: Pieces, encoder: Encoder, model: ModelConfig, config: TrainingConfig, multiple: int = 1):
         """Lay out the first epoch."""
         super().__init__(pieces, encoder, model, config, multiple)
-        self.steps = max(1, -(-len(self.slots) // self.rows))
+        self.steps = -(-len(self.slots) // self.rows)
         self.seconds = 0.0
         self.lay_out(0)
 

@@ -96,16 +96,14 @@ def train(
             if group.first:
                 beginning.enter_context(prepared(output, run, resume, force))
                 held.enter_context(locked(run / LOCK))  # until the end
-            compare(run / SETTINGS, settings(encoder, model_config, config, origin, folders))
+            known = settings(encoder, model_config, config, origin, folders)
+            compare(run / SETTINGS, known)  # before anything is read
             # What a run has begun with it goes on with, whatever has become of the files since.
             begun = (run / SETTINGS).exists() and (run / STORE).exists()
             sources = [run / STORE] if begun else group.sources(folders, run, STORE)
             data = read(sources, run, encoder, config.seed, on_files, keep=resume or not group.first)
             described = describe(data, encoder, list(folders))
-            keep_settings(
-                run / SETTINGS,
-                settings(encoder, model_config, config, origin, folders) | {"data": described["sha256"]},
-            )
+            keep_settings(run / SETTINGS, known | {"data": described["sha256"]})
         on_data(data)
         made = announced(output, encoder, model_config, config, data, described, origin)
         windows, validation = batches(data, encoder, model_config, config, group.devices)
