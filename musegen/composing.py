@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, NamedTuple
 
+import mido
 import numpy as np
 
 from musegen import checkpoint as checkpoints
@@ -16,10 +17,9 @@ from musegen.normalise import merge_programs
 from musegen.primer import read_primer
 from musegen.score import Score
 
-if TYPE_CHECKING:
-    import mido
-
-__all__ = ["choose", "compose", "compose_file", "infill", "infill_file", "pick"]
+__all__ = [
+    "Source", "choose", "compose", "compose_file", "infill", "infill_file", "opened", "pick", "rendered",
+]  # fmt: skip
 
 DEFAULT_FOR_NEW = "folk"
 UNREAD_NATS = float(np.log(128 * 48))  # of a note: any of 128 pitches, at any of the 48 steps of a bar of 4/4
@@ -124,23 +124,19 @@ def compose_file(
     Raises:
         MusegenError: The primer cannot be read or continued, or the output cannot be written.
     """
+    if output is not None:
+        refuse_to_overwrite(output, force)
     if primer is None:
-        if output is not None:
-            refuse_to_overwrite(output, force)
         composer, candidates = pick(checkpoint, None)
         made = composer.composition(None, **options)
         output = output or Path(f"musegen-{made.checkpoint}-{made.seed}.mid")
-        midi.write(made.score, output, force=force)
+        midi.save(rendered(None, made), output, force=force)
         return output, made, candidates
     output = _free(output or primer.with_name(f"{primer.stem}-continued.mid"), primer, force)
-    file, score = _opened(primer)
-    composer, candidates = pick(checkpoint, score)
-    made = composer.composition(score, **options)
-    if only_continuation:
-        midi.write(made.only_continuation(), output, force=force)
-    else:
-        markers = (f"primer: {primer.name}", f"continuation: musegen {made.checkpoint}, seed {made.seed}")
-        midi.save(midi.append(file, score, made.added, made.start, made.score.end, markers), output, force=force)
+    source = opened(primer)
+    composer, candidates = pick(checkpoint, source.score)
+    made = composer.composition(source.score, **options)
+    midi.save(rendered(source, made, only_continuation), output, force=force)
     return output, made, candidates
 
 
@@ -170,7 +166,7 @@ def infill_file(
         MusegenError: The primer cannot be read or filled, or the output cannot be written.
     """
     output = _free(output or primer.with_name(f"{primer.stem}-filled.mid"), primer, force)
-    file, score = _opened(primer)
+    file, score = opened(primer)[1:]
     composer, candidates = pick(checkpoint, score, fills=True)
     made = composer.infilling(score, bars, **options)
     assert made.end is not None
@@ -187,10 +183,40 @@ def _free(output: Path, primer: Path, force: bool) -> Path:
     return output
 
 
-def _opened(primer: Path) -> tuple[mido.MidiFile, Score]:
-    """Return a file with all its events, and its music, one track per instrument."""
+class Source(NamedTuple):
+    """A primer that was read from a file."""
+
+    path: Path
+    file: mido.MidiFile
+    """With all its events."""
+    score: Score
+    """Its music, one track per instrument."""
+
+
+def opened(primer: Path) -> Source:
+    """Read a MIDI, MusicXML or ABC file as a primer.
+
+    Raises:
+        MidiError: It cannot be read.
+    """
     if primer.suffix.lower() in notation.NOTATION_SUFFIXES:
         file = midi.to_mido(notation.load_notation(primer))
     else:
         file = midi.load_mido(primer)
-    return file, merge_programs(midi.from_mido(file))
+    return Source(primer, file, merge_programs(midi.from_mido(file)))
+
+
+def rendered(source: Source | None, made: Composition, only_continuation: bool = False) -> mido.MidiFile:
+    """Return the file of a continuation: every event of the primer at its tick, and markers where both begin.
+
+    Args:
+        source: The primer; None for a new piece.
+        made: What was composed.
+        only_continuation: Leave the primer out.
+    """
+    if source is None:
+        return midi.to_mido(made.score)
+    if only_continuation:
+        return midi.to_mido(made.only_continuation())
+    markers = (f"primer: {source.path.name}", f"continuation: musegen {made.checkpoint}, seed {made.seed}")
+    return midi.append(source.file, source.score, made.added, made.start, made.score.end, markers)

@@ -1,17 +1,75 @@
-"""A piece that was composed, and what chose its notes."""
+"""What is asked of a piece, and what came of it."""
 
 from __future__ import annotations
 
 import secrets
-from dataclasses import dataclass, replace
-from typing import Self
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, Self
 
 import numpy as np
 
 from musegen.config import SamplerConfig, require
+from musegen.generation import Rewind
 from musegen.score import Score, Table
 
-__all__ = ["Composition", "Draw"]
+__all__ = ["Composition", "Request"]
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is asked of one piece.
+
+    Attributes:
+        primer: The music to continue (of `musegen.composer.whole`); None for a new piece.
+        bars: Bars to add.
+        seed: Of the random numbers.
+        sampler: How tokens are drawn.
+        primer_bars: How many of the primer's last bars the model hears; 0 for all.
+    """
+
+    primer: Score | None
+    bars: int = 16
+    seed: int = 0
+    sampler: SamplerConfig = field(default_factory=SamplerConfig)
+    primer_bars: int = 0
+
+    def __post_init__(self) -> None:
+        """Check the numbers."""
+        require(1 <= self.bars <= 10_000, "bars must be 1 to 10000", self.bars, "Compose in several runs for more.")
+        require(self.seed >= 0, "seed must be >= 0", self.seed, "Use 0 or any larger whole number.")
+        require(self.primer_bars >= 0, "primer_bars must be >= 0", self.primer_bars, "Use 0 to hear all of the primer.")
+
+    @classmethod
+    def of(cls, primer: Score | None, options: Mapping[str, Any]) -> Self:
+        """Return a request with options by name: its own, and those of `SamplerConfig`.
+
+        Without a seed it gets one that nobody has chosen.
+
+        Raises:
+            ConfigError: One is out of range.
+            TypeError: There is no option of that name.
+        """
+        options = {name: value for name, value in options.items() if (name, value) != ("seed", None)}
+        options.setdefault("seed", secrets.randbelow(2**31))
+        parts: dict[str, Any] = {}
+        for name, kind in _PARTS.items():
+            names = {f.name for f in fields(kind)}
+            parts[name] = kind(**{key: options.pop(key) for key in names & options.keys()})
+        own = {f.name for f in fields(cls)} - {"primer", *_PARTS}
+        if unknown := sorted(options.keys() - own):
+            raise TypeError(f"unexpected option {unknown[0]!r}; there are {', '.join(sorted(own | set(OPTIONS)))}")
+        return cls(primer, **options, **parts)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return all options by name, as `of` takes them, but for the primer: plain values that JSON can hold."""
+        own = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in {"primer", *_PARTS}}
+        return own | {key: value for name in _PARTS for key, value in getattr(self, name).to_dict().items()}
+
+
+_PARTS = {"sampler": SamplerConfig}
+OPTIONS = tuple(f.name for kind in _PARTS.values() for f in fields(kind))
+"""Names of the options that are fields of configs."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +87,8 @@ class Composition:
         left_out: (name, reason) of the tracks that it did not.
         end: Tick of the barline where what was filled in ends; None where a piece was continued.
         tracks: Indices in the score of the tracks in `read`, where bars were filled.
+        rewinds: Bars that were written anew, because the piece had begun to repeat itself.
+        gave_way: How many tokens had to be chosen against what was asked, because nothing else was left.
     """
 
     score: Score
@@ -41,6 +101,8 @@ class Composition:
     left_out: tuple[tuple[str, str], ...] = ()
     end: int | None = None
     tracks: tuple[int, ...] = ()
+    rewinds: tuple[Rewind, ...] = ()
+    gave_way: int = 0
 
     @property
     def nats_per_note(self) -> float:
@@ -51,24 +113,3 @@ class Composition:
         """Return the continuation alone, from tick 0, in the meter, key and tempo in force there."""
         first_bar = int(np.searchsorted(self.score.barlines(), self.start))
         return replace(self.score, notes=self.added)[first_bar:]
-
-
-@dataclass(frozen=True)
-class Draw:
-    """What chooses the tokens of one piece."""
-
-    sampler: SamplerConfig
-    seed: int
-    rng: np.random.Generator
-
-    @classmethod
-    def of(cls, seed: int | None, temperature: float, top_k: int, top_p: float, min_p: float) -> Self:
-        """Return what draws with these settings; without a seed, one that nobody has chosen.
-
-        Raises:
-            ConfigError: One is out of range.
-        """
-        sampler = SamplerConfig(temperature, top_k, top_p, min_p)
-        require(seed is None or seed >= 0, "seed must be >= 0", seed, "Use 0 or any larger whole number.")
-        seed = secrets.randbelow(2**31) if seed is None else seed
-        return cls(sampler, seed, np.random.default_rng(seed))

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
 from musegen.errors import ConfigError
 
-__all__ = ["EncoderConfig", "ModelConfig", "SamplerConfig", "TrainingConfig", "differences", "require"]
+__all__ = [
+    "ConstraintConfig",
+    "EncoderConfig",
+    "ModelConfig",
+    "SamplerConfig",
+    "TrainingConfig",
+    "differences",
+    "require",
+]
 
 
 def require(condition: bool, expected: str, received: object, remedy: str) -> None:
@@ -26,6 +35,7 @@ def differences(there: _Config, here: _Config) -> str:
 
 _KINDS: dict[str, tuple[type, Callable[[Any], Any]]] = {
     "int": (Integral, int), "float": (Real, float), "str": (str, str), "bool": (bool, bool),
+    "dict[str, float]": (Mapping, lambda values: {str(name): float(value) for name, value in values.items()}),
 }  # fmt: skip
 """Annotation of a field → what a value must be, and what makes it plain (NumPy's numbers are not JSON's)."""
 
@@ -39,12 +49,12 @@ class _Config:
         Raises:
             ConfigError: One is of another kind.
         """
-        for field in fields(self):  # type: ignore[arg-type]
-            value = getattr(self, field.name)
-            abstract, plain = _KINDS[str(field.type)]
+        for setting in fields(self):  # type: ignore[arg-type]
+            value = getattr(self, setting.name)
+            abstract, plain = _KINDS[str(setting.type)]
             fits = isinstance(value, abstract) and isinstance(value, bool) == (plain is bool)
-            require(fits, f"{field.name} must be of type {field.type}", value, f"See {type(self).__name__}.")
-            object.__setattr__(self, field.name, plain(value))
+            require(fits, f"{setting.name} must be of type {setting.type}", value, f"See {type(self).__name__}.")
+            object.__setattr__(self, setting.name, plain(value))
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
@@ -155,12 +165,23 @@ class SamplerConfig(_Config):
     """Keep the likeliest tokens that together reach this probability (Holtzman et al. 2020); 1 keeps all."""
     min_p: float = 0.0
     """Keep tokens at least this fraction as likely as the likeliest (Nguyen et al. 2024); 0 keeps all."""
+    temperatures: dict[str, float] = field(default_factory=dict)
+    """Kind of event → a temperature of its own, for which value of that kind is drawn; how likely the kind is, against
+    other kinds, stays a matter of `temperature`."""
+    repetition_penalty: float = 1.0
+    """log p of pitches that were struck lately is multiplied by it (after Keskar et al. 2019): above 1 rarer."""
+    repetition_window: int = 16
+    """How many notes back is lately. Bars, positions and durations have to come again, and are left alone."""
 
     def __post_init__(self) -> None:
         """Check the settings."""
         self._make_plain()
-        require(self.temperature > 0, "temperature must be > 0", self.temperature,
-                "Use 0.01 for near-greedy sampling.")  # fmt: skip
+        for temperature in (self.temperature, *self.temperatures.values()):
+            require(0 < temperature < math.inf, "temperature must be > 0", temperature,
+                    "Use 0.01 for near-greedy sampling.")  # fmt: skip
+        require(1 <= self.repetition_penalty <= 100, "repetition_penalty must be 1 to 100", self.repetition_penalty,
+                "Use 1 for none, 1.2 for a gentle one.")  # fmt: skip
+        require(self.repetition_window >= 1, "repetition_window must be >= 1", self.repetition_window, "Try 16.")
         require(self.top_k >= 0, "top_k must be >= 0", self.top_k, "Use 0 to keep all tokens.")
         require(0 < self.top_p <= 1, "top_p must be above 0 and at most 1", self.top_p, "Use 1 to keep all tokens.")
         require(0 <= self.min_p <= 1, "min_p must be 0 to 1", self.min_p, "Use 0 to keep all tokens.")
@@ -236,3 +257,30 @@ class TrainingConfig(_Config):
         require(0 in both, "one of global_clipnorm and clipvalue must be 0", both, "Set global_clipnorm to 0.")
         require(0 <= self.part_dropout <= 1, "part_dropout must be 0 to 1", self.part_dropout, "Try 0.3.")
         require(0 <= self.transpose <= 24, "transpose must be 0 to 24", self.transpose, "Try 5.")
+
+
+@dataclass(frozen=True)
+class ConstraintConfig(_Config):
+    """What a continuation must keep to, whatever the model likes. The texts are read by `musegen.constraints`."""
+
+    key: str = "none"
+    """`none`, `auto` (the key of the primer), or a key as `C:minor`, `Bb`, `F#m`: no pitch outside of it is struck."""
+    range: str = ""
+    """Lowest and highest pitch, as `C3:C6`, `48:84`, `C3:` or `:C6`."""
+    max_polyphony: int = 0
+    """How many pitched notes may sound at once, in all parts together; 0 for any number."""
+    min_note: str = ""
+    """The shortest note value, as `1/16` or `1/8.`."""
+    max_note: str = ""
+    """The longest note value, as `1/2`."""
+    density: str = ""
+    """How many notes begin in a bar, in all parts together: `4:8`, `4:` (at least), `:8` (at most) or `6`."""
+    end: str = "cut"
+    """`cut` (at the barline), `cadence` (on the tonic, on a strong beat), or `fade` (ever softer)."""
+
+    def __post_init__(self) -> None:
+        """Check the settings that are not texts."""
+        self._make_plain()
+        polyphony = self.max_polyphony
+        require(0 <= polyphony <= 128, "max_polyphony must be 0 to 128", polyphony, "Use 0 for any number of notes.")
+        require(self.end in ("cut", "cadence", "fade"), "end must be 'cut', 'cadence' or 'fade'", self.end, "Pick one.")

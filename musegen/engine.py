@@ -7,7 +7,8 @@ logits for the next token and a new state, at the same cost however long the pie
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import cached_property
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
@@ -17,62 +18,124 @@ from musegen.config import ModelConfig
 from musegen.context import WIDTH, Context, offsets, sizes
 from musegen.errors import CheckpointError
 
-__all__ = ["Engine", "State"]
+__all__ = ["WIDTHS", "Engine", "State"]
 
 Array: TypeAlias = NDArray[np.float32]
+WIDTHS = (2, 8, 32, 64)
+"""Rows that a step is computed for. One row is not among them: BLAS multiplies a vector in another way."""
+
 State: TypeAlias = tuple[Array, ...]
 """One `float32[S, B, H]` per layer: S is 2 for LSTM (output, cell), 1 for the others."""
 
 
-def _sigmoid(x: Array) -> Array:
-    out: Array = (np.tanh(x * np.float32(0.5)) + np.float32(1)) * np.float32(0.5)
-    return out
+ROWS, COLUMNS, ALIGNED = 256, 1024, 32
+"""Products are done in blocks of a kernel of at most so many rows and columns, these a multiple of so many. How a BLAS
+adds up larger or odd ones depends on how many rows they are multiplied with; in such blocks it does not, with most.
+See `Engine.widths`."""
 
 
-def _gates(x: Array, count: int) -> Array:
-    """Return the gates of a product, `[B, G · H]` → `[G, B, H]`; `np.split` takes several times as long."""
-    return x.reshape(len(x), count, -1).swapaxes(0, 1)
+class _Kernel:
+    """A matrix to multiply with, `float32[I, O]`."""
 
+    def __init__(self, matrix: Array) -> None:
+        self._outputs = matrix.shape[1]
+        matrix = np.pad(matrix, ((0, 0), (0, -self._outputs % ALIGNED)))
+        self._blocks = [
+            (slice(row, row + ROWS), slice(column, min(column + COLUMNS, matrix.shape[1])),
+             np.ascontiguousarray(matrix[row : row + ROWS, column : column + COLUMNS]))
+            for column in range(0, matrix.shape[1], COLUMNS) for row in range(0, len(matrix), ROWS)
+        ]  # fmt: skip
 
-def _lstm(x: Array, state: Array, kernel: Array, bias: Array | None) -> Array:
-    """Long short-term memory (Hochreiter and Schmidhuber 1997; forget gate of Gers et al. 2000)."""
-    h, c = state
-    entry, forget, candidate, exit_ = _gates(x + h @ kernel, 4)
-    c = _sigmoid(forget) * c + _sigmoid(entry) * np.tanh(candidate)
-    return np.stack([_sigmoid(exit_) * np.tanh(c), c])
-
-
-def _gru(x: Array, state: Array, kernel: Array, bias: Array | None) -> Array:
-    """Gated recurrent unit (Cho et al. 2014), the reset gate applied after the product as cuDNN does."""
-    (h,) = state
-    x_update, x_reset, x_candidate = _gates(x, 3)
-    h_update, h_reset, h_candidate = _gates(h @ kernel + bias, 3)
-    update = _sigmoid(x_update + h_update)
-    candidate = np.tanh(x_candidate + _sigmoid(x_reset + h_reset) * h_candidate)
-    out: Array = update * h + (np.float32(1) - update) * candidate
-    return out[None]
-
-
-def _rnn(x: Array, state: Array, kernel: Array, bias: Array | None) -> Array:
-    """The simple recurrent network (Elman 1990)."""
-    out: Array = np.tanh(x + state[0] @ kernel)
-    return out[None]
-
-
-_CELLS: dict[str, tuple[Callable[[Array, Array, Array, Array | None], Array], int]] = {
-    "lstm": (_lstm, 2),
-    "gru": (_gru, 1),
-    "rnn": (_rnn, 1),
-}
+    def __call__(self, x: Array) -> Array:
+        """Return `x` times the matrix, `float32[B, I]` → `[B, O]`."""
+        if len(self._blocks) == 1:
+            whole: Array = x @ self._blocks[0][2]
+            return whole[:, : self._outputs]
+        out = np.empty((len(x), self._blocks[-1][1].stop), np.float32)
+        for rows, columns, block in self._blocks:
+            if rows.start:
+                out[:, columns] += x[:, rows] @ block
+            else:
+                np.matmul(x[:, rows], block, out=out[:, columns])
+        return out[:, : self._outputs]
 
 
 class _Layer(NamedTuple):
-    """A recurrent layer: `kernel` and `bias` of what comes from below, and of its own state."""
+    """A recurrent layer: what it makes of what comes from below, and of its own state.
+
+    Where a gate is a sigmoid, all is halved that goes into it: σ(x) = (1 + tanh(x / 2)) / 2, and all gates of a
+    step are one tanh.
+    """
 
     kernel: Array
     bias: Array
-    recurrent: Array
+    recurrent: _Kernel
     recurrent_bias: Array
+
+
+def _opened(gates: Array) -> Array:
+    """Return σ of gates from the tanh of their halves, in place."""
+    gates *= np.float32(0.5)
+    gates += np.float32(0.5)
+    return gates
+
+
+def _lstm(x: Array, state: Array, layer: _Layer) -> Array:
+    """Long short-term memory (Hochreiter and Schmidhuber 1997; forget gate of Gers et al. 2000)."""
+    units = state.shape[-1]
+    gates = layer.recurrent(state[0])
+    gates += x
+    np.tanh(gates, out=gates)
+    candidate = gates[:, 2 * units : 3 * units].copy()
+    entry, forget, _, exit_ = _opened(gates).reshape(len(x), 4, units).swapaxes(0, 1)
+    out = np.empty_like(state)
+    h, c = out
+    np.multiply(forget, state[1], out=c)
+    candidate *= entry
+    c += candidate
+    np.tanh(c, out=h)
+    h *= exit_
+    return out
+
+
+def _gru(x: Array, state: Array, layer: _Layer) -> Array:
+    """Gated recurrent unit (Cho et al. 2014), the reset gate applied after the product as cuDNN does."""
+    units = state.shape[-1]
+    mine = layer.recurrent(state[0])
+    gates = x[:, : 2 * units] + mine[:, : 2 * units]
+    np.tanh(gates, out=gates)
+    update, reset = _opened(gates).reshape(len(x), 2, units).swapaxes(0, 1)
+    candidate = mine[:, 2 * units :] + layer.recurrent_bias
+    candidate *= reset
+    candidate += x[:, 2 * units :]
+    np.tanh(candidate, out=candidate)
+    out = state - candidate
+    out *= update
+    out += candidate
+    return out
+
+
+def _rnn(x: Array, state: Array, layer: _Layer) -> Array:
+    """The simple recurrent network (Elman 1990)."""
+    out: Array = np.tanh(x + layer.recurrent(state[0]))
+    return out[None]
+
+
+class _Cell(NamedTuple):
+    """A kind of recurrent layer."""
+
+    step: Callable[[Array, Array, _Layer], Array]
+    slots: int
+    """Vectors in its state, the output first."""
+    sigmoids: tuple[bool, ...]
+    """Which of its gates are sigmoids, in Keras's order."""
+
+
+_CELLS = {
+    "lstm": _Cell(_lstm, 2, (True, True, False, True)),
+    "gru": _Cell(_gru, 1, (True, True, False)),
+    "rnn": _Cell(_rnn, 1, (False,)),
+}
 
 
 class Engine:
@@ -95,32 +158,68 @@ class Engine:
         """
         self.config = config
         self._aimed: Array | None = None
-        self._cell, self._slots = _CELLS[config.cell]
+        self._cell, self._slots, _ = _CELLS[config.cell]
         try:
             (embedding,) = weights["embedding"]
             self._layers = [_layer(config, weights, index) for index in range(config.layers)]
-            self._output, self._output_bias = _output(config, weights)
+            self._inputs = [_Kernel(layer.kernel) for layer in self._layers]
+            output, self._output_bias = _output(config, weights)
+            self._output = _Kernel(output)
             kernel, bias = self._layers[0][:2]
             width = config.embedding
             self._first = embedding @ kernel[:width] + bias
             if config.context:
                 self._columns, self._starts = _columns(kernel[width:], config.context, weights)
             if config.future:
-                self._backward = _folded(weights["backward"])
+                self._backward = _folded(weights["backward"], config.cell)
                 self._heard = embedding @ self._backward.kernel + self._backward.bias
                 self._aim, self._aim_bias = (array @ kernel for array in weights["aim"])
                 self._left = weights["left_embedding"][0] @ kernel
-            fits = len(embedding) == self._output.shape[1] == config.vocabulary_size
+            fits = len(embedding) == output.shape[1] == config.vocabulary_size
             fits &= config.context > 0 or len(kernel) == width
+            fits &= all(weights[f"recurrent_{i}"][1].shape[0] == config.units for i in range(config.layers))
         except (KeyError, ValueError) as error:
             raise CheckpointError(f"the weights do not fit {config}: {error}. Train or copy them again.") from error
-        if not fits or any(len(layer.recurrent) != config.units for layer in self._layers):
+        if not fits:
             raise CheckpointError(f"the weights do not fit {config}. Train or copy them again.")
 
     def initial_state(self, batch: int = 1) -> State:
         """Return the state before anything was heard: zeros."""
         shape = (self._slots, batch, self.config.units)
         return tuple(np.zeros(shape, np.float32) for _ in range(self.config.layers))
+
+    @cached_property
+    def widths(self) -> tuple[int, ...]:
+        """Numbers of rows, ascending, for which each row of a step comes out the same, to the bit.
+
+        A BLAS may add up in another order where there are other numbers of rows. Whether it does depends on shapes
+        alone, so it is tried out once with random rows; the greatest is always among them.
+        """
+        rng, most = np.random.default_rng(0), WIDTHS[-1]
+        tokens = rng.integers(0, self.config.vocabulary_size, most, dtype=np.int32)
+        state = tuple(rng.standard_normal(layer.shape, np.float32) for layer in self.initial_state(most))
+        context = np.zeros((most, len(sizes(self.config.context))), np.uint8) if self.config.context else None
+
+        def heard(width: int) -> list[Array]:
+            """Step through the last rows."""
+            logits, after = self.step(
+                tokens[-width:], tuple(layer[:, -width:].copy() for layer in state),
+                None if context is None else context[-width:],
+            )  # fmt: skip
+            return [logits, *after]
+
+        whole = heard(most)
+        return tuple(
+            width
+            for width in WIDTHS
+            if all(np.array_equal(few, all_[..., -width:, :]) for few, all_ in zip(heard(width), whole, strict=True))
+        )
+
+    def rows(self, states: Sequence[State], indices: Sequence[int]) -> State:
+        """Return a state of some rows of some states, counted through them."""
+        if len(states) == 1:
+            return tuple(layer[:, indices] for layer in states[0])
+        return tuple(np.concatenate(layers, axis=1)[:, indices] for layers in zip(*states, strict=True))
 
     def towards(self, future: NDArray[np.int32]) -> Engine:
         """Return this network as it fills the gap before a future, which is read here and not again.
@@ -132,7 +231,7 @@ class Engine:
             raise ValueError(f"a network that fills gaps was expected, with future > 0. Received: {self.config}.")
         now: Array = np.zeros((self._slots, len(future), self.config.future), np.float32)
         for token in future.T:
-            now = self._cell(self._heard[token], now, self._backward.recurrent, self._backward.recurrent_bias)
+            now = self._cell(self._heard[token], now, self._backward)
         out = copy.copy(self)
         out._aimed = now[0] @ self._aim + self._aim_bias
         return out
@@ -186,14 +285,17 @@ class Engine:
         for index, (layer, now) in enumerate(zip(self._layers, state, strict=True)):
             below = x
             if index:
-                x = _product(self._normalised(below), layer.kernel) + layer.bias
+                x = _product(self._normalised(below), self._inputs[index])
+                x += layer.bias
             heard = np.empty((*x.shape[:2], self.config.units), np.float32)
             for t in range(len(x)):
-                now = self._cell(x[t], now, layer.recurrent, layer.recurrent_bias)
+                now = self._cell(x[t], now, layer)
                 heard[t] = now[0]
             out.append(now)
             x = heard + below if index and self.config.residual else heard
-        return _product(self._normalised(x), self._output) + self._output_bias, tuple(out)
+        logits = _product(self._normalised(x), self._output)
+        logits += self._output_bias
+        return logits, tuple(out)
 
     def _entry(self, tokens: NDArray[np.int32], context: Context | None, left: NDArray[np.int32] | None) -> Array:
         """Return what enters the first layer's gates, `float32[T, B, G]`."""
@@ -220,23 +322,32 @@ class Engine:
         return out
 
 
-def _product(x: Array, kernel: Array) -> Array:
-    """Return `x @ kernel` of all rows at once: NumPy would multiply `[B, H]` T times."""
-    return (x.reshape(-1, x.shape[-1]) @ kernel).reshape(*x.shape[:-1], -1)
+def _product(x: Array, kernel: _Kernel) -> Array:
+    """Return `x` times a kernel, all rows at once: NumPy would multiply `[B, H]` T times."""
+    return kernel(x.reshape(-1, x.shape[-1])).reshape(*x.shape[:-1], -1)
 
 
 def _layer(config: ModelConfig, weights: dict[str, list[Array]], index: int) -> _Layer:
-    layer = _folded(weights[f"recurrent_{index}"])
+    layer = _folded(weights[f"recurrent_{index}"], config.cell)
     if not index:
         return layer
     kernel, bias = _scaled(config, weights, f"norm_{index}", layer.kernel, layer.bias)
     return layer._replace(kernel=kernel, bias=bias)
 
 
-def _folded(weights: list[Array]) -> _Layer:
-    """Return a layer of Keras's arrays; a GRU has two biases, one on each side of the reset gate, others one."""
+def _folded(weights: list[Array], cell: str) -> _Layer:
+    """Return a layer of Keras's arrays.
+
+    A GRU has two biases, one on each side of the reset gate, others one; for gates that are not reset the two are one.
+    """
     kernel, recurrent, bias = weights
-    return _Layer(kernel, bias[0], recurrent, bias[1]) if bias.ndim == 2 else _Layer(kernel, bias, recurrent, 0 * bias)
+    units, sigmoids = len(recurrent), _CELLS[cell].sigmoids
+    halves = np.repeat(np.where(sigmoids, 0.5, 1), units).astype(np.float32)
+    own = np.zeros(units, np.float32)
+    if bias.ndim == 2:
+        own = bias[1, -units:]
+        bias = bias[0] + np.append(bias[1, :-units], 0 * own)
+    return _Layer(kernel * halves, bias * halves, _Kernel(recurrent * halves), own)
 
 
 def _output(config: ModelConfig, weights: dict[str, list[Array]]) -> tuple[Array, Array]:

@@ -1,25 +1,90 @@
-"""The token loop: it knows a `step`, a grammar and a sampler, and nothing of music files or models."""
+"""The token loop: many pieces side by side, each by its own rules, settings and random numbers.
+
+It knows a network, grammars and samplers, and nothing of music files. A piece comes out the same, to the bit, however
+many stand beside it: its random numbers are its own, and the network's step is computed for numbers of rows
+(`Network.widths`) that do not change how it is rounded.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TypeVar
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from musegen.config import SamplerConfig
 from musegen.context import Context
-from musegen.grammar import Grammar
-from musegen.sampling import log_softmax, sample
+from musegen.grammar import Grammar, Mask, allowed
+from musegen.guards import Fault, Guard
+from musegen.sampling import Sampler, penalised
 from musegen.vocabulary import Tokens
 
-__all__ = ["Generated", "generate"]
+__all__ = ["Generated", "Narrowing", "Network", "Rewind", "Task", "generate"]
 
-State = TypeVar("State")
-Step = Callable[[NDArray[np.int32], State, Context | None], tuple[NDArray[np.float32], State]]
-"""(tokens `int32[1]`, state, context `uint8[1, F]` or None) → (logits `float32[1, V]`, state)."""
+TRIES = 3  # times that a fault is written over at a higher temperature before its pitch is forbidden there
+MOST_TRIES = 9  # after which it is left as it is, and the report says so
+WARM = 0.7  # a fault is never written over at a lower temperature than
+WARMER = 0.3  # … and this share of it more with each try
+
+
+class Network(Protocol):
+    """What the loop needs of a network; a state holds a row for each piece."""
+
+    @property
+    def widths(self) -> Sequence[int]:
+        """Numbers of rows, ascending, for which each row of a step comes out the same, to the bit."""
+
+    def step(self, tokens: Tokens, state: Any, context: Context | None = None) -> tuple[NDArray[np.float32], Any]:
+        """Hear a token in each row, `int32[B]`; return logits `float32[B, V]`, and the state after it."""
+
+    def rows(self, states: Sequence[Any], indices: Sequence[int]) -> Any:
+        """Return a state of some rows of some states, counted through them."""
+
+
+class Narrowing(Protocol):
+    """What is asked of a piece beyond the grammar."""
+
+    gave_way: int
+
+    def narrow(self, rules: Grammar, legal: Mask) -> Mask:
+        """Return the tokens, of those that may come next, that do as asked; all if none would."""
+
+
+@dataclass
+class Task:
+    """A piece that is to be written.
+
+    Attributes:
+        logits: For its first token, `float32[V]`.
+        state: The network's before that token, of one row.
+        rules: Have taken everything so far; they are advanced.
+        sampler: Temperature and filters.
+        rng: Gives one number for each token.
+        forbidden: `bool[V]`: tokens not to use, wherever the rules leave another choice.
+        wishes: What is asked beyond the rules; None for nothing.
+        guards: Look back at every barline.
+    """
+
+    logits: NDArray[np.float32]
+    state: Any
+    rules: Grammar
+    sampler: SamplerConfig
+    rng: np.random.Generator
+    forbidden: Mask
+    wishes: Narrowing | None = None
+    guards: Sequence[Guard] = ()
+
+
+class Rewind(NamedTuple):
+    """Bars that were written anew."""
+
+    bar: int
+    """The first of them, counted from 0 with the piece's."""
+    reason: str
+    tries: int
+    solved: bool
 
 
 @dataclass(frozen=True)
@@ -28,47 +93,240 @@ class Generated:
 
     Attributes:
         tokens: `int32[T]`, up to and with `end`.
-        nats: −log p of each under the model alone, without temperature, filters or grammar,
-            `float64[T]`.
+        nats: −log p of each under the model alone, without temperature, filters or grammar, `float64[T]`.
+        rewinds: What was written more than once.
+        gave_way: Tokens for which no choice did as asked.
     """
 
     tokens: Tokens
     nats: NDArray[np.float64]
+    rewinds: tuple[Rewind, ...] = ()
+    gave_way: int = 0
 
 
-def generate(
-    step: Step[State],
-    logits: NDArray[np.float32],
-    state: State,
-    grammar: Grammar,
-    config: SamplerConfig,
-    rng: np.random.Generator,
-    forbidden: NDArray[np.bool_],
-    parts: int = 0,
-) -> Generated:
-    """Draw tokens until the grammar is finished.
+class _Save(NamedTuple):
+    """A barline to come back to."""
+
+    step: int
+    bar: int
+    length: int
+    logits: NDArray[np.float32]
+    state: Any
+    rules: Grammar
+
+
+@dataclass
+class _Row:
+    """A piece while it is written."""
+
+    index: int
+    task: Task
+    rules: Grammar = field(init=False)
+    first: int = field(init=False)
+    """Index of the first note that is written here."""
+    tokens: list[int] = field(default_factory=list)
+    nats: list[float] = field(default_factory=list)
+    saves: list[_Save] = field(default_factory=list)
+    tries: dict[tuple[int, str], int] = field(default_factory=dict)
+    heat: float = 1.0
+    until: int = 0
+    """Number of bars from which on the temperature is as it was."""
+    banned: tuple[int, int] | None = None
+    """A pitch that is not to be struck, and the number of bars from which on it may be."""
+
+    def __post_init__(self) -> None:
+        self.rules = self.task.rules
+        self.first = len(self.rules.notes)
+
+    def keep(self, logits: NDArray[np.float32], state: Any) -> None:
+        """Remember this barline, with the logits for what comes next and the state before it."""
+        if self.task.guards:
+            at = self.rules.now, self.rules.bars, len(self.tokens)
+            self.saves.append(_Save(*at, logits, state, self.rules.copy()))
+
+    def fault(self) -> Fault | None:
+        """Return what a guard finds, if there is anything left to do about it."""
+        for guard in self.task.guards:
+            found = guard.fault(self.rules, self.first)
+            if found is not None and self.tries.get((self._before(found).bar, found.reason), 0) < MOST_TRIES:
+                return found
+        return None
+
+    def _before(self, fault: Fault) -> _Save:
+        """Return the last barline that is not behind a fault."""
+        return next((save for save in reversed(self.saves) if save.step <= fault.onset), self.saves[0])
+
+    def rewind(self, fault: Fault) -> _Save:
+        """Go back to before a fault, in a mood for something else."""
+        save, bars = self._before(fault), self.rules.bars
+        tries = self.tries[save.bar, fault.reason] = self.tries.get((save.bar, fault.reason), 0) + 1
+        self.saves = [other for other in self.saves if other.bar <= save.bar]
+        del self.tokens[save.length :], self.nats[save.length :]
+        self.rules = save.rules.copy()
+        temperature = self.task.sampler.temperature
+        self.heat, self.until = max(temperature, WARM) * (1 + WARMER * tries) / temperature, bars
+        self.banned = (fault.pitch, save.bar + 1) if tries > TRIES else None
+        return save
+
+    def turn(self) -> None:
+        """Begin a bar."""
+        if self.rules.bars > self.until:
+            self.heat = 1.0
+        if self.banned is not None and self.rules.bars > self.banned[1]:
+            self.banned = None
+
+    def generated(self) -> Generated:
+        """Return the finished piece."""
+        rewinds = tuple(
+            Rewind(bar, reason, tries, tries < MOST_TRIES) for (bar, reason), tries in sorted(self.tries.items())
+        )
+        gave_way = self.task.wishes.gave_way if self.task.wishes else 0
+        return Generated(np.array(self.tokens, np.int32), np.array(self.nats), rewinds, gave_way)
+
+
+def generate(network: Network, tasks: Iterable[Task], parts: int = 0) -> Iterator[tuple[int, Generated]]:
+    """Write pieces until their rules are finished.
 
     Args:
-        step: The network.
-        logits: Its logits for the first token, `float32[V]`.
-        state: Its state before that token.
-        grammar: Has taken everything so far; it is advanced.
-        config: Temperature and filters.
-        rng: Gives one number per token.
-        forbidden: `bool[V]`: tokens not to use, wherever the grammar leaves another choice.
+        network: What gives logits.
+        tasks: The pieces, taken when there is room for another.
         parts: How many parts' context the network sees; 0 if it sees the tokens alone.
+
+    Yields:
+        Pieces with their numbers in `tasks`, as they are finished.
     """
-    tokens: list[int] = []
-    nats: list[float] = []
+    source = iter(enumerate(tasks))
+    loop = _Loop(network, parts)
     while True:
-        allowed = grammar.allowed()
-        wanted = allowed & ~forbidden
-        token = sample(grammar.fold(logits), wanted if wanted.any() else allowed, config, rng)
-        tokens.append(token)
-        nats.append(-float(log_softmax(logits)[token]))
-        grammar.advance(token)
-        if grammar.finished:
-            return Generated(np.array(tokens, np.int32), np.array(nats))
-        context = grammar.context(parts)[None] if parts else None
-        batch, state = step(np.array([token], np.int32), state, context)
-        logits = batch[0]
+        while len(loop.rows) < network.widths[-1] and (task := next(source, None)) is not None:
+            loop.add(*task)
+        if not loop.rows:
+            return
+        yield from loop.step()
+
+
+class _Loop:
+    """The pieces that are being written: a row of the network for each, and some more that make up its width."""
+
+    def __init__(self, network: Network, parts: int) -> None:
+        self.network, self.parts = network, parts
+        self.rows: list[_Row] = []
+        self._moved: dict[int, tuple[NDArray[np.float32], Any]] = {}
+        """Number of a piece → logits and state with which it goes on, if not with those that were just heard."""
+        self._logits = np.zeros((0, 0), np.float32)  # [rows, V]
+        self._state: Any = None
+        self._width = 0
+        self._places: list[int] = []  # numbers of the pieces in the rows of the state
+        self._sampler = Sampler(())
+
+    def add(self, index: int, task: Task) -> None:
+        """Take a piece in."""
+        row = _Row(index, task)
+        row.keep(task.logits, task.state)
+        self.rows.append(row)
+        self._moved[index] = (task.logits, task.state)
+
+    def step(self) -> Iterator[tuple[int, Generated]]:
+        """Write a token of every piece, and yield those that are finished."""
+        if self._moved or len(self._places) != len(self.rows):
+            self._arrange()
+        bars = [row.rules.bars for row in self.rows]
+        self._hear(self._write())
+        rows, self.rows = self.rows, []
+        for place, (row, bar) in enumerate(zip(rows, bars, strict=True)):
+            if row.rules.bars != bar or row.rules.finished:
+                fault = row.fault()
+                if fault is not None:
+                    save = row.rewind(fault)
+                    self._moved[row.index] = (save.logits, save.state)
+                elif row.rules.finished:
+                    yield row.index, row.generated()
+                    continue
+                else:
+                    row.turn()
+                    row.keep(self._logits[place].copy(), self.network.rows([self._state], [place]))
+                self._sampler.heat[place] = row.heat
+            self.rows.append(row)
+
+    def _arrange(self) -> None:
+        """Put the pieces that there are now into rows, as many as one of the network's widths."""
+        width = next(width for width in self.network.widths if width >= len(self.rows))
+        where = {index: place for place, index in enumerate(self._places)}
+        states = [] if self._state is None else [self._state]
+        count = self._width
+        sources, logits = [], []
+        for row in self.rows:
+            if row.index in self._moved:
+                mine, state = self._moved[row.index]
+                sources.append(count)
+                states.append(state)
+                count += 1
+            else:
+                mine = self._logits[where[row.index]]
+                sources.append(where[row.index])
+            logits.append(mine)
+        self._logits = np.stack(logits)
+        self._state = self.network.rows(states, sources + sources[:1] * (width - len(sources)))
+        self._width, self._places, self._moved = width, [row.index for row in self.rows], {}
+        self._sampler = Sampler([row.task.sampler for row in self.rows], self.rows[0].rules.vocabulary)
+        self._sampler.heat[:, 0] = [row.heat for row in self.rows]
+        self._forbidden = np.stack([row.task.forbidden for row in self.rows])
+        self._choosy = [
+            (place, row) for place, row in enumerate(self.rows)
+            if row.task.wishes or row.task.sampler.repetition_penalty > 1
+        ]  # fmt: skip
+
+    def _write(self) -> NDArray[np.int64]:
+        """Choose a token for every piece, and let its rules take it."""
+        may = allowed([row.rules for row in self.rows])
+        wanted = may & ~self._forbidden
+        logits = self._logits.copy()
+        for place, row in enumerate(self.rows):
+            row.rules.fold(logits[place])
+            if row.banned is not None:
+                wanted[place, _struck(row.rules, [row.banned[0]])] = False
+        stuck = ~wanted.any(axis=1)
+        wanted[stuck] = may[stuck]
+        for place, row in self._choosy:
+            config = row.task.sampler
+            if config.repetition_penalty > 1:
+                recent = [note.pitch for note in row.rules.notes[-config.repetition_window :] if not note.drum]
+                logits[place] = penalised(logits[place], _struck(row.rules, recent), config.repetition_penalty)
+            if row.task.wishes is not None:
+                wanted[place] = row.task.wishes.narrow(row.rules, wanted[place])
+        uniform = np.array([row.task.rng.random() for row in self.rows])
+        tokens = self._sampler.draw(logits, wanted, uniform)
+        nats = _nats(self._logits, tokens)
+        for row, token, cost in zip(self.rows, tokens.tolist(), nats.tolist(), strict=True):
+            row.tokens.append(token)
+            row.nats.append(cost)
+            row.rules.advance(token)
+        return tokens
+
+    def _hear(self, tokens: NDArray[np.int64]) -> None:
+        """Let the network hear what was written."""
+        heard = np.zeros(self._width, np.int32)
+        heard[: len(tokens)] = tokens
+        context = None
+        if self.parts:
+            known = type(self.rows[0].rules).contexts([row.rules for row in self.rows], self.parts)
+            context = np.zeros((self._width, known.shape[1]), np.uint8)
+            context[: len(known)] = known
+        logits, self._state = self.network.step(heard, self._state, context)
+        self._logits = logits[: len(tokens)]
+
+
+def _struck(rules: Grammar, pitches: Sequence[int]) -> list[int]:
+    """Return the tokens that strike some pitches of melodic parts."""
+    first = rules.vocabulary.first
+    begin = first["pitch" if "pitch" in first else "note_on"]
+    return [begin + pitch for pitch in pitches]
+
+
+def _nats(logits: NDArray[np.float32], tokens: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return −log p of a token in each row, `float64[B]`."""
+    most = logits.max(axis=1)
+    total = np.exp(logits - most[:, None]).sum(axis=1, dtype=np.float64)
+    chosen = logits[np.arange(len(tokens)), tokens]
+    out: NDArray[np.float64] = np.log(total) + most - chosen
+    return out

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from musegen.context import Context, beside
 from musegen.encoder import Encoder
+from musegen.engine import Engine, State
 from musegen.errors import EncodingError, MidiError
 from musegen.gaps import LONGEST, Gap, borders
 from musegen.grammar import MetricGrammar
@@ -17,14 +20,14 @@ from musegen.primer import LONGEST_CONTEXT, Reading, continuation_start, pick
 from musegen.score import Score, Table
 from musegen.vocabulary import Tokens, Vocabulary
 
-__all__ = ["Filling", "Opening", "read_gap"]
+__all__ = ["Bars", "Filling", "Space", "Told", "read_gap"]
 
 Bars = tuple[int, int]
 """The first and the last bar, as musicians count: from 1, both included; a pickup is bar 0."""
 
 
 @dataclass(frozen=True)
-class Opening:
+class Space:
     """Bars of a piece that are to be filled.
 
     Attributes:
@@ -45,7 +48,7 @@ class Opening:
         return _apart(self.reading.add(decoded, encoder, self.end), self.kept, self.reading.primer)
 
 
-def read_gap(primer: Score, bars: Bars, encoder: Encoder) -> Opening:
+def read_gap(primer: Score, bars: Bars, encoder: Encoder) -> Space:
     """Return bars of a piece (of `merge_programs`, if it is from a file) as the model of `encoder` hears them.
 
     What stood in the bars is not heard: it has no influence on what is put there.
@@ -78,7 +81,7 @@ def read_gap(primer: Score, bars: Bars, encoder: Encoder) -> Opening:
         heard = heard[first:]
         tokens, gap, steps = _located(heard, start + moved, end + moved, encoder)
     reading = Reading(around, start, heard, tokens, steps, tuple(picked), left_out)
-    return Opening(reading, gap, end, primer.notes[~(inside & np.isin(primer.notes["track"], picked))])
+    return Space(reading, gap, end, primer.notes[~(inside & np.isin(primer.notes["track"], picked))])
 
 
 def _edges(primer: Score, bars: Bars, finish: int) -> tuple[int, int]:
@@ -135,13 +138,13 @@ class Filling(MetricGrammar):
     def __init__(self, vocabulary: Vocabulary, tokens: Tokens, gap: Gap) -> None:
         """Stand at the beginning of the gap, after the `bar` that opens it."""
         super().__init__(vocabulary)
-        for token in tokens[: gap.opens + 1].tolist():
-            self.advance(token)
+        self.read(tokens[: gap.opens + 1])
         lines = borders(tokens, vocabulary)
         opens, closes = np.searchsorted(lines, gap).tolist()
         self.length = self.bar + closes - opens
         self._closing = int(tokens[gap.closes])
         self._stop = int(_steps(tokens, lines, vocabulary)[closes])
+        self.latest_off = min(self.latest_off, self._stop)
         after = tokens[lines[opens:closes] + 1]
         meters = vocabulary.of("time_signature")[after]
         self._meters = dict(zip((self.bar + meters.nonzero()[0]).tolist(), after[meters].tolist(), strict=True))
@@ -155,25 +158,48 @@ class Filling(MetricGrammar):
     @property
     def finished(self) -> bool:
         """Whether the token that closes the gap was taken."""
-        return self._kind == "end" or self.bar == self.length
+        return self.kind == "end" or self.bar == self.length
 
-    def allowed(self) -> NDArray[np.bool_]:
-        """Return `bool[V]`: the tokens that may come next."""
-        if self._kind == "bar" and self.bar in self._meters:
-            due: NDArray[np.bool_] = np.arange(len(self.vocabulary)) == self._meters[self.bar]
-            return due
-        off, self._off = self._off, np.minimum(self._off, self._stop)
-        out = super().allowed()
-        self._off = off
-        self._forbid(out, "time_signature")
-        end = self.vocabulary.first["end"]
-        if self._closing != end:
-            out[self._closing] |= out[end]
-            out[end] = False
+    @property
+    def room(self) -> int:
+        """How many steps the note that is being said may still last."""
+        return self._stop - self.now - self.writing[1]
+
+    @classmethod
+    def allowed_in(cls, rows: Sequence[Self]) -> NDArray[np.bool_]:
+        """Return `bool[B, V]`: the tokens that may come next in each row."""
+        out = super().allowed_in(rows)
+        meters, end = rows[0].vocabulary.of("time_signature"), rows[0].vocabulary.first["end"]
+        for rules, mask in zip(rows, out, strict=True):
+            mask[meters] = False
+            if rules.kind == "bar" and rules.bar in rules._meters:
+                mask[:] = False
+                mask[rules._meters[rules.bar]] = True
+            elif rules._closing != end:
+                mask[rules._closing] |= mask[end]
+                mask[end] = False
         return out
 
-    def _room(self) -> int:
-        return self._stop - self.now - self._note[1]
+
+class Told:
+    """A network that fills one gap, as the token loop takes one: it is told what comes behind, and how much is left."""
+
+    def __init__(self, engine: Engine, future: Tokens, rules: Filling) -> None:
+        """Read the future, as `musegen.gaps.ahead` gives it."""
+        self.widths = engine.widths[:1]
+        self.rows = engine.rows
+        self._engine, self._rules = engine.towards(future[None]), rules
+
+    def step(self, tokens: Tokens, state: State, context: Context | None = None) -> tuple[NDArray[np.float32], State]:
+        """Hear a token; the rules have taken it already, and know how many bars are left."""
+        return self._engine.step(tokens, state, context, np.full(len(tokens), self._rules.left, np.int32))
+
+    def listen(self, tokens: Tokens) -> tuple[NDArray[np.float32], State]:
+        """Hear what stands before the gap, `int32[T]`; return logits for the next token and the state."""
+        left = np.array([[0] * (len(tokens) - 1) + [self._rules.left]], np.int32)
+        context = beside(tokens[None], self._rules.vocabulary, self._engine.config.context)
+        logits, state = self._engine.forward(tokens[None], self._engine.initial_state(), context, left)
+        return logits[0, -1], state
 
 
 def _apart(added: Table, kept: Table, score: Score) -> Table:

@@ -123,8 +123,13 @@ class Reading:
         return out
 
 
-def read_primer(primer: Score, encoder: Encoder) -> Reading:
+def read_primer(primer: Score, encoder: Encoder, bars: int = 0) -> Reading:
     """Return what the model of `encoder` reads of a primer (of `merge_programs`, if it is from a file).
+
+    Args:
+        primer: The music.
+        encoder: The model's.
+        bars: How many of its last bars are read; 0 for as many as a model can use.
 
     Raises:
         MidiError: The primer has no notes.
@@ -141,10 +146,12 @@ def read_primer(primer: Score, encoder: Encoder) -> Reading:
     notes["duration"] = np.minimum(notes["duration"], start + moved - notes["onset"])
     heard = replace(heard, notes=notes, end=0)
     heard = replace(heard, end=start + moved)
+    if 0 < bars < len(heard.barlines()) - 1:
+        heard = heard[-bars:]
     tokens = encoder.encode(heard)
     while len(tokens) > LONGEST_CONTEXT and len(heard.barlines()) > 2:
-        bars = len(heard.barlines()) - 1
-        heard = heard[bars - max(1, bars * LONGEST_CONTEXT // (len(tokens) + LONGEST_CONTEXT // 8)) :]
+        lines = len(heard.barlines()) - 1
+        heard = heard[lines - max(1, lines * LONGEST_CONTEXT // (len(tokens) + LONGEST_CONTEXT // 8)) :]
         tokens = encoder.encode(heard)
     return Reading(primer, start, heard, tokens, encoder.decode(tokens).end, tuple(picked), left_out)
 

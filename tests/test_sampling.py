@@ -8,10 +8,15 @@ from hypothesis.extra import numpy as hnp
 
 from musegen.config import SamplerConfig
 from musegen.errors import ConfigError
-from musegen.sampling import log_softmax, probabilities, sample
+from musegen.sampling import Sampler, log_softmax
 
 P = np.array([0.5, 0.25, 0.15, 0.07, 0.03])
 ALL = np.ones(5, bool)
+
+
+def probabilities(logits, allowed, config):
+    p = Sampler([config]).probabilities(logits[None], allowed[None])[0]
+    return p / p.sum()
 
 
 def test_log_softmax_of_logits_up_to_a_constant():
@@ -53,13 +58,16 @@ def test_whatever_the_settings_an_allowed_token_is_drawn(logits, allowed, temper
     config = SamplerConfig(temperature, top_k, top_p, min_p)
     p = probabilities(logits, allowed, config)
     assert p.sum() == pytest.approx(1) and not p[~allowed].any()
-    token = sample(logits, allowed, config, np.random.default_rng(0))
-    assert allowed[token] and p[token] > 0
+    for uniform in (0.0, 0.3, 1 - 2**-53):
+        (token,) = Sampler([config]).draw(logits[None], allowed[None], np.array([uniform]))
+        assert allowed[token] and p[token] > 0
 
 
 def test_draws_follow_the_distribution():
     rng = np.random.default_rng(0)
-    drawn = [sample(np.log(P), ALL, SamplerConfig(), rng) for _ in range(20_000)]
+    rows = Sampler([SamplerConfig()] * 100)
+    logits, allowed = np.tile(np.log(P), (100, 1)), np.tile(ALL, (100, 1))
+    drawn = np.concatenate([rows.draw(logits, allowed, rng.random(100)) for _ in range(200)])
     np.testing.assert_allclose(np.bincount(drawn, minlength=5) / 20_000, P, atol=0.01)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -48,26 +49,31 @@ def since(steps: Any) -> Any:
 
 
 def row(
-    of_piece: tuple[int, ...], sounds: NDArray[np.bool_], times: NDArray[np.int64], ended: NDArray[np.int64], parts: int
+    of_piece: Sequence[Any], sounds: NDArray[np.bool_], times: NDArray[np.int64], ended: NDArray[np.int64], parts: int
 ) -> Context:
-    """Return one row of `context`, `uint8[F]`, from what a grammar knows.
+    """Return a row of `context` for each of B places in pieces, `uint8[B, F]`, from what a grammar knows.
 
     Args:
-        of_piece: The columns before the parts'.
-        sounds: `bool[P, 128]`: the pitches that sound in each part; P may be less than `parts`.
-        times: `int64[P, 128]`: their times, as `until` and `since` give them.
-        ended: `int64[P]`: 1 + the pitch that ended last; 0 for none.
+        of_piece: The columns before the parts', `int64[B]` each, or a number for all.
+        sounds: `bool[B, P, 128]`: the pitches that sound in each part; P may be less than `parts`.
+        times: `int64[B, P, 128]`: their times, as `until` and `since` give them.
+        ended: `int64[B, P]`: 1 + the pitch that ended last; 0 for none.
         parts: As for `context`.
     """
-    here = np.arange(len(sounds))
-    any_ = sounds.any(axis=1)
-    low, high = sounds.argmax(axis=1), 127 - sounds[:, ::-1].argmax(axis=1)
-    out = np.zeros((5, parts), np.uint8)
-    out[:, : len(sounds)] = [
-        np.where(any_, high + 1, ended),
-        (low + 1) * any_,
-        times[here, high] * any_,
-        times[here, low] * any_,
-        np.minimum(sounds.sum(axis=1), MOST),
-    ]
-    return np.concatenate([np.array(of_piece, np.uint8), out.ravel()])
+    any_ = sounds.any(axis=-1)
+    low, high = sounds.argmax(axis=-1), 127 - sounds[..., ::-1].argmax(axis=-1)
+
+    def time(pitch: NDArray[np.int64]) -> NDArray[np.int64]:
+        return np.take_along_axis(times, pitch[..., None], axis=-1)[..., 0]
+
+    columns = np.zeros((len(sounds), 5, parts), np.uint8)
+    for index, values in enumerate((
+        np.where(any_, high + 1, ended), (low + 1) * any_, time(high) * any_, time(low) * any_,
+        np.minimum(sounds.sum(axis=-1), MOST),
+    )):  # fmt: skip
+        columns[:, index, : sounds.shape[1]] = values
+    out = np.empty((len(sounds), len(of_piece) + 5 * parts), np.uint8)
+    for index, values in enumerate(of_piece):
+        out[:, index] = values
+    out[:, len(of_piece) :] = columns.reshape(len(sounds), -1)
+    return out

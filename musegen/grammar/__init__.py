@@ -10,15 +10,22 @@ allowed nowhere else.
 
 from __future__ import annotations
 
-from musegen.grammar.common import Grammar
+from collections.abc import Sequence
+
+from musegen.grammar.common import Grammar, Mask, Note
 from musegen.grammar.metric import MetricGrammar
-from musegen.grammar.performance import PerformanceGrammar
+from musegen.grammar.performance import BAR, PerformanceGrammar
 from musegen.vocabulary import Vocabulary
 
-__all__ = ["Grammar", "MetricGrammar", "PerformanceGrammar", "grammar"]
+__all__ = ["BAR", "Grammar", "Mask", "MetricGrammar", "Note", "PerformanceGrammar", "allowed", "grammar"]
 
 
 def grammar(vocabulary: Vocabulary) -> MetricGrammar | PerformanceGrammar:
     """Return the grammar of a vocabulary, before `start`."""
     kind = PerformanceGrammar if vocabulary.config.encoding == "performance" else MetricGrammar
     return kind(vocabulary)
+
+
+def allowed(rows: Sequence[Grammar]) -> Mask:
+    """Return `bool[B, V]`: the tokens that may come next in each of some places, all of one vocabulary."""
+    return type(rows[0]).allowed_in(rows)

@@ -2,47 +2,45 @@
 
 from __future__ import annotations
 
+import copy
 from abc import ABC, abstractmethod
-from typing import Any, Protocol
+from collections.abc import Sequence
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from musegen.context import Context, row
-from musegen.vocabulary import Vocabulary
+from musegen.context import Context
+from musegen.vocabulary import Tokens, Vocabulary
 
-__all__ = ["Common", "Grammar", "Mask"]
+__all__ = ["Grammar", "Mask", "Note"]
 
 Mask = NDArray[np.bool_]
 
 
-class Grammar(Protocol):
-    """What generation needs to know of an encoding."""
+class Note(NamedTuple):
+    """A note that was begun; times are steps from the beginning of the piece."""
 
-    length: int | None
-    """Where the music must end, in bars (metric) or steps of 10 ms (performance); None: anywhere."""
-    longest_rest: int | None
-    """In the same unit, how long at most no note may begin; None: for ever."""
-
-    def allowed(self) -> Mask:
-        """Return `bool[V]`: the tokens that may come next. Never all false before the end."""
-
-    def fold(self, logits: NDArray[np.floating]) -> NDArray[np.floating]:
-        """Return logits `float[V]` in which what reaches past the end counts for what ends there."""
-
-    def advance(self, token: int) -> None:
-        """Take a token that was allowed."""
-
-    def context(self, parts: int) -> Context:
-        """Return what `musegen.context` knows after the last token, `uint8[F]`."""
-
-    @property
-    def finished(self) -> bool:
-        """Whether `end` was taken."""
+    onset: int
+    part: int
+    pitch: int
+    drum: bool
+    end: int
+    """Step at which it is over; -1 while that was not said."""
 
 
-class Common(ABC):
-    """What both grammars do alike: the last kind of event, and the table of what may follow it."""
+class Grammar(ABC):
+    """The rules of an encoding, at one place of one piece.
+
+    What may come next is asked of many pieces at once: see `musegen.grammar.allowed`.
+
+    Attributes:
+        vocabulary: What the tokens mean.
+        length: Where the music must end, in bars (metric) or steps of 10 ms (performance); None: anywhere.
+        longest_rest: In the same unit, how long at most no note may begin; None: for ever.
+        kind: Of the last token; None before `start`.
+        notes: What was struck so far.
+    """
 
     length: int | None = None
     longest_rest: int | None = None
@@ -50,35 +48,107 @@ class Common(ABC):
     def __init__(self, vocabulary: Vocabulary) -> None:
         """Stand before `start`."""
         self.vocabulary = vocabulary
-        # Row k: the tokens whose kind may follow kind k.
-        self._after = vocabulary.follows[:, vocabulary.kinds]
-        self._slices = {kind: slice(first, first + vocabulary.blocks[kind]) for kind, first in vocabulary.first.items()}
-        self._kind: str | None = None
+        self.kind: str | None = None
+        self.notes: list[Note] = []
+        self._kinds, self._values = vocabulary.kinds.tolist(), vocabulary.values.tolist()
 
     @property
     def finished(self) -> bool:
         """Whether `end` was taken."""
-        return self._kind == "end"
+        return self.kind == "end"
 
-    def context(self, parts: int) -> Context:
-        """Return what `musegen.context` knows after the last token, `uint8[F]`: see there."""
-        return row(*self._known(parts), parts)
+    @property
+    @abstractmethod
+    def now(self) -> int:
+        """The current step, from the beginning of the piece."""
+
+    @property
+    @abstractmethod
+    def bars(self) -> int:
+        """How many bars, or for a performance stretches of `BAR` steps, are over or have begun."""
+
+    @classmethod
+    @abstractmethod
+    def allowed_in(cls, rows: Sequence[Self]) -> Mask:
+        """Return `bool[B, V]`: the tokens that may come next in each row. Never all false before the end."""
+
+    @classmethod
+    @abstractmethod
+    def contexts(cls, rows: Sequence[Self], parts: int) -> Context:
+        """Return what `musegen.context` knows after the last token of each row, `uint8[B, F]`."""
 
     @abstractmethod
-    def _known(self, parts: int) -> tuple[Any, Mask, NDArray[np.int64], NDArray[np.int64]]:
-        """Return what `row` makes a row from."""
+    def take(self, kind: str, value: int) -> None:
+        """Take an event that was allowed."""
 
-    def fold(self, logits: NDArray[np.floating]) -> NDArray[np.floating]:
-        """Return `logits` as they are: nothing in this encoding reaches past the end."""
-        return logits
-
-    def _followers(self) -> Mask:
-        if self._kind is None:
-            return self.vocabulary.of("start")
-        out: Mask = self._after[self.vocabulary.kind(self._kind)].copy()
+    def allowed(self) -> Mask:
+        """Return `bool[V]`: the tokens that may come next. Never all false before the end."""
+        out: Mask = self.allowed_in([self])[0]
         return out
 
-    def _forbid(self, allowed: Mask, kind: str, values: slice | int | None = None) -> None:
-        """Forbid the given values of a kind, all if none are given, none if there is no such kind."""
-        if kind in self._slices:
-            allowed[self._slices[kind]][values if values is not None else slice(None)] = False
+    def context(self, parts: int) -> Context:
+        """Return what `musegen.context` knows after the last token, `uint8[F]`."""
+        out: Context = self.contexts([self], parts)[0]
+        return out
+
+    def advance(self, token: int) -> None:
+        """Take a token that was allowed."""
+        self.take(self.vocabulary.names[self._kinds[token]], self._values[token])
+
+    def read(self, tokens: Tokens) -> Self:
+        """Take tokens that were allowed, `int[T]`; return this grammar."""
+        for token in tokens.tolist():
+            self.advance(token)
+        return self
+
+    def fold(self, logits: NDArray[np.float32]) -> None:  # noqa: B027  (in one encoding there is nothing to do)
+        """Let what reaches past the end count for what ends there, in logits `float32[V]`, in place."""
+
+    def copy(self) -> Self:
+        """Return the same place, which goes on by itself."""
+        out = copy.copy(self)
+        for name, value in vars(self).items():
+            if isinstance(value, np.ndarray | dict) or name == "notes":
+                setattr(out, name, value.copy())
+        return out
+
+
+class Tables:
+    """Masks of all tokens, a row for each value of something; looked up by rows, they make up `allowed`."""
+
+    def __init__(self, vocabulary: Vocabulary) -> None:
+        """Make the first table: row k has what may follow kind k, the last what a piece begins with."""
+        self.vocabulary = vocabulary
+        self.slices = {kind: slice(first, first + vocabulary.blocks[kind]) for kind, first in vocabulary.first.items()}
+        self.followers = np.vstack([vocabulary.follows[:, vocabulary.kinds], vocabulary.of("start")])
+        self.codes: dict[str | None, int] = {name: code for code, name in enumerate(vocabulary.names)}
+        self.codes[None] = len(vocabulary.names)
+
+    def all(self, rows: int) -> Mask:
+        """Return a table of so many rows in which everything is allowed."""
+        return np.ones((rows, len(self.vocabulary)), bool)
+
+    def from_on(self, kind: str, rows: int) -> Mask:
+        """Return a table of which row n forbids the first n values of a kind."""
+        out = self.all(rows)
+        out[:, self.slices[kind]] = np.arange(self.vocabulary.blocks[kind]) >= np.arange(rows)[:, None]
+        return out
+
+    def below(self, kind: str, rows: int) -> Mask:
+        """Return a table of which row n forbids all values of a kind but the first n."""
+        out = self.all(rows)
+        out[:, self.slices[kind]] = np.arange(self.vocabulary.blocks[kind]) < np.arange(rows)[:, None]
+        return out
+
+    def other_than(self, kind: str) -> Mask:
+        """Return a table of which row n + 1 forbids value n of a kind, and row 0 nothing."""
+        size = self.vocabulary.blocks.get(kind, 0)
+        out = self.all(size + 1)
+        if size:
+            out[1:, self.slices[kind]] = ~np.eye(size, dtype=bool)
+        return out
+
+
+def stacked(arrays: Sequence[NDArray[Any]]) -> NDArray[Any]:
+    """Return arrays as rows of one; one alone is not copied."""
+    return arrays[0][None] if len(arrays) == 1 else np.stack(arrays)

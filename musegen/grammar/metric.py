@@ -2,164 +2,231 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from musegen.context import metric_columns, until
-from musegen.grammar.common import Common, Mask
+from musegen.context import Context, metric_columns, row, until
+from musegen.grammar.common import Grammar, Mask, Note, Tables, stacked
 from musegen.vocabulary import Vocabulary
 
 __all__ = ["MetricGrammar"]
 
+IN_NOTE = ("pitch", "drum", "velocity", "hold")  # after these a note is not yet said in full
+AT_ONSET = ("position", "tempo", "part", "program", "duration")  # after these a note may begin
 
-class MetricGrammar(Common):
+
+class MetricGrammar(Grammar):
     """The rules of the metric encoding.
 
     Bars and positions go forward; parts and pitches ascend within a position; no pitch is struck
     in a part where it still sounds.
+
+    Attributes:
+        bar: Index of the current bar; -1 before the first.
+        bar_start: Step at which it begins.
+        bar_length: Its length in steps.
+        position: Step in the bar; -1 while none was said.
+        meter: Index of the meter in force in `METERS`; -1 while none was said.
+        part: That is spoken of; -1 for none.
+        chord: Part and pitch of the last note at this position.
+        writing: Pitch of the note that is being said, and its length so far.
+        off: Step where each pitch ends, `int64[parts, 128]`; 0 if it was not struck.
+        latest_off: The last of them.
     """
 
     def __init__(self, vocabulary: Vocabulary) -> None:
         """Stand before `start`."""
         super().__init__(vocabulary)
-        self.bar = -1
-        """Index of the current bar."""
-        self.last_note = -1
-        """Index of the bar in which the last note began."""
-        self.position = -1
+        self.bar = self.position = self.meter = self._tempo = -1
         self.bar_start = 0
         self.bar_length = 4 * vocabulary.config.steps_per_quarter
-        self._meter = self._tempo = -1
         self.part = -1 if "part" in vocabulary.blocks else 0
-        self._chord: tuple[int, int] | None = None  # part and pitch of the last note at this position
+        self.chord: tuple[int, int] | None = None
+        self.writing = (0, 0)
+        self.off = np.zeros((vocabulary.config.parts, 128), np.int64)
+        self.latest_off = 0
+        self._last_note = -1  # bar in which the last note began
         self._drum: dict[int, bool] = {}  # parts that have declared themselves, and whether as drums
-        self._off = np.zeros((vocabulary.config.parts, 128), np.int64)  # step where each pitch ends
-        self._note = (0, 0)  # pitch and length so far of the note being written
+        self._tables = _tables(vocabulary)
 
     @property
     def now(self) -> int:
         """The current step, from the beginning of the piece."""
         return self.bar_start + max(self.position, 0)
 
-    def allowed(self) -> Mask:
-        """Return `bool[V]`: the tokens that may come next."""
-        out = self._followers()
-        kind = self._kind
-        if kind in ("start", "bar", "time_signature", "position", "tempo", "duration"):
-            self._restrict_time(out)
-        if kind in ("position", "tempo", "part", "program", "duration"):
-            self._restrict_notes(out)
-        if self.length is not None and kind in ("pitch", "drum", "velocity", "hold"):
-            self._restrict_durations(out)
+    @property
+    def bars(self) -> int:
+        """How many bars have begun."""
+        return self.bar + 1
+
+    @property
+    def room(self) -> int | None:
+        """How many steps the note that is being said may still last; None for any number."""
+        if self.length is None:
+            return None
+        return self.bar_start + (self.length - self.bar) * self.bar_length - self.now - self.writing[1]
+
+    @classmethod
+    def allowed_in(cls, rows: Sequence[Self]) -> Mask:
+        """Return `bool[B, V]`: the tokens that may come next in each row."""
+        tables = rows[0]._tables
+        followers, position, meter, tempo, part, chord, first, duration, lowest, bar, end, now = zip(
+            *(rules._places() for rules in rows), strict=True
+        )
+        out: Mask = tables.followers[list(followers)]
+        out &= tables.position[list(position)]
+        out &= tables.meter[list(meter)]
+        if tables.tempo is not None:
+            out &= tables.tempo[list(tempo)]
+        if tables.part is not None:
+            out &= tables.part[list(part)]
+            out &= tables.chord[list(chord)]
+        if tables.first is not None:
+            out &= tables.first[list(first)]
+        out &= tables.duration[list(duration)]
+        out[:, tables.slices["bar"].start] &= bar
+        out[:, tables.slices["end"].start] &= end
+        silent = stacked([rules.off[rules.part] for rules in rows]) <= np.array(now)[:, None]
+        silent &= tables.lowest[list(lowest)]
+        for kind in tables.struck:
+            out[:, tables.slices[kind]] &= silent
+        for index, rules in enumerate(rows):
+            if rules.kind == "bar" and rules.length is not None and rules.meter >= 0:
+                # A shorter meter must not move the end before the end of a note that is held already.
+                ends = rules.bar_start + (rules.length - rules.bar) * rules.vocabulary.meter_steps
+                out[index, tables.slices["time_signature"]] &= ends >= rules.latest_off
         return out
 
-    def _restrict_time(self, out: Mask) -> None:
-        if self._kind == "bar" and self._meter < 0:
-            out[:] = False
-            out[self._slices["time_signature"]] = True
-            return
-        if self._meter >= 0:
-            self._forbid(out, "time_signature", self._meter)
-        self._forbid(out, "position", slice(0, self.position + 1))
-        self._forbid(out, "position", slice(self.bar_length, None))
-        if self._tempo >= 0:
-            self._forbid(out, "tempo", self._tempo)
-        if self._off.max() > self.bar_start + self.bar_length:
-            self._forbid(out, "end")  # a note is held over the barline
-        if self.length is not None:
-            # A shorter meter must not move the end before the end of a note that is held already.
-            ends = self.bar_start + (self.length - self.bar) * self.vocabulary.meter_steps
-            out[self._slices["time_signature"]] &= ends >= self._off.max()
-            self._forbid(out, "bar" if self.bar + 1 >= self.length else "end")
-        if self.longest_rest is not None and self.bar - self.last_note >= self.longest_rest:
-            self._forbid(out, "bar")
-            self._forbid(out, "end")
-
-    def _restrict_notes(self, out: Mask) -> None:
-        here = self._chord[0] if self._chord else -1
-        self._forbid(out, "part", slice(0, here + 1))
-        if self.part >= 0:
-            self._forbid(out, "part", self.part)
+    def _places(self) -> tuple[int, int, int, int, int, int, int, int, int, bool, bool, int]:
+        """Return the rows of the tables that say what may come next, whether `bar` and `end` may, and the step."""
+        tables, kind, here = self._tables, self.kind, self.chord[0] if self.chord else -1
+        bar, end = self._may_turn()
+        room = self.room if kind in IN_NOTE else None
         drum = self._drum.get(self.part)
+        return (
+            tables.opening if kind == "bar" and self.meter < 0 else tables.codes[kind],
+            self.position + 1,
+            self.meter + 1,
+            self._tempo + 1,
+            self.part + 1,
+            here + 1,
+            self._first(drum) if kind in AT_ONSET else 0,
+            tables.free if room is None or room >= tables.free else max(room, 0),
+            self.chord[1] + 1 if self.chord and here == self.part else 0,
+            bar,
+            end,
+            self.now,
+        )
+
+    def _may_turn(self) -> tuple[bool, bool]:
+        """Return whether the bar may end, and whether the piece may."""
+        if self.longest_rest is not None and self.bar - self._last_note >= self.longest_rest:
+            return False, False
+        end = self.latest_off <= self.bar_start + self.bar_length  # else a note is held over the barline
+        if self.length is None:
+            return True, end
+        more = self.bar + 1 < self.length
+        return more, end and not more
+
+    def _first(self, drum: bool | None) -> int:
+        """Return which of the kinds that a note begins with are forbidden: 4 for program, 2 for drum, 1 for pitch."""
         if self.part < 0:
-            for kind in ("pitch", "drum", "program"):
-                self._forbid(out, kind)
-            return
-        if drum is not None or self._kind == "duration":
-            self._forbid(out, "program")
-        needs_program = drum is None and "program" in self._slices and self._kind != "program"
-        if drum or needs_program:
-            self._forbid(out, "pitch")
-        if drum is False or self._kind == "program":
-            self._forbid(out, "drum")
-        sounding = self._off[self.part] > self.now
-        lowest = self._chord[1] + 1 if self._chord and here == self.part else 0
-        for kind in ("pitch", "drum"):
-            if kind in self._slices:
-                block = out[self._slices[kind]]
-                block[:lowest] = False
-                block[sounding] = False
+            return 7
+        needs_program = drum is None and "program" in self.vocabulary.blocks and self.kind != "program"
+        return (
+            4 * (drum is not None or self.kind == "duration")
+            + 2 * (drum is False or self.kind == "program")
+            + 1 * bool(drum or needs_program)
+        )
 
-    def _room(self) -> int:
-        """Return how many steps the note that is being written may still last, given a `length`."""
-        assert self.length is not None
-        return self.bar_start + (self.length - self.bar) * self.bar_length - self.now - self._note[1]
-
-    def _restrict_durations(self, out: Mask) -> None:
-        room = self._room()
-        self._forbid(out, "duration", slice(max(room, 0), None))
-        if room <= self.vocabulary.blocks["duration"]:
-            self._forbid(out, "hold")
-
-    def fold(self, logits: NDArray[np.floating]) -> NDArray[np.floating]:
-        """Return logits in which a note too long for the end counts as one that lasts until there.
+    def fold(self, logits: NDArray[np.float32]) -> None:
+        """Let a note too long for the end count as one that lasts until there, in logits `float32[V]`, in place.
 
         Merely forbidding it would leave its probability to the shortest notes, and pieces would
         end in a splutter.
         """
-        if self.length is None or self._kind not in ("pitch", "drum", "velocity", "hold"):
-            return logits
-        block, room = self._slices["duration"], self._room()
-        if room > self.vocabulary.blocks["duration"]:
-            return logits
-        out = logits.copy()
-        last = block.start + room - 1
-        out[last] = np.logaddexp.reduce([*logits[last : block.stop], logits[self._slices["hold"].start]])
-        return out
+        room = self.room
+        if room is None or self.kind not in IN_NOTE or room > self.vocabulary.blocks["duration"]:
+            return
+        block = self._tables.slices["duration"]
+        last, hold = block.start + room - 1, self._tables.slices["hold"].start
+        logits[last] = np.logaddexp.reduce([*logits[last : block.stop], logits[hold]])
 
-    def _known(self, parts: int) -> tuple[Any, Mask, NDArray[np.int64], NDArray[np.int64]]:
-        quarter = self.vocabulary.config.steps_per_quarter
-        of_piece = metric_columns(self.bar, self.position, self._meter, self.bar_length, self.part, quarter)
-        off = self._off[:parts]
-        left = off - self.now
-        latest = 127 - off[:, ::-1].argmax(axis=1)  # of several that ended together the highest
-        return of_piece, left > 0, until(left, quarter), (latest + 1) * off.any(axis=1)
+    @classmethod
+    def contexts(cls, rows: Sequence[Self], parts: int) -> Context:
+        """Return what `musegen.context` knows after the last token of each row, `uint8[B, F]`."""
+        quarter = rows[0].vocabulary.config.steps_per_quarter
+        facts = np.array([(r.bar, r.position, r.meter, r.bar_length, r.part, r.now) for r in rows]).T
+        bar, position, meter, length, part, now = facts
+        off = stacked([rules.off[:parts] for rules in rows])
+        left = off - now[:, None, None]
+        latest = 127 - off[..., ::-1].argmax(axis=-1)  # of several that ended together the highest
+        columns = metric_columns(bar, position, meter, length, part, quarter)
+        return row(columns, left > 0, until(left, quarter), (latest + 1) * off.any(axis=-1), parts)
 
-    def advance(self, token: int) -> None:
-        """Take a token."""
-        kind, value = self.vocabulary.event(token)
-        previous, self._kind = self._kind, kind
+    def take(self, kind: str, value: int) -> None:
+        """Take an event that was allowed."""
+        previous, self.kind = self.kind, kind
         match kind:
             case "bar":
                 self.bar_start += self.bar_length if previous != "start" else 0
-                self.bar, self.position, self._chord = self.bar + 1, -1, None
+                self.bar, self.position, self.chord = self.bar + 1, -1, None
             case "time_signature":
-                self._meter = value
+                self.meter = value
                 self.bar_length = int(self.vocabulary.meter_steps[value])
             case "position":
-                self.position, self._chord = value, None
+                self.position, self.chord = value, None
             case "tempo":
                 self._tempo = value
             case "part":
                 self.part = value
             case "pitch" | "drum":
-                self._drum[self.part] = kind == "drum"
-                self._note, self._chord = (value, 0), (self.part, value)
-                self.last_note = self.bar
+                drum = kind == "drum"
+                self._drum[self.part] = drum
+                self.writing, self.chord = (value, 0), (self.part, value)
+                self._last_note = self.bar
+                self.notes.append(Note(self.now, self.part, value, drum, -1))
             case "hold":
-                self._note = (self._note[0], self._note[1] + self.vocabulary.blocks["duration"])
+                self.writing = (self.writing[0], self.writing[1] + self.vocabulary.blocks["duration"])
             case "duration":
-                pitch, held = self._note
-                self._off[self.part, pitch] = self.now + held + value + 1
+                pitch, held = self.writing
+                end = self.now + held + value + 1
+                self.off[self.part, pitch] = end
+                self.latest_off = max(self.latest_off, end)
+                self.notes[-1] = Note(*self.notes[-1][:4], end)
+
+
+class _Tables(Tables):
+    """What may come next, by each thing that it depends on; None where the vocabulary has no such thing."""
+
+    def __init__(self, vocabulary: Vocabulary) -> None:
+        super().__init__(vocabulary)
+        blocks = vocabulary.blocks
+        self.opening = len(self.followers)  # the first bar says its meter
+        self.followers = np.vstack([self.followers, vocabulary.of("time_signature")])
+        self.position = self.from_on("position", blocks["position"] + 1)
+        lengths = np.append(4 * vocabulary.config.steps_per_quarter, vocabulary.meter_steps)
+        self.meter = self.other_than("time_signature") & self.below("position", blocks["position"] + 1)[lengths]
+        self.tempo = self.other_than("tempo") if "tempo" in blocks else None
+        self.part = self.other_than("part") if "part" in blocks else None
+        self.chord = self.from_on("part", blocks["part"] + 1) if "part" in blocks else self.all(1)
+        self.first = self._first() if {"part", "program", "drum"} & set(blocks) else None
+        self.free = blocks["duration"] + 1
+        self.duration = self.below("duration", self.free + 1)
+        self.duration[: self.free, self.slices["hold"]] = False
+        self.struck = [kind for kind in ("pitch", "drum") if kind in blocks]
+        self.lowest = np.arange(128) >= np.arange(129)[:, None]
+
+    def _first(self) -> Mask:
+        out = self.all(8)
+        for bit, kind in enumerate(("pitch", "drum", "program")):
+            if kind in self.slices:
+                out[np.arange(8) >> bit & 1 == 1, self.slices[kind]] = False
+        return out
+
+
+_tables = lru_cache(maxsize=16)(_Tables)

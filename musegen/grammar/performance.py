@@ -2,100 +2,148 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Self
 
 import numpy as np
-from numpy.typing import NDArray
 
-from musegen.context import performance_columns, since
-from musegen.grammar.common import Common, Mask
+from musegen.context import Context, performance_columns, row, since
+from musegen.grammar.common import Grammar, Mask, Note, Tables, stacked
 from musegen.vocabulary import MAX_SHIFT, Vocabulary
 
 __all__ = ["PerformanceGrammar"]
 
+BAR = 200  # steps of 10 ms: a bar of 4/4 at 120 bpm, for what asks for bars where there are none
 
-class PerformanceGrammar(Common):
-    """Only what sounds can end; at one moment notes end before others begin, pitches ascending."""
+
+class PerformanceGrammar(Grammar):
+    """Only what sounds can end; at one moment notes end before others begin, pitches ascending.
+
+    Attributes:
+        sounding: Which pitches sound, `bool[128]`.
+        since: Step where each pitch began last, `int64[128]`; -1 for never.
+        last: Kind and pitch of the last event at this moment.
+    """
 
     def __init__(self, vocabulary: Vocabulary) -> None:
         """Stand before `start`."""
         super().__init__(vocabulary)
-        self.now = 0
-        """The current step of 10 ms."""
-        self.last_note = 0
-        """The step where the last note began."""
-        self._sounding = np.zeros(128, bool)
-        self._since = np.full(128, -1, np.int64)  # step where each pitch began last
+        self.sounding = np.zeros(128, bool)
+        self.since = np.full(128, -1, np.int64)
+        self.last: tuple[str, int] | None = None
+        self._now = self._last_note = 0
         self._ended = 0  # 1 + the pitch that ended last
         self._velocity = -1
-        self._last: tuple[str, int] | None = None  # kind and pitch of the last event at this moment
         self._shift = -1  # value of the time_shift just taken
+        self._open: dict[int, int] = {}  # pitch → index in `notes` of what sounds
+        self._tables = _tables(vocabulary)
 
-    def allowed(self) -> Mask:
-        """Return `bool[V]`: the tokens that may come next."""
-        out = self._followers()
-        if self._kind in (None, "end"):
-            return out
-        out[self._slices["note_on"]] &= ~self._sounding
-        out[self._slices["note_off"]] &= self._sounding
-        if self._last:
-            kind, pitch = self._last
-            self._forbid(out, kind, slice(0, pitch + 1))
-            if kind == "note_on":
-                self._forbid(out, "note_off")
-        if self._sounding.any():
-            self._forbid(out, "end")
-        self._restrict_shifts(out)
-        if "velocity" in self._slices:
-            self._restrict_velocity(out)
-        if self.length is not None:
-            self._restrict_to_length(out, self.length)
+    @property
+    def now(self) -> int:
+        """The current step of 10 ms."""
+        return self._now
+
+    @property
+    def bars(self) -> int:
+        """How many stretches of `BAR` steps are over."""
+        return self._now // BAR
+
+    @classmethod
+    def allowed_in(cls, rows: Sequence[Self]) -> Mask:
+        """Return `bool[B, V]`: the tokens that may come next in each row."""
+        tables = rows[0]._tables
+        sounding = stacked([rules.sounding for rules in rows])
+        lowest = np.where(sounding.any(axis=1), sounding.argmax(axis=1), -1)
+        followers, shift, velocity, on, off, more = zip(
+            *(rules._places(low) for rules, low in zip(rows, lowest.tolist(), strict=True)), strict=True
+        )
+        out: Mask = tables.followers[list(followers)]
+        out &= tables.shift[list(shift)]
+        above: Mask = tables.above[list(on)]  # no two at one moment, and none that sounds
+        above &= ~sounding
+        out[:, tables.slices["note_on"]] &= above
+        out[:, tables.slices["note_off"]] &= sounding & tables.between[list(off)]
+        if tables.velocity is not None:
+            out &= tables.velocity[list(velocity)]
+            out[:, tables.slices["velocity"]] &= np.any(above, axis=1, keepdims=True)
+        out[:, tables.slices["end"].start] &= more
         return out
 
-    def _restrict_shifts(self, out: Mask) -> None:
-        if self._kind == "time_shift" and self._shift < MAX_SHIFT - 1:
-            self._forbid(out, "time_shift")  # a longer wait would have been written with a longer shift
+    def _places(self, lowest: int) -> tuple[int, int, int, int, int, bool]:
+        """Return the rows of the tables that say what may come next, and whether the piece may end.
+
+        `lowest` is the lowest pitch that sounds; -1 if none does.
+        """
+        shift = 0 if self.kind == "time_shift" and self._shift < MAX_SHIFT - 1 else MAX_SHIFT
+        # (a longer wait would have been written with a longer shift)
         if self.longest_rest is not None:
-            self._forbid(out, "time_shift", slice(max(self.last_note + self.longest_rest - self.now, 0), None))
-
-    def _restrict_velocity(self, out: Mask) -> None:
-        lowest = self._last[1] + 1 if self._last and self._last[0] == "note_on" else 0
-        if self._sounding[lowest:].all():
-            self._forbid(out, "velocity")  # no note could follow it
-        if self._velocity < 0:
-            self._forbid(out, "note_on")
+            shift = min(shift, self._last_note + self.longest_rest - self._now)
+        on, off, over = 0, 0, False
+        if self.last is not None:
+            kind, pitch = self.last
+            on, off = (pitch + 1, 128) if kind == "note_on" else (0, pitch + 1)
+        if self.length is not None:
+            room = self.length - self._now
+            shift, over = min(shift, room), room <= 0
+            if over:  # what still sounds ends now, one pitch after the other from the lowest
+                on, off = 128, 129 + max(lowest, 0)
+        followers = self._tables.codes[self.kind]
+        if self._velocity < 0 and self._tables.velocity is not None:
+            velocity = self._tables.unsaid
         else:
-            self._forbid(out, "velocity", self._velocity)
+            velocity = self._velocity + 1
+        if over:
+            velocity = self._tables.silent
+        return followers, max(shift, 0), velocity, on, off, lowest < 0 and (over or self.length is None)
 
-    def _restrict_to_length(self, out: Mask, length: int) -> None:
-        room = length - self.now
-        self._forbid(out, "time_shift", slice(max(room, 0), None))
-        if room > 0:
-            self._forbid(out, "end")
-        else:
-            self._forbid(out, "velocity")
-            self._forbid(out, "note_on")
-            # What still sounds ends now, one pitch after the other from the lowest.
-            self._forbid(out, "note_off", slice(int(self._sounding.argmax()) + 1, None))
+    @classmethod
+    def contexts(cls, rows: Sequence[Self], parts: int) -> Context:
+        """Return what `musegen.context` knows after the last token of each row, `uint8[B, F]`."""
+        facts = [(r._now, r._last_note, r._ended, len(r.notes) > 0) for r in rows]
+        now, last_note, ended, begun = np.array(facts).T
+        sounding, began = (stacked([getattr(r, name) for r in rows])[:, None] for name in ("sounding", "since"))
+        of_piece = performance_columns(since(now - last_note) * begun)
+        return row(of_piece, sounding, since(now[:, None, None] - began), ended[:, None], parts)
 
-    def _known(self, parts: int) -> tuple[Any, Mask, NDArray[np.int64], NDArray[np.int64]]:
-        begun = self._since.max() >= 0
-        of_piece = performance_columns(since(self.now - self.last_note) if begun else 0)
-        return of_piece, self._sounding[None], since(self.now - self._since)[None], np.array([self._ended])
-
-    def advance(self, token: int) -> None:
-        """Take a token."""
-        kind, value = self.vocabulary.event(token)
-        self._kind = kind
+    def take(self, kind: str, value: int) -> None:
+        """Take an event that was allowed."""
+        self.kind = kind
         match kind:
             case "time_shift":
-                self.now, self._shift, self._last = self.now + value + 1, value, None
+                self._now, self._shift, self.last = self._now + value + 1, value, None
             case "velocity":
                 self._velocity = value
-            case "note_on" | "note_off":
-                self._sounding[value] = kind == "note_on"
-                self._last = (kind, value)
-                if kind == "note_on":
-                    self.last_note = self._since[value] = self.now
-                else:
-                    self._ended = value + 1
+            case "note_on":
+                self.sounding[value], self.last = True, (kind, value)
+                self._last_note = self.since[value] = self._now
+                self._open[value] = len(self.notes)
+                self.notes.append(Note(self._now, 0, value, False, -1))
+            case "note_off":
+                self.sounding[value], self.last = False, (kind, value)
+                self._ended = value + 1
+                index = self._open.pop(value)
+                self.notes[index] = Note(*self.notes[index][:4], self._now)
+
+
+class _Tables(Tables):
+    """What may come next, by each thing that it depends on; None where the vocabulary has no such thing."""
+
+    def __init__(self, vocabulary: Vocabulary) -> None:
+        super().__init__(vocabulary)
+        self.shift = self.below("time_shift", MAX_SHIFT + 1)
+        pitches = np.arange(128)
+        self.above = pitches >= np.arange(129)[:, None]
+        self.between = np.vstack([self.above, pitches <= pitches[:, None]])  # row 129 + n: at most pitch n
+        self.velocity: Mask | None = None
+        if "velocity" in vocabulary.blocks:
+            unsaid, silent = self.all(1), self.all(1)
+            unsaid[:, self.slices["note_on"]] = False
+            silent[:, self.slices["velocity"]] = False
+            self.velocity = np.vstack([self.other_than("velocity"), unsaid, silent])
+            self.unsaid, self.silent = len(self.velocity) - 2, len(self.velocity) - 1
+        else:
+            self.unsaid = self.silent = 0
+
+
+_tables = lru_cache(maxsize=16)(_Tables)
