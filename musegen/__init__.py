@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from musegen.composer import Composer, load
     from musegen.composing import compose, infill
-    from musegen.config import EncoderConfig, ModelConfig, SamplerConfig, TrainingConfig
+    from musegen.composition import Request
+    from musegen.config import ConstraintConfig, EncoderConfig, ModelConfig, SamplerConfig, TrainingConfig
     from musegen.encoder import Encoder
     from musegen.errors import (
         CheckpointError,
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from musegen.reading import read
     from musegen.score import Score, Track
     from musegen.store import Store, ingest
+    from musegen.surprising import surprisal
     from musegen.training import train
 
 _HOME = {
@@ -29,6 +31,8 @@ _HOME = {
     "compose": "composing",
     "infill": "composing",
     "load": "composer",
+    "Request": "composition",
+    "ConstraintConfig": "config",
     "EncoderConfig": "config",
     "ModelConfig": "config",
     "SamplerConfig": "config",
@@ -45,6 +49,7 @@ _HOME = {
     "Track": "score",
     "Store": "store",
     "ingest": "store",
+    "surprisal": "surprising",
     "train": "training",
 }
 
@@ -52,12 +57,14 @@ __all__ = [
     "CheckpointError",
     "Composer",
     "ConfigError",
+    "ConstraintConfig",
     "Encoder",
     "EncoderConfig",
     "EncodingError",
     "MidiError",
     "ModelConfig",
     "MusegenError",
+    "Request",
     "SamplerConfig",
     "Score",
     "Store",
@@ -69,6 +76,7 @@ __all__ = [
     "ingest",
     "load",
     "read",
+    "surprisal",
     "train",
 ]
 __version__ = "0.1.0"

@@ -24,6 +24,7 @@ from musegen.gaps import ahead
 from musegen.generation import Task, generate
 from musegen.infilling import Bars, Filling, Told, read_gap
 from musegen.normalise import merge_programs
+from musegen.novelty import FILE, Copied, Index
 from musegen.primer import Reading, read_primer
 from musegen.score import Score
 from musegen.transposing import transposed
@@ -57,6 +58,12 @@ class Composer:
     def engine(self) -> Engine:
         """The network, read from disk when first needed."""
         return Engine(self.checkpoint.model, self.checkpoint.weights())
+
+    @cached_property
+    def index(self) -> Index | None:
+        """The training pieces, if the checkpoint brings them."""
+        path = self.checkpoint.path / FILE
+        return Index.load(path) if path.exists() else None
 
     def nats_per_note(self, primer: midi.MidiSource) -> float:
         """Return how surprising the model finds music: −log p in nats, divided by its notes.
@@ -102,7 +109,8 @@ class Composer:
             primer: A path, `Score`, `PrettyMIDI` or `mido.MidiFile`; None for a new piece.
             bars: Bars to add, in the meter in force at the primer's end.
             seed: Integer ≥ 0 for the random numbers; None draws one.
-            **options: The other fields of `Request`, and those of `SamplerConfig` (temperature …).
+            **options: The other fields of `Request`, and those of `SamplerConfig` (temperature …) and of
+                `ConstraintConfig` (key …).
 
         Raises:
             MusegenError: The primer cannot be read or has nothing to continue; an option is out of
@@ -155,9 +163,18 @@ class Composer:
             yield index, plan.finish(written[1])
 
     def _plan(self, request: Request) -> Plan:
-        listened = self._listened(request)
+        index = self.index if request.max_copied else None
+        if request.max_copied and index is None:
+            raise CheckpointError(
+                f"max_copied must have a model that knows its training pieces. Received: {self.checkpoint.name}, which "
+                "has no novelty.npz. Make one with `musegen novelty --index`, or leave max_copied out."
+            )
         make = new_piece if request.primer is None else continuation
-        return make(listened, request, self.checkpoint, self.encoder)
+        return make(self._listened(request), request, self.checkpoint, self.encoder, index)
+
+    def copied(self, made: Composition) -> Copied | None:
+        """Return the longest run of new notes that stands in a training piece; None if these are not known."""
+        return self.index.longest(made.score, made.start) if self.index is not None else None
 
     def _listened(self, request: Request) -> Listened:
         """Return what the network has made of a primer; the last few are remembered."""

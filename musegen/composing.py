@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,14 +12,16 @@ import numpy as np
 from musegen import checkpoint as checkpoints
 from musegen import midi, notation
 from musegen.composer import Composer, Composition, load, whole
-from musegen.errors import CheckpointError, EncodingError, MidiError
+from musegen.composition import Request
+from musegen.errors import CheckpointError, EncodingError, MidiError, MusegenError
 from musegen.files import refuse_to_overwrite
 from musegen.normalise import merge_programs
 from musegen.primer import read_primer
 from musegen.score import Score
 
 __all__ = [
-    "Source", "choose", "compose", "compose_file", "infill", "infill_file", "opened", "pick", "rendered",
+    "Source", "choose", "compose", "compose_file", "compose_files", "infill", "infill_file", "opened", "pick",
+    "rendered",
 ]  # fmt: skip
 
 DEFAULT_FOR_NEW = "folk"
@@ -124,20 +127,63 @@ def compose_file(
     Raises:
         MusegenError: The primer cannot be read or continued, or the output cannot be written.
     """
+    _, candidates, written = compose_files(
+        primer, [options], output, checkpoint, only_continuation=only_continuation, force=force
+    )
+    ((path, made),) = written
+    return path, made, candidates
+
+
+def compose_files(
+    primer: Path | None,
+    variations: Sequence[Mapping[str, Any]],
+    output: Path | None = None,
+    checkpoint: str | Path = "auto",
+    *,
+    only_continuation: bool = False,
+    force: bool = False,
+) -> tuple[Composer, dict[str, float], list[tuple[Path, Composition]]]:
+    """Continue a file in several ways, side by side, and write a MIDI file of each.
+
+    Args:
+        primer: As for `compose_file`, and so are those below.
+        variations: Options for `Composer.composition`, of each.
+        output: Of several files each has its number, from 1, behind this name.
+        checkpoint: See there.
+        only_continuation: See there.
+        force: See there.
+
+    Returns:
+        The composer; nats per note of the primer under each model that `auto` chose from; the files and what was
+        composed.
+
+    Raises:
+        MusegenError: As `compose_file`; nothing is written then.
+    """
+    if output is None and primer is not None:
+        output = primer.with_name(f"{primer.stem}-continued.mid")
     if output is not None:
-        refuse_to_overwrite(output, force)
-    if primer is None:
-        composer, candidates = pick(checkpoint, None)
-        made = composer.composition(None, **options)
-        output = output or Path(f"musegen-{made.checkpoint}-{made.seed}.mid")
-        midi.save(rendered(None, made), output, force=force)
-        return output, made, candidates
-    output = _free(output or primer.with_name(f"{primer.stem}-continued.mid"), primer, force)
-    source = opened(primer)
-    composer, candidates = pick(checkpoint, source.score)
-    made = composer.composition(source.score, **options)
-    midi.save(rendered(source, made, only_continuation), output, force=force)
-    return output, made, candidates
+        for path in _numbered(output, len(variations)):
+            _free(path, primer, force)
+    source = opened(primer) if primer is not None else None
+    composer, candidates = pick(checkpoint, source.score if source else None)
+    requests = [Request.of(source.score if source else None, options) for options in variations]
+    output = output or Path(f"musegen-{composer.checkpoint.name}-{requests[0].seed}.mid")
+    paths = _numbered(output, len(variations))
+    made: dict[int, Composition] = {}
+    for index, piece in composer.compositions(requests):
+        if isinstance(piece, MusegenError):
+            raise piece
+        made[index] = piece
+    for index, path in enumerate(paths):
+        midi.save(rendered(source, made[index], only_continuation), path, force=force)
+    return composer, candidates, [(path, made[index]) for index, path in enumerate(paths)]
+
+
+def _numbered(path: Path, count: int) -> list[Path]:
+    """Return a name for each of some files."""
+    width = len(str(count))
+    return [path] if count == 1 else [path.with_stem(f"{path.stem}-{n:0{width}}") for n in range(1, count + 1)]
 
 
 def infill_file(
@@ -175,9 +221,9 @@ def infill_file(
     return output, made, candidates
 
 
-def _free(output: Path, primer: Path, force: bool) -> Path:
+def _free(output: Path, primer: Path | None, force: bool) -> Path:
     """Return the output, after making sure that it may be written."""
-    if output.resolve() == primer.resolve():
+    if primer is not None and output.resolve() == primer.resolve():
         raise MidiError(f"the output must not be the primer itself. Received: {output}. Choose another -o.")
     refuse_to_overwrite(output, force)
     return output

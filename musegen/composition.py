@@ -9,7 +9,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from musegen.config import SamplerConfig, require
+from musegen.config import ConstraintConfig, SamplerConfig, require
 from musegen.generation import Rewind
 from musegen.score import Score, Table
 
@@ -24,25 +24,38 @@ class Request:
         primer: The music to continue (of `musegen.composer.whole`); None for a new piece.
         bars: Bars to add.
         seed: Of the random numbers.
-        sampler: How tokens are drawn.
         primer_bars: How many of the primer's last bars the model hears; 0 for all.
+        inject: Play beside the primer, in other parts, instead of going on after it.
+        max_copied: Notes in a row that may be as in a training piece; 0 for any number.
+        sampler: How tokens are drawn.
+        constraints: What the music must keep to.
     """
 
     primer: Score | None
     bars: int = 16
     seed: int = 0
-    sampler: SamplerConfig = field(default_factory=SamplerConfig)
     primer_bars: int = 0
+    inject: bool = False
+    max_copied: int = 0
+    sampler: SamplerConfig = field(default_factory=SamplerConfig)
+    constraints: ConstraintConfig = field(default_factory=ConstraintConfig)
 
     def __post_init__(self) -> None:
         """Check the numbers."""
         require(1 <= self.bars <= 10_000, "bars must be 1 to 10000", self.bars, "Compose in several runs for more.")
         require(self.seed >= 0, "seed must be >= 0", self.seed, "Use 0 or any larger whole number.")
         require(self.primer_bars >= 0, "primer_bars must be >= 0", self.primer_bars, "Use 0 to hear all of the primer.")
+        require(self.max_copied == 0 or self.max_copied >= 3, "max_copied must be at least 3, or 0", self.max_copied,
+                "Two notes in a row stand in every piece; use 0 for any number.")  # fmt: skip
+        require(not self.inject or (self.primer is not None and not self.primer_bars),
+                "inject must have a primer, and all of it", "inject without one",
+                "Give a primer, without primer_bars.")  # fmt: skip
+        require(self.constraints.key != "auto" or self.primer is not None, "the key `auto` must have a primer",
+                "key=auto without one", "Name the key, as C:minor.")  # fmt: skip
 
     @classmethod
     def of(cls, primer: Score | None, options: Mapping[str, Any]) -> Self:
-        """Return a request with options by name: its own, and those of `SamplerConfig`.
+        """Return a request with options by name: its own, and those of `SamplerConfig` and `ConstraintConfig`.
 
         Without a seed it gets one that nobody has chosen.
 
@@ -67,7 +80,7 @@ class Request:
         return own | {key: value for name in _PARTS for key, value in getattr(self, name).to_dict().items()}
 
 
-_PARTS = {"sampler": SamplerConfig}
+_PARTS: dict[str, type[SamplerConfig | ConstraintConfig]] = {"sampler": SamplerConfig, "constraints": ConstraintConfig}
 OPTIONS = tuple(f.name for kind in _PARTS.values() for f in fields(kind))
 """Names of the options that are fields of configs."""
 

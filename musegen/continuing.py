@@ -11,11 +11,15 @@ from numpy.typing import NDArray
 
 from musegen.checkpoint import Checkpoint
 from musegen.composition import Composition, Request
+from musegen.config import ConstraintConfig
+from musegen.constraints import Constraints, Place, faded
 from musegen.encoder import Encoder
 from musegen.generation import Generated, Task
 from musegen.grammar import BAR, Grammar, MetricGrammar, grammar
-from musegen.guards import Guard, Loops
+from musegen.guards import Copying, Guard, Loops
+from musegen.keys import Key, find_key
 from musegen.metric import supported_meter
+from musegen.novelty import Index
 from musegen.primer import Reading, bar_ticks, meter_at
 from musegen.score import DEFAULT_TEMPO, TEMPO, Track, table
 from musegen.transposing import transposed
@@ -89,7 +93,9 @@ def opened(reading: Reading | None, heard: Tokens, shift: int, encoder: Encoder)
     return Opening(reading, tokens, shift, rules)
 
 
-def continuation(listened: Listened, request: Request, checkpoint: Checkpoint, encoder: Encoder) -> Plan:
+def continuation(
+    listened: Listened, request: Request, checkpoint: Checkpoint, encoder: Encoder, index: Index | None = None
+) -> Plan:
     """Return the plan of a piece that goes on from its opening."""
     opening, vocabulary = listened.opening, encoder.vocabulary
     reading, primer, shift = opening.reading, request.primer, opening.shift
@@ -106,16 +112,20 @@ def continuation(listened: Listened, request: Request, checkpoint: Checkpoint, e
     def finish(drawn: Generated) -> Composition:
         tokens = transposed(np.append(opening.tokens, drawn.tokens), -shift, vocabulary)
         notes = reading.add(encoder.decode(tokens), encoder, end)
+        if request.constraints.end == "fade":
+            notes = faded(notes, reading.start, end, bar_ticks(primer, reading.start))
         score = replace(primer, notes=np.concatenate([primer.notes, notes]), end=end)
         return Composition(
             score, reading.start, notes, float(drawn.nats.sum()), checkpoint.name, request.seed, reading.names,
             reading.left_out, rewinds=drawn.rewinds, gave_way=drawn.gave_way,
         )  # fmt: skip
 
-    return Plan(tasked(listened, rules, request, len(reading.sources), _guards(rules)), finish)
+    return Plan(tasked(listened, rules, request, len(reading.sources), _guards(rules, request, index)), finish)
 
 
-def new_piece(listened: Listened, request: Request, checkpoint: Checkpoint, encoder: Encoder) -> Plan:
+def new_piece(
+    listened: Listened, request: Request, checkpoint: Checkpoint, encoder: Encoder, index: Index | None = None
+) -> Plan:
     """Return the plan of a piece without a primer, for the instruments that the checkpoint knows."""
     known = checkpoint.ensemble or (Track(),)
     rules = listened.opening.rules.copy()
@@ -123,6 +133,8 @@ def new_piece(listened: Listened, request: Request, checkpoint: Checkpoint, enco
 
     def finish(drawn: Generated) -> Composition:
         score = encoder.decode(np.append(listened.opening.tokens, drawn.tokens))
+        if request.constraints.end == "fade":
+            score = replace(score, notes=faded(score.notes, 0, score.end, score.end / request.bars))
         tracks = (
             replace(k, program=t.program if encoder.config.programs else k.program, is_drum=t.is_drum)
             for k, t in zip(known, score.tracks, strict=False)  # a piece may use fewer parts than are known
@@ -134,7 +146,7 @@ def new_piece(listened: Listened, request: Request, checkpoint: Checkpoint, enco
             gave_way=drawn.gave_way,
         )  # fmt: skip
 
-    return Plan(tasked(listened, rules, request, len(known), _guards(rules)), finish)
+    return Plan(tasked(listened, rules, request, len(known), _guards(rules, request, index)), finish)
 
 
 def tasked(listened: Listened, rules: Grammar, request: Request, parts: int, guards: Sequence[Guard] = ()) -> Task:
@@ -143,7 +155,29 @@ def tasked(listened: Listened, rules: Grammar, request: Request, parts: int, gua
     here, rest = (rules.bar, LONGEST_REST) if isinstance(rules, MetricGrammar) else (rules.now, LONGEST_REST_STEPS)
     rules.longest_rest = min(rest, rules.length - max(here, 0))
     rng, forbidden = np.random.default_rng(request.seed), _out_of_place(listened.opening, parts)
-    return Task(listened.logits, listened.state, rules, request.sampler, rng, forbidden, guards=guards)
+    wishes = None
+    if request.constraints != ConstraintConfig():
+        wishes = Constraints.of(request.constraints, rules.vocabulary, _place(listened.opening, rules, request, parts))
+    return Task(listened.logits, listened.state, rules, request.sampler, rng, forbidden, wishes, guards)
+
+
+def _place(opening: Opening, rules: Grammar, request: Request, parts: int) -> Place:
+    """Return what constraints must know of the piece."""
+    primer, key = request.primer, request.constraints.key
+    quarter, bar = float(rules.vocabulary.config.steps_per_quarter), 4.0 * rules.vocabulary.config.steps_per_quarter
+    if isinstance(rules, MetricGrammar):
+        bar = rules.bar_length
+    elif opening.reading is None or primer is None:
+        quarter, bar = BAR / 4, BAR
+    else:
+        start = opening.reading.start
+        edges = primer.seconds(np.array([start, start + primer.ticks_per_quarter, start + bar_ticks(primer, start)]))
+        quarter, bar = (100 * (edges[1:] - edges[0])).tolist()
+    named = None if key in ("none", "auto") else Key.parse(key)
+    return Place(
+        key=named or (None if primer is None else find_key(primer)),
+        shift=opening.shift, start=rules.now, quarter=quarter, bar=bar, parts=parts,
+    )  # fmt: skip
 
 
 def _out_of_place(opening: Opening, parts: int) -> NDArray[np.bool_]:
@@ -159,5 +193,11 @@ def _out_of_place(opening: Opening, parts: int) -> NDArray[np.bool_]:
     return out
 
 
-def _guards(rules: Grammar) -> tuple[Guard, ...]:
-    return (Loops(rules.bar_length if isinstance(rules, MetricGrammar) else BAR),)
+def _guards(rules: Grammar, request: Request, index: Index | None) -> tuple[Guard, ...]:
+    """Return what looks back at the piece, at every barline."""
+    metric = isinstance(rules, MetricGrammar)
+    loops = Loops(rules.bar_length if isinstance(rules, MetricGrammar) else BAR)
+    if index is None or not request.max_copied:
+        return (loops,)
+    scale = 1 if metric else 4 * index.steps_per_quarter / BAR
+    return loops, Copying(index.run_lengths, scale, request.max_copied)

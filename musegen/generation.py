@@ -49,7 +49,10 @@ class Narrowing(Protocol):
     gave_way: int
 
     def narrow(self, rules: Grammar, legal: Mask) -> Mask:
-        """Return the tokens, of those that may come next, that do as asked; all if none would."""
+        """Return the tokens, of those that may come next, that do as asked; never none."""
+
+    def fold(self, rules: Grammar, narrowed: Mask, logits: NDArray[np.float32]) -> None:
+        """Let tokens that were left out count for their nearest, where there is such a thing, in place."""
 
 
 @dataclass
@@ -81,7 +84,7 @@ class Rewind(NamedTuple):
     """Bars that were written anew."""
 
     bar: int
-    """The first of them, counted from 0 with the piece's."""
+    """The first of them, counted from 1 in what was written."""
     reason: str
     tries: int
     solved: bool
@@ -137,6 +140,7 @@ class _Row:
     def __post_init__(self) -> None:
         self.rules = self.task.rules
         self.first = len(self.rules.notes)
+        self._begins = max(self.rules.bars, 1)
 
     def keep(self, logits: NDArray[np.float32], state: Any) -> None:
         """Remember this barline, with the logits for what comes next and the state before it."""
@@ -147,9 +151,9 @@ class _Row:
     def fault(self) -> Fault | None:
         """Return what a guard finds, if there is anything left to do about it."""
         for guard in self.task.guards:
-            found = guard.fault(self.rules, self.first)
-            if found is not None and self.tries.get((self._before(found).bar, found.reason), 0) < MOST_TRIES:
-                return found
+            for found in guard.faults(self.rules, self.first):
+                if self.tries.get((self._before(found).bar, found.reason), 0) < MOST_TRIES:
+                    return found
         return None
 
     def _before(self, fault: Fault) -> _Save:
@@ -178,7 +182,8 @@ class _Row:
     def generated(self) -> Generated:
         """Return the finished piece."""
         rewinds = tuple(
-            Rewind(bar, reason, tries, tries < MOST_TRIES) for (bar, reason), tries in sorted(self.tries.items())
+            Rewind(max(bar - self._begins, 0) + 1, reason, tries, tries < MOST_TRIES)
+            for (bar, reason), tries in sorted(self.tries.items())
         )
         gave_way = self.task.wishes.gave_way if self.task.wishes else 0
         return Generated(np.array(self.tokens, np.int32), np.array(self.nats), rewinds, gave_way)
@@ -294,6 +299,7 @@ class _Loop:
                 logits[place] = penalised(logits[place], _struck(row.rules, recent), config.repetition_penalty)
             if row.task.wishes is not None:
                 wanted[place] = row.task.wishes.narrow(row.rules, wanted[place])
+                row.task.wishes.fold(row.rules, wanted[place], logits[place])
         uniform = np.array([row.task.rng.random() for row in self.rows])
         tokens = self._sampler.draw(logits, wanted, uniform)
         nats = _nats(self._logits, tokens)

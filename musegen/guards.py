@@ -6,13 +6,17 @@ Masks cannot forbid it beforehand, since music does repeat; so it is found once 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
 from musegen.grammar import Grammar, Note
 
-__all__ = ["Fault", "Guard", "Loops"]
+__all__ = ["Copying", "Fault", "Guard", "Loops"]
 
 
 class Fault(NamedTuple):
@@ -28,8 +32,8 @@ class Fault(NamedTuple):
 class Guard(Protocol):
     """Looks for one kind of fault."""
 
-    def fault(self, rules: Grammar, first: int) -> Fault | None:
-        """Return what is wrong with the notes from index `first` on, at a barline; None if nothing is."""
+    def faults(self, rules: Grammar, first: int) -> Iterator[Fault]:
+        """Yield what is wrong with the notes from index `first` on, at a barline."""
 
 
 @dataclass(frozen=True)
@@ -48,18 +52,21 @@ class Loops:
     BARS, ROUNDS, STRIKES = 4, 3, 16
     LONGEST = 64  # notes in a round
 
-    def fault(self, rules: Grammar, first: int) -> Fault | None:
-        """Return the second round, from its beginning, or the fifth of the strikes."""
+    def faults(self, rules: Grammar, first: int) -> Iterator[Fault]:
+        """Yield the fifth of the strikes, and the second round from its beginning."""
         notes = [note for note in rules.notes[max(first, len(rules.notes) - 1024) :] if not note.drum]
         struck = notes[-self.STRIKES :]
         if len(struck) == self.STRIKES and len({(note.part, note.pitch) for note in struck}) == 1:
-            return Fault("one note", struck[4].onset, struck[4].pitch)
+            yield Fault("one note", struck[4].onset, struck[4].pitch)
         period = [
             (a.part, a.pitch, b.onset - a.onset) for a, b in zip(reversed(notes[:-1]), reversed(notes), strict=False)
         ]  # from the last but one back: each note, and how long until the next
-        return self._round(notes, period, rules.now) if notes else None
+        again = self._again(notes, period, rules.now) if notes else None
+        if again is not None:
+            yield Fault("repetition", again.onset, again.pitch)
 
-    def _round(self, notes: Sequence[Note], back: Sequence[tuple[int, int, int]], now: int) -> Fault | None:
+    def _again(self, notes: Sequence[Note], back: Sequence[tuple[int, int, int]], now: int) -> Note | None:
+        """Return the first note of the second round of a loop that the notes end with."""
         last = notes[-1]
         for size in range(1, min(self.LONGEST, len(notes) // 2) + 1):
             before = notes[-1 - size]
@@ -72,6 +79,36 @@ class Loops:
             if same >= (self.ROUNDS - 1) * size and now - begins >= max(
                 self.BARS * self.bar, self.ROUNDS * (last.onset - before.onset)
             ):
-                again = notes[-same]
-                return Fault("repetition", again.onset, again.pitch)
+                return notes[-same]
         return None
+
+
+@dataclass(frozen=True)
+class Copying:
+    """No voice has more notes in a row in common with a training piece than it may.
+
+    Attributes:
+        run_lengths: `musegen.novelty.Index.run_lengths`.
+        scale: The index's steps in one of the grammar's.
+        most: Notes that a run may have.
+    """
+
+    run_lengths: Callable[[NDArray[np.int64], NDArray[np.int64]], NDArray[np.int64]]
+    scale: float
+    most: int
+
+    def faults(self, rules: Grammar, first: int) -> Iterator[Fault]:
+        """Yield the note, in each voice, that makes a run too long, for each such run."""
+        notes = [note for note in rules.notes[max(first, len(rules.notes) - 1024) :] if not note.drum]
+        for part in sorted({note.part for note in notes}):
+            highest: dict[int, Note] = {}
+            for note in notes:
+                step = math.floor(note.onset * self.scale + 0.5)
+                if note.part == part and (step not in highest or note.pitch > highest[step].pitch):
+                    highest[step] = note
+            voice = [highest[step] for step in sorted(highest)]
+            lengths = self.run_lengths(
+                np.diff([note.pitch for note in voice]), np.diff(sorted(highest))
+            ) if len(voice) > self.most else np.zeros(0)  # fmt: skip
+            for index in np.flatnonzero(lengths == self.most + 1).tolist():
+                yield Fault("copied", voice[index].onset, voice[index].pitch)

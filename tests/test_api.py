@@ -13,9 +13,9 @@ from musegen.cli import main
 
 def test_public_names_are_these_and_all_exist():
     assert musegen.__all__ == [
-        "CheckpointError", "Composer", "ConfigError", "Encoder", "EncoderConfig", "EncodingError", "MidiError",
-        "ModelConfig", "MusegenError", "SamplerConfig", "Score", "Store", "Track", "TrainingConfig", "TrainingError",
-        "compose", "infill", "ingest", "load", "read", "train",
+        "CheckpointError", "Composer", "ConfigError", "ConstraintConfig", "Encoder", "EncoderConfig", "EncodingError",
+        "MidiError", "ModelConfig", "MusegenError", "Request", "SamplerConfig", "Score", "Store", "Track",
+        "TrainingConfig", "TrainingError", "compose", "infill", "ingest", "load", "read", "surprisal", "train",
     ]  # fmt: skip
     for name in musegen.__all__:
         assert getattr(musegen, name).__doc__, name
@@ -55,7 +55,9 @@ def test_composing_does_not_import_tensorflow(checkpoints, tmp_path):
 
 
 def test_every_command_and_option_is_documented():
-    assert sorted(main.commands) == ["compose", "corpus", "doctor", "encode", "runs", "train"]
+    assert sorted(main.commands) == [
+        "batch", "compose", "corpus", "doctor", "encode", "novelty", "runs", "surprisal", "train",
+    ]  # fmt: skip
     for name, command in main.commands.items():
         help_text = CliRunner().invoke(main, [name, "--help"]).output
         assert command.help and command.get_short_help_str() and "Usage:" in help_text

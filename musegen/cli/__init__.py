@@ -15,7 +15,9 @@ from musegen.cli.compose import compose
 from musegen.cli.corpus import corpus
 from musegen.cli.doctor import doctor
 from musegen.cli.encode import encode
+from musegen.cli.novelty import novelty
 from musegen.cli.runs import runs
+from musegen.cli.surprisal import surprisal
 from musegen.cli.train import train
 from musegen.errors import MusegenError
 
@@ -45,6 +47,8 @@ def main() -> None:
     musegen train DIR -o CHECKPOINT     train a model on your own music
     musegen runs                        see how training goes and went
     musegen doctor tune.mid             see what its tokens would lose
+    musegen surprisal tune.mid          see which notes a model did not expect
+    musegen novelty tune.mid -a folk    see what it has in common with training pieces
     """  # noqa: D301  (click takes the backspace character for "leave these lines as they are")
 
 
@@ -52,5 +56,7 @@ main.add_command(compose)
 main.add_command(corpus)
 main.add_command(doctor)
 main.add_command(encode)
+main.add_command(novelty)
 main.add_command(runs)
+main.add_command(surprisal)
 main.add_command(train)

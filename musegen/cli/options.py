@@ -10,7 +10,7 @@ from click.core import ParameterSource
 
 from musegen.config import EncoderConfig, ModelConfig, TrainingConfig
 
-__all__ = ["Sectioned", "config_options", "encoder_options", "given", "of"]
+__all__ = ["Sectioned", "config_options", "encoder_options", "given", "of", "option"]
 
 Config = TypeVar("Config", EncoderConfig, ModelConfig, TrainingConfig)
 
@@ -136,16 +136,25 @@ def _section(heading: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]
 
 
 def _option(kind: type[Any], setting: _Field, heading: str) -> Callable[..., Any]:
-    name = setting.name.replace("_", "-")
-    annotation = _TYPES[kind.__dataclass_fields__[setting.name].type]
+    return option(kind, setting.name, heading, setting.help, setting.values)
+
+
+def option(
+    kind: type[Any], name: str, heading: str, help_: str, values: tuple[str, ...] = (), metavar: str | None = None,
+    kind_of: click.ParamType | None = None,  # type: ignore[type-arg]  # generic in stubs alone
+) -> Callable[..., Any]:  # fmt: skip
+    """Return a decorator that gives a command a field of a config as an option, with its type and default."""
+    annotation = _TYPES[kind.__dataclass_fields__[name].type]
+    default, flag = getattr(kind, name), name.replace("_", "-")
     return click.option(
-        f"--{name}/--no-{name}" if annotation is bool else f"--{name}",
+        f"--{flag}/--no-{flag}" if annotation is bool else f"--{flag}",
         cls=_Option,
         heading=heading,
-        type=click.Choice(setting.values) if setting.values else annotation,
-        default=getattr(kind, setting.name),
-        show_default=True,
-        help=setting.help,
+        type=kind_of or (click.Choice(values) if values else annotation),
+        default=default,
+        show_default=default != "",
+        metavar=metavar,
+        help=help_,
     )
 
 

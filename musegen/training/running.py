@@ -12,7 +12,7 @@ from typing import Any
 
 import keras
 
-from musegen import __version__
+from musegen import __version__, novelty
 from musegen import checkpoint as checkpoints
 from musegen import dataset as datasets
 from musegen.checkpoint import Checkpoint
@@ -114,10 +114,10 @@ def train(
                 callbacks=callbacks, on_step=on_step, on_epoch=on_epoch,
             )  # fmt: skip
         except Diverged as error:
-            kept = rescued(made, run, error.reports) if group.first else "The first process says what is kept."
+            kept = rescued(made, run, error.reports, data) if group.first else "The first process says what is kept."
             raise TrainingError(f"{error} {kept} {advice(model_config, config)}") from error
         with group.first_before_others():
-            return finish(made, run, reports) if group.first else checkpoints.load(output), data
+            return finish(made, run, reports, data) if group.first else checkpoints.load(output), data
 
 
 def read(
@@ -207,8 +207,8 @@ def fitting_parent(start: str | Path, encoder: Encoder, model: ModelConfig) -> C
     )
 
 
-def finish(made: Checkpoint, run: Path, reports: Sequence[EpochReport]) -> Checkpoint:
-    """Write the checkpoint with the best weights of a run, and remove the run."""
+def finish(made: Checkpoint, run: Path, reports: Sequence[EpochReport], data: Dataset) -> Checkpoint:
+    """Write the checkpoint with the best weights of a run and the index of its training pieces, and remove the run."""
     best = min(reports, key=lambda r: r.validation_nats)
     found = {
         "epochs": len(reports),
@@ -217,6 +217,7 @@ def finish(made: Checkpoint, run: Path, reports: Sequence[EpochReport]) -> Check
         "seconds": round(sum(r.seconds for r in reports)),
     }
     made = replace(made, provenance={**made.provenance, **found})
+    novelty.Index.of_tokens(data.train, Encoder(made.encoder)).save(made.path / novelty.FILE)
     checkpoints.save(made, run / BEST)
     shutil.copyfile(run / LOG, made.path / LOG)
     done = run.with_name(f"{run.name}-done")
@@ -226,12 +227,12 @@ def finish(made: Checkpoint, run: Path, reports: Sequence[EpochReport]) -> Check
     return made
 
 
-def rescued(made: Checkpoint, run: Path, reports: Sequence[EpochReport]) -> str:
+def rescued(made: Checkpoint, run: Path, reports: Sequence[EpochReport], data: Dataset) -> str:
     """Keep the best weights of a run that went wrong, and say what was kept."""
     if not reports:
         discard(made.path, run, unusable=True)
         return "No epoch was finished, so nothing is kept."
-    best = finish(made, run, reports).provenance["best_epoch"]
+    best = finish(made, run, reports, data).provenance["best_epoch"]
     return f"The weights of epoch {best}, the best before, are in {made.path}."
 
 
