@@ -141,6 +141,7 @@ class _Row:
         self.rules = self.task.rules
         self.first = len(self.rules.notes)
         self._begins = max(self.rules.bars, 1)
+        self.numbers = _numbers(self.task.rng)
 
     def keep(self, logits: NDArray[np.float32], state: Any) -> None:
         """Remember this barline, with the logits for what comes next and the state before it."""
@@ -286,8 +287,8 @@ class _Loop:
         may = allowed([row.rules for row in self.rows])
         wanted = may & ~self._forbidden
         logits = self._logits.copy()
+        type(self.rows[0].rules).fold([row.rules for row in self.rows], logits)
         for place, row in enumerate(self.rows):
-            row.rules.fold(logits[place])
             if row.banned is not None:
                 wanted[place, _struck(row.rules, [row.banned[0]])] = False
         stuck = ~wanted.any(axis=1)
@@ -300,7 +301,7 @@ class _Loop:
             if row.task.wishes is not None:
                 wanted[place] = row.task.wishes.narrow(row.rules, wanted[place])
                 row.task.wishes.fold(row.rules, wanted[place], logits[place])
-        uniform = np.array([row.task.rng.random() for row in self.rows])
+        uniform = np.array([next(row.numbers) for row in self.rows])
         tokens = self._sampler.draw(logits, wanted, uniform)
         nats = _nats(self._logits, tokens)
         for row, token, cost in zip(self.rows, tokens.tolist(), nats.tolist(), strict=True):
@@ -320,6 +321,12 @@ class _Loop:
             context[: len(known)] = known
         logits, self._state = self.network.step(heard, self._state, context)
         self._logits = logits[: len(tokens)]
+
+
+def _numbers(rng: np.random.Generator) -> Iterator[float]:
+    """Yield numbers of [0, 1), the same ones that would come one at a time."""
+    while True:
+        yield from rng.random(256).tolist()
 
 
 def _struck(rules: Grammar, pitches: Sequence[int]) -> list[int]:

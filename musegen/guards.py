@@ -50,35 +50,35 @@ class Loops:
     bar: float
 
     BARS, ROUNDS, STRIKES = 4, 3, 16
-    LONGEST = 64  # notes in a round
+    LONGEST, REMEMBERED = 64, 512  # notes in a round, and notes that are looked at
 
     def faults(self, rules: Grammar, first: int) -> Iterator[Fault]:
         """Yield the fifth of the strikes, and the second round from its beginning."""
-        notes = [note for note in rules.notes[max(first, len(rules.notes) - 1024) :] if not note.drum]
+        notes = rules.notes[max(first, len(rules.notes) - self.REMEMBERED) :]
+        if "drum" in rules.vocabulary.blocks:
+            notes = [note for note in notes if not note.drum]
         struck = notes[-self.STRIKES :]
         if len(struck) == self.STRIKES and len({(note.part, note.pitch) for note in struck}) == 1:
             yield Fault("one note", struck[4].onset, struck[4].pitch)
-        period = [
-            (a.part, a.pitch, b.onset - a.onset) for a, b in zip(reversed(notes[:-1]), reversed(notes), strict=False)
-        ]  # from the last but one back: each note, and how long until the next
-        again = self._again(notes, period, rules.now) if notes else None
+        again = self._again(notes, rules.now) if notes else None
         if again is not None:
             yield Fault("repetition", again.onset, again.pitch)
 
-    def _again(self, notes: Sequence[Note], back: Sequence[tuple[int, int, int]], now: int) -> Note | None:
+    def _again(self, notes: Sequence[Note], now: int) -> Note | None:
         """Return the first note of the second round of a loop that the notes end with."""
         last = notes[-1]
-        for size in range(1, min(self.LONGEST, len(notes) // 2) + 1):
+        for size in range(1, min(self.LONGEST, len(notes) // self.ROUNDS) + 1):
             before = notes[-1 - size]
-            if (before.part, before.pitch) != (last.part, last.pitch):
+            if before.pitch != last.pitch or before.part != last.part:
                 continue
-            same = 1  # notes that equal the one a round before: the last, and those before it, with their times
-            while same + size <= len(back) and back[same - 1] == back[same - 1 + size]:
+            period, same = last.onset - before.onset, 1  # notes that equal the one a round before
+            while same + size < len(notes):
+                a, b = notes[-1 - same], notes[-1 - same - size]
+                if a.pitch != b.pitch or a.part != b.part or a.onset - b.onset != period:
+                    break
                 same += 1
-            begins = notes[-same - size].onset
-            if same >= (self.ROUNDS - 1) * size and now - begins >= max(
-                self.BARS * self.bar, self.ROUNDS * (last.onset - before.onset)
-            ):
+            enough = max(self.BARS * self.bar, self.ROUNDS * period)
+            if same >= (self.ROUNDS - 1) * size and now - notes[-same - size].onset >= enough:
                 return notes[-same]
         return None
 

@@ -18,6 +18,7 @@ from musegen.vocabulary import Tokens
 __all__ = ["Reading", "bar_ticks", "continuation_start", "meter_at", "pick", "read_primer", "track_name"]
 
 LONGEST_CONTEXT = 4096  # tokens; of a longer primer the model hears the last bars
+PLACE = 40  # bits; more than the ticks of a bar
 RECENT_BARS = 8  # a track that rests for longer is the first to be left out
 
 
@@ -93,11 +94,16 @@ class Reading:
         place = notes["onset"] - lines[np.searchsorted(lines, notes["onset"], side="right") - 1]
         bar = bar_ticks(self.primer, self.start)
         # Of the whole primer: a track may be silent in the part of it that is heard.
-        usual = [self.primer.notes["velocity"][self.primer.notes["track"] == source].mean() for source in self.sources]
-        out = np.zeros(len(added), np.int64)
-        for index, (onset, _, _, _, track) in enumerate(added.tolist()):
-            same = (notes["track"] == track) & (place == round((onset - self.start) % bar))
-            out[index] = round(float(notes["velocity"][same].mean() if same.any() else usual[track]))
+        velocity, track = self.primer.notes["velocity"], self.primer.notes["track"]
+        usual = np.array([velocity[track == source].mean() for source in self.sources])
+        wanted = np.round((added["onset"].astype(np.int64) - self.start) % bar).astype(np.int64)
+        wanted += added["track"].astype(np.int64) << PLACE
+        known, which = np.unique(place + (notes["track"].astype(np.int64) << PLACE), return_inverse=True)
+        mean = np.bincount(which, notes["velocity"]) / np.bincount(which)
+        at = np.minimum(np.searchsorted(known, wanted), len(known) - 1)
+        out: NDArray[np.int64] = np.round(np.where(known[at] == wanted, mean[at], usual[added["track"]])).astype(
+            np.int64
+        )
         return out
 
     def _playable(self, added: Table) -> Table:

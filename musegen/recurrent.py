@@ -152,7 +152,8 @@ class _Passage:
 
         def forward(block: int, index: Tensor, at: Tensor, states: Tensors, kept: Tensors) -> Tensors:
             inputs = ops.matmul(_rows(x[at : at + block]), kernel) + (bias[0] if both else bias)
-            inputs = ops.split(inputs, block)
+            # Where the number of rows is known beforehand, TensorFlow wants it to stay known.
+            inputs = ops.split(ops.reshape(inputs, (block * batch, kernel.shape[1])), block)
             steps = []
             for t in range(block):
                 r = ops.matmul(states[0], recurrent)

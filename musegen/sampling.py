@@ -55,6 +55,12 @@ class Sampler:
             for row, config in enumerate(configs)
             if config.temperatures and vocabulary is not None
         ]
+        self._cuts = [
+            cut for cut, asked in (
+                (self._keep_top_k, self._top_k.any()), (self._keep_top_p, (self._top_p < 1).any()),
+                (self._keep_min_p, self._min_p.any()),
+            ) if asked
+        ]  # fmt: skip
         self._blocks = np.array([*vocabulary.first.values()]) if vocabulary is not None else np.zeros(0, np.int64)
 
     def probabilities(self, logits: NDArray[np.floating], allowed: Mask) -> NDArray[np.floating]:
@@ -74,12 +80,8 @@ class Sampler:
         for row, (kinds, own) in self._kinds:
             x[row] = _tempered(x[row], kinds, own, self._blocks)
         p = np.exp(x, out=x)
-        if self._top_k.any():
-            self._keep_top_k(p)
-        if (self._top_p < 1).any():
-            self._keep_top_p(p)
-        if self._min_p.any():
-            p[p < self._min_p * p.max(axis=1, keepdims=True)] = 0
+        for cut in self._cuts:
+            cut(p)
         return p
 
     def draw(self, logits: NDArray[np.floating], allowed: Mask, uniform: NDArray[np.float64]) -> NDArray[np.int64]:
@@ -103,6 +105,9 @@ class Sampler:
         # A row that keeps all must not lose its smallest to rounding.
         least = np.where(self._top_p < 1, self._top_p, np.inf)[:, None] * sorted_.sum(axis=1, keepdims=True)
         np.put_along_axis(p, order, np.where(before < least, sorted_, 0), axis=1)
+
+    def _keep_min_p(self, p: NDArray[np.floating]) -> None:
+        p[p < self._min_p * p.max(axis=1, keepdims=True)] = 0
 
 
 def _by_kind(config: SamplerConfig, vocabulary: Vocabulary) -> tuple[NDArray[np.int8], NDArray[np.float32]]:

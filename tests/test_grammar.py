@@ -87,7 +87,7 @@ def test_notes_too_long_for_the_end_count_as_notes_until_the_end():
         rules.advance(vocabulary.token(kind, value))
     p = np.full(len(vocabulary), 1 / len(vocabulary))
     folded = np.log(p)
-    rules.fold(folded)
+    type(rules).fold([rules], folded[None])
     folded = np.exp(folded) * len(vocabulary)
     block = folded[vocabulary.first["duration"] :][:96]
     assert block[:11] == pytest.approx(1)

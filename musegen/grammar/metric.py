@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from musegen.context import Context, metric_columns, row, until
-from musegen.grammar.common import Grammar, Mask, Note, Tables, stacked
+from musegen.grammar.common import Grammar, Mask, Note, Tables, looked_up, stacked
 from musegen.vocabulary import Vocabulary
 
 __all__ = ["MetricGrammar"]
@@ -38,6 +38,8 @@ class MetricGrammar(Grammar):
         latest_off: The last of them.
     """
 
+    MUTABLE = ("notes", "off", "_drum")
+
     def __init__(self, vocabulary: Vocabulary) -> None:
         """Stand before `start`."""
         super().__init__(vocabulary)
@@ -52,11 +54,6 @@ class MetricGrammar(Grammar):
         self._last_note = -1  # bar in which the last note began
         self._drum: dict[int, bool] = {}  # parts that have declared themselves, and whether as drums
         self._tables = _tables(vocabulary)
-
-    @property
-    def now(self) -> int:
-        """The current step, from the beginning of the piece."""
-        return self.bar_start + max(self.position, 0)
 
     @property
     def bars(self) -> int:
@@ -77,21 +74,20 @@ class MetricGrammar(Grammar):
         followers, position, meter, tempo, part, chord, first, duration, lowest, bar, end, now = zip(
             *(rules._places() for rules in rows), strict=True
         )
-        out: Mask = tables.followers[list(followers)]
-        out &= tables.position[list(position)]
-        out &= tables.meter[list(meter)]
+        out: Mask = looked_up(tables.followers, followers) & looked_up(tables.position, position)
+        out &= looked_up(tables.meter, meter)
         if tables.tempo is not None:
-            out &= tables.tempo[list(tempo)]
+            out &= looked_up(tables.tempo, tempo)
         if tables.part is not None:
-            out &= tables.part[list(part)]
-            out &= tables.chord[list(chord)]
+            out &= looked_up(tables.part, part)
+            out &= looked_up(tables.chord, chord)
         if tables.first is not None:
-            out &= tables.first[list(first)]
-        out &= tables.duration[list(duration)]
+            out &= looked_up(tables.first, first)
+        out &= looked_up(tables.duration, duration)
         out[:, tables.slices["bar"].start] &= bar
         out[:, tables.slices["end"].start] &= end
         silent = stacked([rules.off[rules.part] for rules in rows]) <= np.array(now)[:, None]
-        silent &= tables.lowest[list(lowest)]
+        silent &= looked_up(tables.lowest, lowest)
         for kind in tables.struck:
             out[:, tables.slices[kind]] &= silent
         for index, rules in enumerate(rows):
@@ -106,7 +102,6 @@ class MetricGrammar(Grammar):
         tables, kind, here = self._tables, self.kind, self.chord[0] if self.chord else -1
         bar, end = self._may_turn()
         room = self.room if kind in IN_NOTE else None
-        drum = self._drum.get(self.part)
         return (
             tables.opening if kind == "bar" and self.meter < 0 else tables.codes[kind],
             self.position + 1,
@@ -114,7 +109,7 @@ class MetricGrammar(Grammar):
             self._tempo + 1,
             self.part + 1,
             here + 1,
-            self._first(drum) if kind in AT_ONSET else 0,
+            self._first() if tables.first is not None and kind in AT_ONSET else 0,
             tables.free if room is None or room >= tables.free else max(room, 0),
             self.chord[1] + 1 if self.chord and here == self.part else 0,
             bar,
@@ -132,8 +127,9 @@ class MetricGrammar(Grammar):
         more = self.bar + 1 < self.length
         return more, end and not more
 
-    def _first(self, drum: bool | None) -> int:
+    def _first(self) -> int:
         """Return which of the kinds that a note begins with are forbidden: 4 for program, 2 for drum, 1 for pitch."""
+        drum = self._drum.get(self.part)
         if self.part < 0:
             return 7
         needs_program = drum is None and "program" in self.vocabulary.blocks and self.kind != "program"
@@ -143,18 +139,20 @@ class MetricGrammar(Grammar):
             + 1 * bool(drum or needs_program)
         )
 
-    def fold(self, logits: NDArray[np.float32]) -> None:
-        """Let a note too long for the end count as one that lasts until there, in logits `float32[V]`, in place.
+    @classmethod
+    def fold(cls, rows: Sequence[Self], logits: NDArray[np.float32]) -> None:
+        """Let a note too long for the end count as one that lasts until there, in logits `float32[B, V]`, in place.
 
         Merely forbidding it would leave its probability to the shortest notes, and pieces would
         end in a splutter.
         """
-        room = self.room
-        if room is None or self.kind not in IN_NOTE or room > self.vocabulary.blocks["duration"]:
-            return
-        block = self._tables.slices["duration"]
-        last, hold = block.start + room - 1, self._tables.slices["hold"].start
-        logits[last] = np.logaddexp.reduce([*logits[last : block.stop], logits[hold]])
+        tables = rows[0]._tables
+        block, hold = tables.slices["duration"], tables.slices["hold"].start
+        for rules, mine in zip(rows, logits, strict=True):
+            room = rules.room if rules.kind in IN_NOTE else None
+            if room is not None and room < tables.free:
+                last = block.start + room - 1
+                mine[last] = np.logaddexp.reduce([*mine[last : block.stop], mine[hold]])
 
     @classmethod
     def contexts(cls, rows: Sequence[Self], parts: int) -> Context:
@@ -174,12 +172,14 @@ class MetricGrammar(Grammar):
         match kind:
             case "bar":
                 self.bar_start += self.bar_length if previous != "start" else 0
+                self.now = self.bar_start
                 self.bar, self.position, self.chord = self.bar + 1, -1, None
             case "time_signature":
                 self.meter = value
                 self.bar_length = int(self.vocabulary.meter_steps[value])
             case "position":
                 self.position, self.chord = value, None
+                self.now = self.bar_start + value
             case "tempo":
                 self._tempo = value
             case "part":

@@ -9,7 +9,7 @@ from typing import Self
 import numpy as np
 
 from musegen.context import Context, performance_columns, row, since
-from musegen.grammar.common import Grammar, Mask, Note, Tables, stacked
+from musegen.grammar.common import Grammar, Mask, Note, Tables, looked_up, stacked
 from musegen.vocabulary import MAX_SHIFT, Vocabulary
 
 __all__ = ["PerformanceGrammar"]
@@ -26,13 +26,15 @@ class PerformanceGrammar(Grammar):
         last: Kind and pitch of the last event at this moment.
     """
 
+    MUTABLE = ("notes", "sounding", "since", "_open")
+
     def __init__(self, vocabulary: Vocabulary) -> None:
         """Stand before `start`."""
         super().__init__(vocabulary)
         self.sounding = np.zeros(128, bool)
         self.since = np.full(128, -1, np.int64)
         self.last: tuple[str, int] | None = None
-        self._now = self._last_note = 0
+        self._last_note = 0
         self._ended = 0  # 1 + the pitch that ended last
         self._velocity = -1
         self._shift = -1  # value of the time_shift just taken
@@ -40,14 +42,9 @@ class PerformanceGrammar(Grammar):
         self._tables = _tables(vocabulary)
 
     @property
-    def now(self) -> int:
-        """The current step of 10 ms."""
-        return self._now
-
-    @property
     def bars(self) -> int:
         """How many stretches of `BAR` steps are over."""
-        return self._now // BAR
+        return self.now // BAR
 
     @classmethod
     def allowed_in(cls, rows: Sequence[Self]) -> Mask:
@@ -58,14 +55,12 @@ class PerformanceGrammar(Grammar):
         followers, shift, velocity, on, off, more = zip(
             *(rules._places(low) for rules, low in zip(rows, lowest.tolist(), strict=True)), strict=True
         )
-        out: Mask = tables.followers[list(followers)]
-        out &= tables.shift[list(shift)]
-        above: Mask = tables.above[list(on)]  # no two at one moment, and none that sounds
-        above &= ~sounding
+        out: Mask = looked_up(tables.followers, followers) & looked_up(tables.shift, shift)
+        above: Mask = looked_up(tables.above, on) & ~sounding  # no two at one moment, and none that sounds
         out[:, tables.slices["note_on"]] &= above
-        out[:, tables.slices["note_off"]] &= sounding & tables.between[list(off)]
+        out[:, tables.slices["note_off"]] &= sounding & looked_up(tables.between, off)
         if tables.velocity is not None:
-            out &= tables.velocity[list(velocity)]
+            out &= looked_up(tables.velocity, velocity)
             out[:, tables.slices["velocity"]] &= np.any(above, axis=1, keepdims=True)
         out[:, tables.slices["end"].start] &= more
         return out
@@ -78,13 +73,13 @@ class PerformanceGrammar(Grammar):
         shift = 0 if self.kind == "time_shift" and self._shift < MAX_SHIFT - 1 else MAX_SHIFT
         # (a longer wait would have been written with a longer shift)
         if self.longest_rest is not None:
-            shift = min(shift, self._last_note + self.longest_rest - self._now)
+            shift = min(shift, self._last_note + self.longest_rest - self.now)
         on, off, over = 0, 0, False
         if self.last is not None:
             kind, pitch = self.last
             on, off = (pitch + 1, 128) if kind == "note_on" else (0, pitch + 1)
         if self.length is not None:
-            room = self.length - self._now
+            room = self.length - self.now
             shift, over = min(shift, room), room <= 0
             if over:  # what still sounds ends now, one pitch after the other from the lowest
                 on, off = 128, 129 + max(lowest, 0)
@@ -100,7 +95,7 @@ class PerformanceGrammar(Grammar):
     @classmethod
     def contexts(cls, rows: Sequence[Self], parts: int) -> Context:
         """Return what `musegen.context` knows after the last token of each row, `uint8[B, F]`."""
-        facts = [(r._now, r._last_note, r._ended, len(r.notes) > 0) for r in rows]
+        facts = [(r.now, r._last_note, r._ended, len(r.notes) > 0) for r in rows]
         now, last_note, ended, begun = np.array(facts).T
         sounding, began = (stacked([getattr(r, name) for r in rows])[:, None] for name in ("sounding", "since"))
         of_piece = performance_columns(since(now - last_note) * begun)
@@ -111,19 +106,19 @@ class PerformanceGrammar(Grammar):
         self.kind = kind
         match kind:
             case "time_shift":
-                self._now, self._shift, self.last = self._now + value + 1, value, None
+                self.now, self._shift, self.last = self.now + value + 1, value, None
             case "velocity":
                 self._velocity = value
             case "note_on":
                 self.sounding[value], self.last = True, (kind, value)
-                self._last_note = self.since[value] = self._now
+                self._last_note = self.since[value] = self.now
                 self._open[value] = len(self.notes)
-                self.notes.append(Note(self._now, 0, value, False, -1))
+                self.notes.append(Note(self.now, 0, value, False, -1))
             case "note_off":
                 self.sounding[value], self.last = False, (kind, value)
                 self._ended = value + 1
                 index = self._open.pop(value)
-                self.notes[index] = Note(*self.notes[index][:4], self._now)
+                self.notes[index] = Note(*self.notes[index][:4], self.now)
 
 
 class _Tables(Tables):
