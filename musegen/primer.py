@@ -99,11 +99,11 @@ class Reading:
         wanted = np.round((added["onset"].astype(np.int64) - self.start) % bar).astype(np.int64)
         wanted += added["track"].astype(np.int64) << PLACE
         known, which = np.unique(place + (notes["track"].astype(np.int64) << PLACE), return_inverse=True)
-        mean = np.bincount(which, notes["velocity"]) / np.bincount(which)
-        at = np.minimum(np.searchsorted(known, wanted), len(known) - 1)
-        out: NDArray[np.int64] = np.round(np.where(known[at] == wanted, mean[at], usual[added["track"]])).astype(
-            np.int64
-        )
+        mean = np.append(np.bincount(which, notes["velocity"]) / np.bincount(which), 0)
+        known = np.append(known, np.iinfo(np.int64).max)
+        at = np.searchsorted(known, wanted)
+        found = np.where(known[at] == wanted, mean[at], usual[added["track"]])
+        out: NDArray[np.int64] = np.round(found).astype(np.int64)
         return out
 
     def _playable(self, added: Table) -> Table:
