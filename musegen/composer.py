@@ -12,9 +12,12 @@ import numpy as np
 
 from musegen import checkpoint as checkpoints
 from musegen import evaluation, midi, notation
+from musegen.accompanying import accompaniment
 from musegen.blas import one_thread
+from musegen.casting import Cast, cast
 from musegen.checkpoint import Checkpoint
 from musegen.composition import Composition, Request
+from musegen.config import require
 from musegen.context import beside
 from musegen.continuing import Listened, Opening, Plan, continuation, new_piece, opened, tasked
 from musegen.encoder import Encoder
@@ -30,8 +33,9 @@ from musegen.score import Score
 from musegen.transposing import transposed
 from musegen.vocabulary import Tokens
 
-__all__ = ["Composer", "Composition", "load", "whole"]
+__all__ = ["ENGINES", "Composer", "Composition", "load", "whole"]
 
+ENGINES = ("auto", "numpy", "keras")
 OCTAVES = (-3, -2, -1, 0, 1, 2, 3)
 OCTAVE_TOKENS = 512  # of the primer, from its beginning, that the octave is chosen by
 OCTAVE_NATS = 0.1  # nats per note that hearing a primer an octave away must save
@@ -44,19 +48,32 @@ class Composer:
 
     Args:
         checkpoint: Which model.
+        computed_by: `numpy`; or `keras`, on the device that it finds, which is for GPUs and many pieces. From one seed
+            each makes the same piece again, but not always the other's: they round differently. `auto` is `numpy`.
+
+    Raises:
+        ConfigError: `computed_by` is something else.
     """
 
     checkpoint: Checkpoint
+    computed_by: str = "auto"
     encoder: Encoder = field(init=False)
     _known: list[tuple[Score | None, int, Listened]] = field(init=False, default_factory=list, repr=False)
+    _casts: list[Cast] = field(init=False, default_factory=list, repr=False)
 
     def __post_init__(self) -> None:
         """Build the encoder that the model was trained with."""
+        require(self.computed_by in ENGINES, f"an engine must be one of {', '.join(ENGINES)}", self.computed_by,
+                "Use keras where there is a GPU.")  # fmt: skip
         self.encoder = Encoder(self.checkpoint.encoder)
 
     @cached_property
     def engine(self) -> Engine:
         """The network, read from disk when first needed."""
+        if self.computed_by == "keras":
+            from musegen.keras_engine import KerasEngine
+
+            return KerasEngine(self.checkpoint)
         return Engine(self.checkpoint.model, self.checkpoint.weights())
 
     @cached_property
@@ -163,18 +180,30 @@ class Composer:
             yield index, plan.finish(written[1])
 
     def _plan(self, request: Request) -> Plan:
+        kinds = self.encoder.vocabulary.names
+        require(
+            request.sampler.temperatures.keys() <= set(kinds),
+            f"kinds of events that have temperatures of their own must be among {', '.join(kinds)}",
+            ", ".join(request.sampler.temperatures), f"These are what {self.checkpoint.name} knows.",
+        )  # fmt: skip
         index = self.index if request.max_copied else None
         if request.max_copied and index is None:
             raise CheckpointError(
                 f"max_copied must have a model that knows its training pieces. Received: {self.checkpoint.name}, which "
                 "has no novelty.npz. Make one with `musegen novelty --index`, or leave max_copied out."
             )
+        if request.inject and request.primer is not None:
+            beginning = self._listened(Request(None))
+            return accompaniment(beginning, self._cast(request.primer), request, self.checkpoint, self.encoder)
         make = new_piece if request.primer is None else continuation
         return make(self._listened(request), request, self.checkpoint, self.encoder, index)
 
     def copied(self, made: Composition) -> Copied | None:
         """Return the longest run of new notes that stands in a training piece; None if these are not known."""
-        return self.index.longest(made.score, made.start) if self.index is not None else None
+        if self.index is None:
+            return None
+        new = made.score if made.end is None else replace(made.score, notes=made.added)
+        return self.index.longest(new, made.start, made.end)
 
     def _listened(self, request: Request) -> Listened:
         """Return what the network has made of a primer; the last few are remembered."""
@@ -187,6 +216,15 @@ class Composer:
         listened = self._listen(opened(reading, tokens, shift, self.encoder))
         self._known = [(primer, bars, listened), *self._known[: KEPT - 1]]
         return listened
+
+    def _cast(self, primer: Score) -> Cast:
+        """Return a primer as parts of the ensemble; the last few are remembered."""
+        for known in self._casts:
+            if known.primer is primer:
+                return known
+        new = cast(primer, self._listened(Request(None)), self.checkpoint, self.encoder, self.engine)
+        self._casts = [new, *self._casts[: KEPT - 1]]
+        return new
 
     def _listen(self, opening: Opening) -> Listened:
         tokens = opening.tokens[None]

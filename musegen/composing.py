@@ -142,6 +142,7 @@ def compose_files(
     *,
     only_continuation: bool = False,
     force: bool = False,
+    engine: str = "auto",
 ) -> tuple[Composer, dict[str, float], list[tuple[Path, Composition]]]:
     """Continue a file in several ways, side by side, and write a MIDI file of each.
 
@@ -152,6 +153,7 @@ def compose_files(
         checkpoint: See there.
         only_continuation: See there.
         force: See there.
+        engine: As for `Composer`.
 
     Returns:
         The composer; nats per note of the primer under each model that `auto` chose from; the files and what was
@@ -167,6 +169,8 @@ def compose_files(
             _free(path, primer, force)
     source = opened(primer) if primer is not None else None
     composer, candidates = pick(checkpoint, source.score if source else None)
+    if engine != composer.computed_by:
+        composer = Composer(composer.checkpoint, engine)
     requests = [Request.of(source.score if source else None, options) for options in variations]
     output = output or Path(f"musegen-{composer.checkpoint.name}-{requests[0].seed}.mid")
     paths = _numbered(output, len(variations))
@@ -264,5 +268,8 @@ def rendered(source: Source | None, made: Composition, only_continuation: bool =
         return midi.to_mido(made.score)
     if only_continuation:
         return midi.to_mido(made.only_continuation())
+    if made.end is not None:  # beside the primer
+        markers = (f"primer: {source.path.name}", f"accompaniment: musegen {made.checkpoint}, seed {made.seed}")
+        return midi.overdub(source.file, made.score, made.added, len(source.score.tracks), markers)
     markers = (f"primer: {source.path.name}", f"continuation: musegen {made.checkpoint}, seed {made.seed}")
     return midi.append(source.file, source.score, made.added, made.start, made.score.end, markers)

@@ -21,7 +21,7 @@ from musegen.keys import Key, find_key
 from musegen.metric import supported_meter
 from musegen.novelty import Index
 from musegen.primer import Reading, bar_ticks, meter_at
-from musegen.score import DEFAULT_TEMPO, TEMPO, Track, table
+from musegen.score import DEFAULT_TEMPO, TEMPO, Score, Track, table
 from musegen.transposing import transposed
 from musegen.vocabulary import Tokens
 
@@ -173,9 +173,9 @@ def _place(opening: Opening, rules: Grammar, request: Request, parts: int) -> Pl
         start = opening.reading.start
         edges = primer.seconds(np.array([start, start + primer.ticks_per_quarter, start + bar_ticks(primer, start)]))
         quarter, bar = (100 * (edges[1:] - edges[0])).tolist()
-    named = None if key in ("none", "auto") else Key.parse(key)
+    known = None if key == "none" else Key.parse(key) if key != "auto" else find_key(primer or Score())
     return Place(
-        key=named or (None if primer is None else find_key(primer)),
+        key=known,
         shift=opening.shift, start=rules.now, quarter=quarter, bar=bar, parts=parts,
     )  # fmt: skip
 
@@ -196,8 +196,7 @@ def _out_of_place(opening: Opening, parts: int) -> NDArray[np.bool_]:
 def _guards(rules: Grammar, request: Request, index: Index | None) -> tuple[Guard, ...]:
     """Return what looks back at the piece, at every barline."""
     metric = isinstance(rules, MetricGrammar)
-    loops = Loops(rules.bar_length if isinstance(rules, MetricGrammar) else BAR)
     if index is None or not request.max_copied:
-        return (loops,)
+        return (Loops(),)
     scale = 1 if metric else 4 * index.steps_per_quarter / BAR
-    return loops, Copying(index.run_lengths, scale, request.max_copied)
+    return Loops(), Copying(index.run_lengths, scale, request.max_copied)

@@ -7,6 +7,7 @@ Masks cannot forbid it beforehand, since music does repeat; so it is found once 
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
@@ -36,38 +37,33 @@ class Guard(Protocol):
         """Yield what is wrong with the notes from index `first` on, at a barline."""
 
 
-@dataclass(frozen=True)
 class Loops:
     """Nothing goes round in circles.
 
-    A fault is what has sounded for at least four bars and three rounds, the same notes after the same times; or one
-    pitch struck sixteen times, with no other between. Drums may do as they like.
+    A fault is what has sounded for at least four bars and three rounds, of four bars at most each, the same notes
+    after the same times; or one pitch struck sixteen times, with no other between. Drums may do as they like.
 
-    Attributes:
-        bar: Steps of a bar.
     """
 
-    bar: float
-
     BARS, ROUNDS, STRIKES = 4, 3, 16
-    LONGEST, REMEMBERED = 64, 512  # notes in a round, and notes that are looked at
 
     def faults(self, rules: Grammar, first: int) -> Iterator[Fault]:
         """Yield the fifth of the strikes, and the second round from its beginning."""
-        notes = rules.notes[max(first, len(rules.notes) - self.REMEMBERED) :]
+        recent = bisect_left(rules.notes, rules.now - self.ROUNDS * self.BARS * rules.bar_length, key=_onset)
+        notes = rules.notes[max(first, min(recent, len(rules.notes) - self.STRIKES)) :]
         if "drum" in rules.vocabulary.blocks:
             notes = [note for note in notes if not note.drum]
         struck = notes[-self.STRIKES :]
         if len(struck) == self.STRIKES and len({(note.part, note.pitch) for note in struck}) == 1:
             yield Fault("one note", struck[4].onset, struck[4].pitch)
-        again = self._again(notes, rules.now) if notes else None
+        again = self._again(notes, self.BARS * rules.bar_length) if notes else None
         if again is not None:
             yield Fault("repetition", again.onset, again.pitch)
 
-    def _again(self, notes: Sequence[Note], now: int) -> Note | None:
-        """Return the first note of the second round of a loop that the notes end with."""
+    def _again(self, notes: Sequence[Note], least: int) -> Note | None:
+        """Return the first note of the second round of a loop that the notes end with, of so many steps at least."""
         last = notes[-1]
-        for size in range(1, min(self.LONGEST, len(notes) // self.ROUNDS) + 1):
+        for size in range(1, len(notes) // self.ROUNDS + 1):
             before = notes[-1 - size]
             if before.pitch != last.pitch or before.part != last.part:
                 continue
@@ -77,10 +73,14 @@ class Loops:
                 if a.pitch != b.pitch or a.part != b.part or a.onset - b.onset != period:
                     break
                 same += 1
-            enough = max(self.BARS * self.bar, self.ROUNDS * period)
-            if same >= (self.ROUNDS - 1) * size and now - notes[-same - size].onset >= enough:
+            rounds = (same + size) / size
+            if rounds >= self.ROUNDS and rounds * period >= least:
                 return notes[-same]
         return None
+
+
+def _onset(note: Note) -> int:
+    return note.onset
 
 
 @dataclass(frozen=True)

@@ -41,6 +41,20 @@ def fast_calls(monkeypatch):
 
 
 @tensorflow_only
+@pytest.mark.parametrize("cell", CELLS)
+def test_the_number_of_rows_may_be_known_beforehand(cell):
+    import tensorflow as tf
+
+    x, *states = arrays(cell, 17)
+    for theirs, ours in [stock_and_ours(cell)]:
+        expected, got = (
+            tf.function(lambda x, *states, layer=layer: layer(x, initial_state=list(states))[0])(x, *states)
+            for layer in (theirs, ours)
+        )
+        np.testing.assert_allclose(got, expected, atol=1e-5)
+
+
+@tensorflow_only
 @pytest.mark.parametrize("compiled", [False, True])
 @pytest.mark.parametrize("given", [False, True])
 @pytest.mark.parametrize("length", [1, 17])

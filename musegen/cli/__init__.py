@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from musegen import __version__
+from musegen.cli.batch import batch
 from musegen.cli.compose import compose
 from musegen.cli.corpus import corpus
 from musegen.cli.doctor import doctor
@@ -42,6 +43,7 @@ def main() -> None:
     \b
     musegen compose tune.mid            continue a tune
     musegen compose --new               compose from nothing
+    musegen batch DIR -o OUT            many pieces from many tunes, the best kept
     musegen corpus ryansMammoth -o DIR  get music to train on
     musegen encode DIR -o STORE         turn folders of music into tokens
     musegen train DIR -o CHECKPOINT     train a model on your own music
@@ -52,6 +54,7 @@ def main() -> None:
     """  # noqa: D301  (click takes the backspace character for "leave these lines as they are")
 
 
+main.add_command(batch)
 main.add_command(compose)
 main.add_command(corpus)
 main.add_command(doctor)

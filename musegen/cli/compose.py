@@ -59,13 +59,16 @@ class BarRange(click.ParamType):  # type: ignore[type-arg]  # generic in stubs a
               help="Let the model hear so many of the last bars of PRIMER; 0 for all.")  # fmt: skip
 @click.option("--max-copied", default=0, show_default=True, type=click.IntRange(0),
               help="Notes in a row that may be as in a training piece; 0 for any number.")  # fmt: skip
+@click.option("--engine", default="auto", show_default=True, type=click.Choice(["auto", "numpy", "keras"]),
+              help="What computes the network: keras is for GPUs and many pieces; auto is numpy.")  # fmt: skip
 @click.option("--only-continuation", is_flag=True, help="Leave the primer out of the file.")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON; of several pieces a line each.")
 @click.option("--force", is_flag=True, help="Replace the output file if it exists.")
 @sampling_options
 def compose(
     primer: Path | None, new: bool, fill: tuple[int, int] | None, output: Path | None, checkpoint: str, count: int,
-    temperature: tuple[dict[str, Any], ...], only_continuation: bool, as_json: bool, force: bool, **options: Any,
+    engine: str, temperature: tuple[dict[str, Any], ...], only_continuation: bool, as_json: bool, force: bool,
+    **options: Any,
 ) -> None:  # fmt: skip
     """Continue PRIMER, a MIDI file (.mid) or written music (.musicxml, .mxl, .abc).
 
@@ -78,9 +81,11 @@ def compose(
     if (primer is None) == (not new):
         raise click.UsageError("give a PRIMER to continue, or --new to compose from nothing.")
     several = len(temperature) * count > 1
-    if fill is not None and (new or several or only_continuation or given(options).keys() & NOT_WITH_FILL):
+    if fill is not None and (
+        new or several or engine == "keras" or only_continuation or given(options).keys() & NOT_WITH_FILL
+    ):
         raise click.UsageError(
-            "--fill says which bars, and puts one piece in. It cannot stand with --new, --count, a sweep, "
+            "--fill says which bars, and puts one piece in. It cannot stand with --new, --count, a sweep, --engine, "
             f"--only-continuation, constraints, {', '.join(_flag(name) for name in sorted(NOT_WITH_FILL))}."
         )
     if options["inject"] and (new or only_continuation or "bars" in given(options)):
@@ -98,7 +103,7 @@ def compose(
     first = secrets.randbelow(2**31) if options["seed"] is None else options["seed"]
     variations = [{**options, **heat, "seed": first + n} for heat in temperature for n in range(count)]
     composer, candidates, written = compose_files(
-        primer, variations, output, checkpoint, only_continuation=only_continuation, force=force
+        primer, variations, output, checkpoint, only_continuation=only_continuation, force=force, engine=engine
     )
     for variation, (path, made) in zip(variations, written, strict=True):
         facts = report(primer, path, made, candidates, variation, composer.copied(made))
@@ -134,6 +139,7 @@ def summary(facts: dict[str, Any]) -> str:
     others = ", ".join(f"{name} {nats:.2f}" for name, nats in facts["candidates"].items())
     fill = facts.get("fill")
     bars = f"bars {fill[0]} to {fill[1]} filled" if fill else f"{facts['bars']} bars"
+    bars = "all bars of the primer" if facts.get("inject") else bars
     done = "filled" if fill else "accompanied" if facts.get("inject") else "continued"
     lines = [
         f"{facts['output']}",

@@ -78,13 +78,14 @@ def _sets(text: str) -> Iterator[dict[str, Any]]:
 def _steps(text: str) -> Iterator[Decimal]:
     """Yield the values of a sweep, the last included, without the rounding of binary fractions."""
     try:
-        at, last, step = (Decimal(part.strip()) for part in text.split(":")) if ":" in text else (Decimal(text), 0, 0)
+        at, last, step = map(Decimal, text.split(":") if ":" in text else (text, "0", "0"))
     except ArithmeticError as error:
         raise ValueError(text) from error
     if ":" not in text:
         yield at
         return
-    if not (at.is_finite() and 0 < step and 0 <= last - at <= MOST * step):
+    finite = all(part.is_finite() for part in (at, last, step))
+    if not (finite and 0 < step and 0 <= last - at <= MOST * step):
         raise ValueError(text)
     while at <= last:
         yield at

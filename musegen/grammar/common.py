@@ -39,8 +39,11 @@ class Grammar(ABC):
         longest_rest: In the same unit, how long at most no note may begin; None: for ever.
         kind: Of the last token; None before `start`.
         now: The current step, from the beginning of the piece.
+        bar_length: Steps of a bar; of a performance, which has none, those of 4/4 at 120 bpm.
         notes: What was struck so far.
     """
+
+    bar_length: int
 
     MUTABLE: tuple[str, ...] = ("notes",)
     """Names of what changes in place."""

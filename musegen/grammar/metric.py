@@ -28,7 +28,6 @@ class MetricGrammar(Grammar):
     Attributes:
         bar: Index of the current bar; -1 before the first.
         bar_start: Step at which it begins.
-        bar_length: Its length in steps.
         position: Step in the bar; -1 while none was said.
         meter: Index of the meter in force in `METERS`; -1 while none was said.
         part: That is spoken of; -1 for none.

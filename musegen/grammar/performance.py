@@ -26,6 +26,7 @@ class PerformanceGrammar(Grammar):
         last: Kind and pitch of the last event at this moment.
     """
 
+    bar_length = BAR
     MUTABLE = ("notes", "sounding", "since", "_open")
 
     def __init__(self, vocabulary: Vocabulary) -> None:

@@ -7,6 +7,7 @@ where every event and its channel matter, pretty_midi is the type people exchang
 from musegen.midi.appending import append
 from musegen.midi.exchange import to_pretty_midi, to_symusic
 from musegen.midi.gathering import gather
+from musegen.midi.overdubbing import overdub
 from musegen.midi.reading import (
     MidiSource,
     from_mido,
@@ -30,6 +31,7 @@ __all__ = [
     "from_symusic",
     "gather",
     "load_mido",
+    "overdub",
     "parse",
     "read",
     "read_bytes",
