@@ -5,8 +5,8 @@
 - cold: `musegen compose` from the shell, a fresh process each time, beside `import tensorflow` alone.
 - one: tokens a second of one piece, beside the loop of TensorFlow's music generation tutorial (`model.predict` on
   a window of 25 tokens, for every token), with the same network; and whether a token costs the same late in a piece.
-- batch: 64 pieces side by side on one core: the network's step, and all of the loop, beside the matrix products of
-  such a step alone (`sgemm` by NumPy, of the same shapes, on one thread).
+- batch: 64 pieces side by side on one core: the network's step, the token loop, and whole pieces of 32 bars, beside the
+  matrix products of such a step alone (`sgemm` by NumPy, of the same shapes, on one thread).
 - workers: pieces a second of `musegen batch`, and its memory, by the number of processes and of pieces.
 
 What is compared is measured in turn, several times; medians are printed and go to benchmarks/results.
@@ -33,6 +33,7 @@ from musegen import Composer, ModelConfig, Request, load
 from musegen.blas import one_thread
 from musegen.composer import whole
 from musegen.engine import Engine
+from musegen.generation import generate
 
 ROOT = Path(__file__).parent.parent
 SEED = ROOT / "midi_data/seeds/amazing_grace.mid"
@@ -146,13 +147,20 @@ def batch() -> Rows:
         composer = Composer(load("folk").checkpoint)
         if config != composer.checkpoint.model:
             composer.engine = Engine(config, random_weights(config))
-        requests = [Request(primer, bars=8, seed=seed) for seed in range(3 * width)]
+        requests = [Request(primer, bars=32, seed=seed) for seed in range(2 * width)]
 
         def loop(composer: Composer = composer, requests: list[Request] = requests) -> dict[str, float]:
-            """Return seconds of the loop for as many tokens as it has rows."""
-            begun = timed(lambda: list(composer.compositions([Request(primer, bars=1, seed=0)])))
+            """Return microseconds of the token loop (rules, sampling, guards) for as many tokens as it has rows."""
+            tasks = [composer._plan(request).task for request in requests]
+            drawn: list[Any] = []
+            with one_thread():
+                seconds = timed(lambda: drawn.extend(generate(composer.engine, tasks)))
+            return {"us_per_step": 1e6 * seconds / sum(len(piece.tokens) for _, piece in drawn) * width}
+
+        def pieces(composer: Composer = composer, requests: list[Request] = requests) -> dict[str, float]:
+            """Return the same of all that a piece takes, up to a score."""
             made: list[Any] = []
-            seconds = timed(lambda: made.extend(composer.compositions(requests))) - begun
+            seconds = timed(lambda: made.extend(composer.compositions(requests)))
             opening = len(composer.encoder.encode(primer))
             tokens = sum(len(composer.encoder.encode(piece.score)) - opening for _, piece in made)
             return {"us_per_step": 1e6 * seconds / tokens * width}
@@ -161,7 +169,8 @@ def batch() -> Rows:
         some = in_turn({
             f"{name}: products alone": lambda c=config: {"us_per_step": 1e6 * products(c, width)},  # type: ignore[misc]
             f"{name}: step": lambda c=composer: {"us_per_step": 1e6 * step(c.engine, width)},  # type: ignore[misc]
-            f"{name}: all of the loop": loop,
+            f"{name}: token loop": loop,
+            f"{name}: whole pieces": pieces,
         })  # fmt: skip
         for row in some.values():
             row["ratio"] = some[f"{name}: products alone"]["us_per_step"] / row["us_per_step"]

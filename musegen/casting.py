@@ -8,6 +8,7 @@ from itertools import combinations
 from math import comb
 
 import numpy as np
+from numpy.typing import NDArray
 
 from musegen.checkpoint import Checkpoint
 from musegen.config import SamplerConfig
@@ -118,13 +119,21 @@ def cast(primer: Score, listened: Listened, checkpoint: Checkpoint, encoder: Enc
         return as_cast(heard, ways[0], known[0])
     bar = int(np.searchsorted(heard.barlines(), heard.notes["onset"][0], side="right")) - 1
     beginning = heard[bar : bar + TRIAL_BARS]
-    casts = [as_cast(beginning, way, shift) for way, shift in choices for _ in range(TRIALS)]
-    tasks = (tasked(each, listened, SamplerConfig(), at % TRIALS, encoder) for at, each in enumerate(casts))
-    nats = np.zeros(len(casts))
-    for index, drawn in generate(engine, tasks, checkpoint.model.context):
-        nats[index] = _surprise(drawn, casts[index], encoder.vocabulary)
-    costs = nats.reshape(-1, TRIALS).mean(axis=1) + [AWAY_NATS * abs(shift) / 12 for _, shift in choices]
+    costs = _costs([as_cast(beginning, *choice) for choice in choices], listened, checkpoint, encoder, engine)
     return as_cast(heard, *choices[int(costs.argmin())])
+
+
+def _costs(
+    casts: Sequence[Cast], listened: Listened, checkpoint: Checkpoint, encoder: Encoder, engine: Engine
+) -> NDArray[np.float64]:
+    """Return what each cast costs in nats per note of the primer, beside parts that are written for trial."""
+    tasks = (tasked(cast, listened, SamplerConfig(), seed, encoder) for cast in casts for seed in range(TRIALS))
+    nats = np.zeros(len(casts) * TRIALS)
+    for index, drawn in generate(engine, tasks, checkpoint.model.context):
+        nats[index] = _surprise(drawn, casts[index // TRIALS], encoder.vocabulary)
+    away = [AWAY_NATS * abs(cast.shift) / 12 for cast in casts]
+    out: NDArray[np.float64] = nats.reshape(-1, TRIALS).mean(axis=1) + away
+    return out
 
 
 def tasked(

@@ -14,7 +14,7 @@ from musegen import checkpoint as checkpoints
 from musegen import evaluation, midi, notation
 from musegen.accompanying import accompaniment
 from musegen.blas import one_thread
-from musegen.casting import Cast, cast
+from musegen.casting import Cast, cast, octaves
 from musegen.checkpoint import Checkpoint
 from musegen.composition import Composition, Request
 from musegen.config import require
@@ -36,9 +36,6 @@ from musegen.vocabulary import Tokens
 __all__ = ["ENGINES", "Composer", "Composition", "load", "whole"]
 
 ENGINES = ("auto", "numpy", "keras")
-OCTAVES = (-3, -2, -1, 0, 1, 2, 3)
-OCTAVE_TOKENS = 512  # of the primer, from its beginning, that the octave is chosen by
-OCTAVE_NATS = 0.1  # nats per note that hearing a primer an octave away must save
 KEPT = 8  # primers that stay heard: variations of one are written without hearing it again
 
 
@@ -102,16 +99,8 @@ class Composer:
 
         A model of fiddle tunes can continue a cello's melody, if it may hear it where fiddles play.
         """
-        vocabulary = self.encoder.vocabulary
-        pitches = vocabulary.values[reading.tokens[vocabulary.transposable[reading.tokens]]]
-        low, high = (int(pitches.min()), int(pitches.max())) if len(pitches) else (0, 127)
-        shifts = [12 * octave for octave in OCTAVES if low + 12 * octave >= 0 and high + 12 * octave <= 127]
-        variants = np.stack([transposed(reading.tokens, shift, vocabulary) for shift in shifts])
-        beginning = variants[:, :OCTAVE_TOKENS]
-        notes = int(vocabulary.notes[beginning[0]].sum())
-        nats = evaluation.row_nats(self.engine, beginning, vocabulary).sum(axis=1) / max(notes, 1)
-        best = int(np.argmin(nats + OCTAVE_NATS * np.abs(shifts) / 12))
-        return variants[best], shifts[best]
+        shift = octaves(self.engine, reading.tokens, self.encoder.vocabulary)[0][1]
+        return transposed(reading.tokens, shift, self.encoder.vocabulary), shift
 
     def compose(self, primer: midi.MidiSource | None = None, **options: Any) -> Score:
         """Return the primer with its continuation, or a new piece. See `composition` for the options."""

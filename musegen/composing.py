@@ -11,6 +11,7 @@ import numpy as np
 
 from musegen import checkpoint as checkpoints
 from musegen import midi, notation
+from musegen.casting import ensemble_for
 from musegen.composer import Composer, Composition, load, whole
 from musegen.composition import Request
 from musegen.errors import CheckpointError, EncodingError, MidiError, MusegenError
@@ -28,10 +29,11 @@ DEFAULT_FOR_NEW = "folk"
 UNREAD_NATS = float(np.log(128 * 48))  # of a note: any of 128 pitches, at any of the 48 steps of a bar of 4/4
 
 
-def choose(primer: Score, fills: bool = False) -> tuple[Composer, dict[str, float]]:
+def choose(primer: Score, fills: bool = False, inject: bool = False) -> tuple[Composer, dict[str, float]]:
     """Return the composer that knows a primer best, and nats per note of the primer under each model.
 
-    Of models that continue music; or, if it `fills`, of those that fill gaps.
+    Of models that continue music; or, if it `fills`, of those that fill gaps; to `inject`, of those that have parts
+    to play beside the primer.
 
     Every note of the primer counts: one that a model cannot read (it has too few parts, or no
     drums) costs what it would without any model, `UNREAD_NATS`.
@@ -47,12 +49,14 @@ def choose(primer: Score, fills: bool = False) -> tuple[Composer, dict[str, floa
         )
     composers: dict[str, Composer] = {}
     nats: dict[str, float] = {}
-    failure: EncodingError | None = None
+    failure: MusegenError | None = None
     for composer in able:
         name = composer.checkpoint.name
         try:
             reading = read_primer(primer, composer.encoder)
-        except EncodingError as error:
+            if inject:
+                ensemble_for(primer, composer.checkpoint, composer.encoder)
+        except (EncodingError, CheckpointError) as error:
             failure = error
         else:
             composers[name] = composer
@@ -71,7 +75,8 @@ def compose(primer: midi.MidiSource | None = None, *, checkpoint: str | Path = "
         checkpoint: A name, a path, or `auto` for the one that knows the primer best.
         **options: As for `Composer.composition`.
     """
-    return pick(checkpoint, None if primer is None else whole(primer))[0].compose(primer, **options)
+    piece = None if primer is None else whole(primer)
+    return pick(checkpoint, piece, inject=options.get("inject", False))[0].compose(piece, **options)
 
 
 def infill(
@@ -90,11 +95,13 @@ def infill(
     return pick(checkpoint, piece, fills=True)[0].infilling(piece, both, **options).score
 
 
-def pick(checkpoint: str | Path, primer: Score | None, fills: bool = False) -> tuple[Composer, dict[str, float]]:
+def pick(
+    checkpoint: str | Path, primer: Score | None, fills: bool = False, inject: bool = False
+) -> tuple[Composer, dict[str, float]]:
     """Return the composer that a checkpoint option means, and nats per note where there was a choice."""
     if str(checkpoint) != "auto":
         return load(checkpoint), {}
-    return choose(primer, fills) if primer is not None else (load(DEFAULT_FOR_NEW), {})
+    return choose(primer, fills, inject) if primer is not None else (load(DEFAULT_FOR_NEW), {})
 
 
 def compose_file(
@@ -113,8 +120,8 @@ def compose_file(
 
     Args:
         primer: A MIDI, MusicXML or ABC file; None for a new piece.
-        output: Where to write; by default `PRIMER-continued.mid` in the primer's folder, or
-            `musegen-CHECKPOINT-SEED.mid` in the current one.
+        output: Where to write; by default `PRIMER-continued.mid` in the primer's folder
+            (`PRIMER-accompanied.mid` with `inject`), or `musegen-CHECKPOINT-SEED.mid` in the current one.
         checkpoint: A name, a path, or `auto`.
         only_continuation: Write the continuation alone.
         force: Replace `output` if it exists.
@@ -162,13 +169,14 @@ def compose_files(
     Raises:
         MusegenError: As `compose_file`; nothing is written then.
     """
+    inject = any(options.get("inject", False) for options in variations)
     if output is None and primer is not None:
-        output = primer.with_name(f"{primer.stem}-continued.mid")
+        output = primer.with_name(f"{primer.stem}-{'accompanied' if inject else 'continued'}.mid")
     if output is not None:
         for path in _numbered(output, len(variations)):
             _free(path, primer, force)
     source = opened(primer) if primer is not None else None
-    composer, candidates = pick(checkpoint, source.score if source else None)
+    composer, candidates = pick(checkpoint, source.score if source else None, inject=inject)
     if engine != composer.computed_by:
         composer = Composer(composer.checkpoint, engine)
     requests = [Request.of(source.score if source else None, options) for options in variations]

@@ -50,6 +50,8 @@ class Request:
         require(not self.inject or (self.primer is not None and not self.primer_bars),
                 "inject must have a primer, and all of it", "inject without one",
                 "Give a primer, without primer_bars.")  # fmt: skip
+        require(not (self.inject and self.max_copied), "inject must come without max_copied", self.max_copied,
+                "What is beside a primer is not written anew.")  # fmt: skip
         require(self.constraints.key != "auto" or self.primer is not None, "the key `auto` must have a primer",
                 "key=auto without one", "Name the key, as C:minor.")  # fmt: skip
 
@@ -98,7 +100,8 @@ class Composition:
         seed: With the same primer, settings and seed the same music is made again.
         read: Names of the tracks that the model read and continued.
         left_out: (name, reason) of the tracks that it did not.
-        end: Tick of the barline where what was filled in ends; None where a piece was continued.
+        end: Tick of the barline where what was filled in ends, or where the primer does beside which parts play; None
+            where a piece was continued.
         tracks: Indices in the score of the tracks in `read`, where bars were filled.
         rewinds: Bars that were written anew, because the piece had begun to repeat itself.
         gave_way: How many tokens had to be chosen against what was asked, because nothing else was left.

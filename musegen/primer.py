@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -68,7 +69,7 @@ class Reading:
         if encoder.config.encoding == "performance":  # its one track goes to the busiest of those it was made of
             added["track"] = int(np.argmax([np.sum(self.primer.notes["track"] == s) for s in self.sources]))
         added["onset"] = onset
-        added["duration"] = np.maximum(np.round((offset - onset) * self._articulation()[added["track"]]), 1)
+        added["duration"] = np.maximum(np.round((offset - onset) * self._articulation[added["track"]]), 1)
         if not encoder.config.velocities:
             added["velocity"] = self._loudness(added)
         added["track"] = np.asarray(self.sources, np.uint16)[added["track"]]
@@ -83,28 +84,35 @@ class Reading:
             return np.round(self.primer.ticks(began + steps / 100)).astype(np.int64)
         return self.start + np.round(steps * (self.primer.ticks_per_quarter / steps_per_quarter)).astype(np.int64)
 
+    @cached_property
     def _articulation(self) -> NDArray[np.float64]:
-        """Return, per heard track, the share of its written length that a note sounds."""
+        """Per heard track, the share of its written length that a note sounds."""
         share = self.primer.notes["duration"] / close_gaps(self.primer).notes["duration"]
         return np.array([np.median(share[self.primer.notes["track"] == source]) for source in self.sources])
 
     def _loudness(self, added: Table) -> NDArray[np.int64]:
         """Return velocities: the mean of what the track plays at that place in the bar, or else anywhere."""
-        notes, lines = self.heard.notes, self.heard.barlines()
-        place = notes["onset"] - lines[np.searchsorted(lines, notes["onset"], side="right") - 1]
-        bar = bar_ticks(self.primer, self.start)
-        # Of the whole primer: a track may be silent in the part of it that is heard.
-        velocity, track = self.primer.notes["velocity"], self.primer.notes["track"]
-        usual = np.array([velocity[track == source].mean() for source in self.sources])
-        wanted = np.round((added["onset"].astype(np.int64) - self.start) % bar).astype(np.int64)
-        wanted += added["track"].astype(np.int64) << PLACE
-        known, which = np.unique(place + (notes["track"].astype(np.int64) << PLACE), return_inverse=True)
-        mean = np.append(np.bincount(which, notes["velocity"]) / np.bincount(which), 0)
-        known = np.append(known, np.iinfo(np.int64).max)
+        known, mean, usual = self._accents
+        place = np.round((added["onset"].astype(np.int64) - self.start) % bar_ticks(self.primer, self.start))
+        wanted = place.astype(np.int64) + (added["track"].astype(np.int64) << PLACE)
         at = np.searchsorted(known, wanted)
         found = np.where(known[at] == wanted, mean[at], usual[added["track"]])
         out: NDArray[np.int64] = np.round(found).astype(np.int64)
         return out
+
+    @cached_property
+    def _accents(self) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
+        """Tracks and places in the bar where something was heard, its mean velocity; and that of each track.
+
+        The latter of the whole primer: a track may be silent in the part of it that is heard.
+        """
+        notes, lines = self.heard.notes, self.heard.barlines()
+        place = notes["onset"] - lines[np.searchsorted(lines, notes["onset"], side="right") - 1]
+        known, which = np.unique(place + (notes["track"].astype(np.int64) << PLACE), return_inverse=True)
+        mean = np.append(np.bincount(which, notes["velocity"]) / np.bincount(which), 0)
+        velocity, track = self.primer.notes["velocity"], self.primer.notes["track"]
+        usual = np.array([velocity[track == source].mean() for source in self.sources])
+        return np.append(known, np.iinfo(np.int64).max), mean, usual
 
     def _playable(self, added: Table) -> Table:
         """Return the notes such that no pitch of a MIDI channel sounds twice, the primer's last included.

@@ -272,6 +272,19 @@ def test_constraints_bind_what_is_added(ensembles, options):
     assert made.score.notes[made.score.notes["track"] == 0].tolist() == primer.notes.tolist()
 
 
+@pytest.mark.parametrize("options", [{"end": "cadence"}, {"max_polyphony": 2}, {"density": "6:8", "range": "C7:"}])
+@pytest.mark.parametrize("name", ["choir", "band"])
+def test_constraints_that_cannot_be_kept_give_way_and_the_primer_does_not(ensembles, name, options):
+    composer, primer = ensembles[name], tune(bars=3)
+    cast, tokens, _, _ = written(composer, primer, **options)
+    got = composer.encoder.decode(tokens).notes
+    own = np.isin(got["track"], cast.parts)
+    assert got[own].tolist() == composer.encoder.decode(cast.tokens).notes.tolist()
+    assert (
+        set(got["track"].tolist()) == set(range(cast.size)) and tokens[-1] == composer.encoder.vocabulary.first["end"]
+    )
+
+
 def test_a_drum_track_becomes_the_drums(ensembles):
     kit = [(480 * i, 240, 36 + 2 * (i % 2), 90, 0) for i in range(16)]
     primer = Score(notes=kit, tracks=[Track("Kit", is_drum=True)])

@@ -70,8 +70,10 @@ def planned(
     options = _checked(options, sweep, Score() if sources else None)
     kept = None if force else keeping.read(folder)
     asked = AUTO if str(checkpoint) == AUTO else called(_continuing(checkpoint), folder)
-    known = kept if kept and kept.asked == asked else None
-    primers = _primers(walked(sources), folder, asked, known, workers, on_progress) if sources else _new(asked, folder)
+    inject = bool(options.get("inject"))
+    known = kept if kept and (kept.asked, kept.options.get("inject", False)) == (asked, inject) else None
+    found = walked(sources)
+    primers = _primers(found, folder, asked, inject, known, workers, on_progress) if sources else _new(asked, folder)
     used = sorted({primer.checkpoint for primer in primers} - {""})
     if seed is None:
         seed = kept.seed if kept else randbelow(SEEDS)
@@ -112,7 +114,7 @@ def _new(asked: str, folder: Path) -> tuple[Primer]:
 
 
 def _primers(
-    paths: list[str], folder: Path, asked: str, known: Plan | None, workers: int,
+    paths: list[str], folder: Path, asked: str, inject: bool, known: Plan | None, workers: int,
     on_progress: Callable[[int, int], None],
 ) -> tuple[Primer, ...]:  # fmt: skip
     """Return the primers; those that an earlier run knows, and that are the same, as it has them."""
@@ -126,7 +128,7 @@ def _primers(
                 found[path] = primer
     new = [path for path in paths if path not in found]
     directory = asked if asked == AUTO else str(located(asked, folder))
-    for path, (sha256, checkpoint, problem) in survey(new, directory, workers, on_progress):
+    for path, (sha256, checkpoint, problem) in survey(new, directory, workers, on_progress, inject):
         name = called(checkpoint, folder) if checkpoint else ""
         found[path] = Primer(shown(path, folder), sha256, name, problem)
     return tuple(found[path] for path in paths)

@@ -68,7 +68,7 @@ def _meant(source: str) -> Iterator[str]:
 
 
 def survey(
-    paths: list[str], asked: str, workers: int, on_progress: Callable[[int, int], None]
+    paths: list[str], asked: str, workers: int, on_progress: Callable[[int, int], None], inject: bool = False
 ) -> Iterator[tuple[str, Surveyed]]:
     """Yield the primers, in order, with what is known of them.
 
@@ -77,23 +77,24 @@ def survey(
         asked: `auto`, or the checkpoint for all.
         workers: Processes.
         on_progress: Called with (primers done, primers in all).
+        inject: Whether parts are to play beside the primers, which not every model has.
     """
     on_progress(0, len(paths))
     quick = asked != AUTO and len(paths) < QUICK
-    outcomes = each(partial(_surveyed, asked), paths, 1 if quick else max(1, min(workers, len(paths))))
+    outcomes = each(partial(_surveyed, asked, inject), paths, 1 if quick else max(1, min(workers, len(paths))))
     for done, (path, outcome) in enumerate(outcomes, 1):
         on_progress(done, len(paths))
         died = "the process that read it died. It is most likely damaged: export it again."
         yield path, Surveyed(sha256_of(path), "", died) if isinstance(outcome, Crash) else outcome
 
 
-def _surveyed(asked: str, path: str) -> Surveyed:
+def _surveyed(asked: str, inject: bool, path: str) -> Surveyed:
     """Return what is known of a primer. The work of a process."""
     sha256 = sha256_of(path)
     try:
         source = opened(Path(path))
         with one_thread():  # as many processes as cores do this
-            composer, _ = pick(asked, source.score) if asked == AUTO else (_named(asked), {})
+            composer, _ = pick(asked, source.score, inject=inject) if asked == AUTO else (_named(asked), {})
     except MusegenError as error:
         return Surveyed(sha256, "", str(error))
     except Exception as error:  # memory, or a fault of ours that one file brings to light: it must not stop the others

@@ -48,7 +48,7 @@ class BarRange(click.ParamType):  # type: ignore[type-arg]  # generic in stubs a
               help="Put new music into these bars, as 5-8 or 5, from what stands on both sides.")  # fmt: skip
 @click.option("--inject", is_flag=True, help="Play beside PRIMER, in other parts, instead of going on after it.")
 @click.option("-o", "--output", type=click.Path(path_type=Path),
-              help="MIDI file to write.  [default: PRIMER-continued.mid or PRIMER-filled.mid]")  # fmt: skip
+              help="MIDI file to write.  [default: PRIMER-continued.mid, -filled.mid or -accompanied.mid]")  # fmt: skip
 @click.option("--bars", default=16, show_default=True, type=click.IntRange(1, 10_000), help="Bars to add.")
 @click.option("--count", default=1, show_default=True, type=click.IntRange(1, 1000),
               help="Write so many variations, with seeds that follow each other.")  # fmt: skip
