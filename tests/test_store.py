@@ -117,6 +117,30 @@ def test_pickups_are_filled_up(tmp_path):
         store.split("train")
 
 
+def test_a_split_that_somebody_else_has_made_is_kept_with_its_duplicates(tmp_path):
+    places = ["train/a", "train/b", "valid/a", "test/c", "test/train/d"]
+    for seed, place in enumerate(places):
+        tune(seed // 2).save(tmp_path / "set" / f"{place}.mid")
+    store = ingest([tmp_path / "set"], tmp_path / "store", ENCODER, by_folder=True)
+    names = {part: [store.names[i] for i in store.split(part)] for part in ("train", "validation", "test")}
+    assert names == {"train": ["set/test/train/d.mid", "set/train/a.mid", "set/train/b.mid"],
+                     "validation": ["set/valid/a.mid"], "test": ["set/test/c.mid"]}  # fmt: skip
+    assert store.report["duplicate"] == 0 and np.array_equal(store.tokens(2), store.tokens(3))
+    assert "set/test/c.mid\tkept" in (tmp_path / "store" / "report.tsv").read_text()
+    assert ingest([tmp_path / "set"], tmp_path / "store", ENCODER).report["duplicate"] == 2  # the same shards, drawn
+
+
+@pytest.mark.parametrize(
+    ("places", "received"), [(["train/a", "b"], r"set/b\.mid"), (["train/a", "test/b"], "none for validation")]
+)
+def test_a_split_by_folders_needs_them(tmp_path, places, received):
+    for seed, place in enumerate(places):
+        tune(seed).save(tmp_path / "set" / f"{place}.mid")
+    with pytest.raises(MusegenError, match=f"every file must lie in .* Received: {received}"):
+        ingest([tmp_path / "set"], tmp_path / "store", ENCODER, by_folder=True)
+    assert not (tmp_path / "store").exists()
+
+
 @pytest.mark.parametrize("workers", [1, 2])
 def test_shards_and_workers_change_nothing_but_the_shards(folder, tmp_path, monkeypatch, workers):
     whole = made(folder, tmp_path / "whole")

@@ -34,13 +34,16 @@ MEANINGS = {
 @click.option("--workers", type=click.IntRange(min=1), help="Processes.  [default: one for each core, at least 2]")
 @click.option("--seed", default=TrainingConfig.seed, show_default=True, help="Seeds the split.")
 @click.option("--held-out", default=0.05, show_default=True, help="Share of validation, and again of test pieces.")
+@click.option("--split", type=click.Choice(["tunes", "folders"]), default="tunes", show_default=True,
+              help="tunes: drawn, versions of a tune together. folders: as folders called train, validation (or valid) "
+              "and test say; no file is left out as a duplicate.")  # fmt: skip
 @click.option("--max-tokens", default=2**20, show_default=True, help="Longer pieces are left out.")
 @click.option(
     "--force", is_flag=True, help="Start anew: remove what is in the store. What is no store is never touched."
 )
 def encode(
     folders: tuple[Path, ...], output: Path, workers: int | None, seed: int, held_out: float,
-    max_tokens: int, force: bool, **settings: Any,
+    split: str, max_tokens: int, force: bool, **settings: Any,
 ) -> None:  # fmt: skip
     """Encode all music under FOLDERS, MIDI and written, into a store that `musegen train` reads.
 
@@ -64,7 +67,8 @@ def encode(
             # Two at the least: a file that crashes its reader must not end the run.
             store = ingest(
                 folders, output, encoder, workers=workers or max(2, cores()), seed=seed, held_out=held_out,
-                max_tokens=max_tokens, force=force, on_progress=display.files, on_dropped=dropped.append,
+                by_folder=split == "folders", max_tokens=max_tokens, force=force, on_progress=display.files,
+                on_dropped=dropped.append,
             )  # fmt: skip
     except KeyboardInterrupt:
         raise MusegenError(f"stopped. What is in {output} is kept: give the same command to go on.") from None

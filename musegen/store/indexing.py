@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +16,9 @@ from musegen.store.entries import KEPT, SAME, STATUSES, Texts, offsets, pick
 from musegen.store.likeness import tunes
 from musegen.store.settings import INDEX, REPORT, read_settings, write_settings
 from musegen.store.shards import Shards, load_columns
-from musegen.store.splitting import split
+from musegen.store.splitting import PARTS, folder_part, split
 
-__all__ = ["PARTS", "write_index"]
-
-PARTS = ("none", "train", "validation", "test")
-"""Which part of the split a file is in; the number of each is its place here."""
+__all__ = ["write_index"]
 
 LINES_AT_ONCE = 4096
 _OF_A_FILE = ("identity", "name_length")
@@ -29,7 +27,7 @@ _OF_CONTENT = ("status", "notes", "signature", "reason_length", "tokens_length")
 Columns = dict[str, NDArray[Any]]
 
 
-def write_index(store: Path, order: bytes, seed: int, held_out: float) -> int:
+def write_index(store: Path, order: bytes, seed: int, held_out: float, by_folder: bool = False) -> int:
     """Write what the shards hold of some files as `index.npz` and `report.tsv`.
 
     What a file needs in memory is a row of numbers and its name, half a kilobyte in all.
@@ -39,28 +37,33 @@ def write_index(store: Path, order: bytes, seed: int, held_out: float) -> int:
         order: The identities of the files, 16 bytes each.
         seed: Seeds the split.
         held_out: Share of the pieces in validation, and again in test.
+        by_folder: The split is what the files' folders are called, and every piece counts, be it a duplicate.
 
     Returns:
         How many pieces the index before had whose files are no longer among these.
     """
     shards = Shards(store)
     index = _files(shards, order)
-    kept = _mark_duplicates(index)
+    kept = _kept(index) if by_folder else _mark_duplicates(index)
     group = tunes(_melodies(shards, index, kept), len(kept))
     index["group"] = np.full(len(index["status"]), -1)
     index["group"][kept] = group
     index["part"] = np.zeros(len(index["status"]), np.uint8)
-    try:
-        for number, members in enumerate(split(group, held_out, seed), 1):
-            index["part"][kept[members]] = number
-    except TrainingError:
-        pass  # too little music to be split may still be encoded
+    if by_folder:
+        names = Texts(index["name"], index["name_length"])
+        index["part"][kept] = [folder_part(names[file]) for file in kept.tolist()]
+    else:
+        with suppress(TrainingError):  # too little music to be split may still be encoded
+            for number, members in enumerate(split(group, held_out, seed), 1):
+                index["part"][kept[members]] = number
+    del index["signature"]
     dropped = _dropped(store / INDEX, index)
     _write_report(store / REPORT, index)
     settings, _ = read_settings(store)
     counts = np.bincount(index["status"], minlength=len(STATUSES)).tolist()
     totals = dict(zip(STATUSES, counts, strict=True))
-    write_settings(store, {**settings, "split": {"seed": seed, "held_out": held_out}, "totals": totals})
+    how = {"folders": True} if by_folder else {"seed": seed, "held_out": held_out}
+    write_settings(store, {**settings, "split": how, "totals": totals})
     with atomic_path(store / INDEX) as temporary:
         np.savez(temporary, **{name: index[name] for name in sorted(index)})  # type: ignore[arg-type]
     return dropped
@@ -128,12 +131,18 @@ def _entries(shards: Shards) -> tuple[Columns, NDArray[np.int64]]:
     return {name: np.concatenate(parts.pop(name)) for name in list(parts)}, shard_tokens
 
 
+def _kept(index: Columns) -> NDArray[np.int64]:
+    """Return the files that are pieces, none of them being another's duplicate yet."""
+    index["duplicate_of"] = np.full(len(index["status"]), -1)
+    kept: NDArray[np.int64] = (index["status"] == KEPT).nonzero()[0]
+    return kept
+
+
 def _mark_duplicates(index: Columns) -> NDArray[np.int64]:
     """Mark the pieces whose notes an earlier one has, and return the files that are kept."""
-    kept: NDArray[np.int64] = (index["status"] == KEPT).nonzero()[0]
-    _, first, number = np.unique(index.pop("signature")[kept], return_index=True, return_inverse=True)
+    kept = _kept(index)
+    _, first, number = np.unique(index["signature"][kept], return_index=True, return_inverse=True)
     original = kept[first[number]]
-    index["duplicate_of"] = np.full(len(index["status"]), -1)
     copies = kept != original
     index["duplicate_of"][kept[copies]] = original[copies]
     index["status"][kept[copies]] = STATUSES.index("duplicate")

@@ -32,6 +32,7 @@ from musegen.store.settings import (
     write_settings,
 )
 from musegen.store.shards import SHARD, Shards
+from musegen.store.splitting import PARTS, folder_part
 from musegen.store.walking import SUFFIXES, Found, is_notation, walk
 
 __all__ = ["MAX_TOKENS", "ingest"]
@@ -53,6 +54,7 @@ def ingest(
     workers: int = 1,
     seed: int = 0,
     held_out: float = 0.05,
+    by_folder: bool = False,
     max_tokens: int = MAX_TOKENS,
     force: bool = False,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
@@ -73,6 +75,8 @@ def ingest(
             behind `if __name__ == "__main__":`, and a file that crashes the reader costs itself alone.
         seed: Seeds the split.
         held_out: Share of the pieces in validation, and again in test.
+        by_folder: Split by what folders are called, `train`, `validation` (or `valid`) and `test`, as somebody has
+            done it before; then no piece is left out as a duplicate.
         max_tokens: Longer pieces are left out.
         force: Start anew: remove what is in the store. What is no store is never touched.
         on_progress: Called with (files done, files in all).
@@ -89,6 +93,8 @@ def ingest(
     require(seed >= 0, "seed must be >= 0", seed, "Use 0.")
     sources, store = list(sources), Path(store)
     total = _counted(sources)
+    if by_folder:
+        _check_folders(sources)
     _make_room(store)
     with locked(store / LOCK):
         if force:
@@ -96,7 +102,7 @@ def ingest(
         encoder = _opened(store, encoder, max_tokens, force)
         run = _Run(store, encoder, max_tokens, lambda done: on_progress(done, total))
         run.fill(sources, workers)
-        dropped = write_index(store, bytes(run.order), seed, held_out)
+        dropped = write_index(store, bytes(run.order), seed, held_out, by_folder)
     if dropped:
         on_dropped(dropped)
     return Store(store)
@@ -117,6 +123,24 @@ def _counted(sources: list[str | Path]) -> int:
             "Nothing was changed: make sure that the folder is the right one and its drive is there."
         )
     return total
+
+
+def _check_folders(sources: list[str | Path]) -> None:
+    """Make sure that every file lies in a folder that says which part of the split it is in, and none is empty."""
+    empty = set(range(1, len(PARTS)))
+    for found in walk(sources):
+        empty.discard(part := folder_part(found.name))
+        if not part:
+            raise _unsplit(f"{found.name}, which does not")
+    if empty:
+        raise _unsplit(f"none for {' and '.join(PARTS[part] for part in sorted(empty))}")
+
+
+def _unsplit(received: str) -> MusegenError:
+    return MusegenError(
+        "to be split by folders, every file must lie in one called train, validation (or valid) or test, and each must "
+        f"have some. Received: {received}. Nothing was changed: move files, or leave out --split folders."
+    )
 
 
 def _make_room(store: Path) -> None:

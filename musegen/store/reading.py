@@ -13,9 +13,9 @@ from musegen.config import require
 from musegen.errors import TrainingError
 from musegen.score import Track
 from musegen.store.entries import KEPT, STATUSES, Texts
-from musegen.store.indexing import PARTS
 from musegen.store.settings import INDEX, read_settings
 from musegen.store.shards import Shards, damaged, load_columns
+from musegen.store.splitting import PARTS
 from musegen.vocabulary import Tokens
 
 __all__ = ["Store"]

@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+from pathlib import PurePosixPath
+
 import numpy as np
 from numpy.typing import NDArray
 
 from musegen.errors import TrainingError
 
-__all__ = ["split"]
+__all__ = ["PARTS", "folder_part", "split"]
+
+PARTS = ("none", "train", "validation", "test")
+"""Which part of the split a file is in; the number of each is its place here."""
+
+_FOLDERS = {**{part: number for number, part in enumerate(PARTS) if number}, "valid": PARTS.index("validation")}
+
+
+def folder_part(name: str) -> int:
+    """Return the part that a file's innermost folder of such a name says it is in; 0 if none does."""
+    return next((_FOLDERS[folder] for folder in reversed(PurePosixPath(name).parts[:-1]) if folder in _FOLDERS), 0)
 
 
 def split(groups: NDArray[np.int64], held_out: float, seed: int) -> tuple[list[int], list[int], list[int]]:
