@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from musegen.cli.options import encoder_options, of
+from musegen.cli.options import encoder_options, of, recipe_option
 from musegen.config import EncoderConfig, TrainingConfig
 from musegen.errors import MusegenError
 
 if TYPE_CHECKING:
+    from musegen.recipes import Recipe
     from musegen.store import Store
 
 __all__ = ["encode"]
@@ -30,6 +31,7 @@ MEANINGS = {
 @click.command(short_help="Encode folders of music into a token store.")
 @click.argument("folders", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="The store, a folder.")
+@recipe_option
 @encoder_options
 @click.option("--workers", type=click.IntRange(min=1), help="Processes.  [default: one for each core, at least 2]")
 @click.option("--seed", default=TrainingConfig.seed, show_default=True, help="Seeds the split.")
@@ -42,7 +44,7 @@ MEANINGS = {
     "--force", is_flag=True, help="Start anew: remove what is in the store. What is no store is never touched."
 )
 def encode(
-    folders: tuple[Path, ...], output: Path, workers: int | None, seed: int, held_out: float,
+    folders: tuple[Path, ...], output: Path, recipe: Recipe | None, workers: int | None, seed: int, held_out: float,
     split: str, max_tokens: int, force: bool, **settings: Any,
 ) -> None:  # fmt: skip
     """Encode all music under FOLDERS, MIDI and written, into a store that `musegen train` reads.

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple, TypeVar
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import click
 from click.core import ParameterSource
 
 from musegen.config import EncoderConfig, ModelConfig, TrainingConfig
 
-__all__ = ["Sectioned", "config_options", "encoder_options", "given", "of", "option"]
+if TYPE_CHECKING:
+    from musegen.recipes import Recipe
+
+__all__ = ["Sectioned", "config_options", "encoder_options", "given", "of", "option", "recipe_option"]
 
 Config = TypeVar("Config", EncoderConfig, ModelConfig, TrainingConfig)
 
@@ -110,6 +114,24 @@ class Sectioned(click.Command):
         for heading, records in sections.items():
             with formatter.section(heading):
                 formatter.write_dl(records)
+
+
+def recipe_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command a file that says what its options are where the command line does not."""
+
+    def follow(context: click.Context, _: click.Parameter, path: Path | None) -> Recipe | None:
+        from musegen.recipes import Recipe
+
+        if path is None:
+            return None
+        recipe = Recipe.read(path)
+        context.default_map = dict(recipe.settings)
+        return recipe
+
+    return click.option(
+        "--recipe", type=click.Path(exists=True, dir_okay=False, path_type=Path), callback=follow, is_eager=True,
+        help="A TOML file of settings; other options are stronger.",
+    )(command)  # fmt: skip
 
 
 def config_options(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from musegen.cli.events import Events
-from musegen.cli.options import Sectioned, config_options, given, of
+from musegen.cli.options import Sectioned, config_options, given, of, recipe_option
 from musegen.config import EncoderConfig, ModelConfig, TrainingConfig
 from musegen.errors import MusegenError, TrainingError
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from musegen.cli.progress import TrainingDisplay
     from musegen.dataset import Dataset
     from musegen.encoder import Encoder
+    from musegen.recipes import Recipe
     from musegen.training import Group
 
 __all__ = ["train"]
@@ -28,6 +29,7 @@ SAVE_SECONDS = 60.0  # as in musegen.training, which takes Keras to import
 @click.command(cls=Sectioned, short_help="Train a model on folders of music.")
 @click.argument("folders", nargs=-1, required=True, type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="Directory of the checkpoint.")
+@recipe_option
 @click.option("--from", "start", metavar="CHECKPOINT",
               help="Begin with its weights, by name or path; encoding and model are its own.")  # fmt: skip
 @click.option("--resume", is_flag=True, help="Go on with the interrupted run in --output.")
@@ -47,9 +49,9 @@ SAVE_SECONDS = 60.0  # as in musegen.training, which takes Keras to import
 @click.option("--process", type=click.IntRange(0), help="Which of them this is, from 0, which writes the checkpoint.")
 @config_options
 def train(
-    folders: tuple[Path, ...], output: Path, start: str | None, resume: bool, force: bool, save_every: float,
-    tensorboard: Path | None, as_json: bool, distribute: bool, coordinator: str | None, processes: int | None,
-    process: int | None, **settings: Any,
+    folders: tuple[Path, ...], output: Path, recipe: Recipe | None, start: str | None, resume: bool, force: bool,
+    save_every: float, tensorboard: Path | None, as_json: bool, distribute: bool, coordinator: str | None,
+    processes: int | None, process: int | None, **settings: Any,
 ) -> None:  # fmt: skip
     """Train a recurrent network on all music under FOLDERS, or on a store of `musegen encode`.
 
@@ -69,7 +71,8 @@ def train(
             if not group.first:
                 return silently(folders, output, encoder, model, config, run)
         board = None if tensorboard is None else curves(tensorboard / output.resolve().name)
-        made, data = trained(folders, output, encoder, model, config, run, events, board)
+        checks = None if recipe is None else Ingredients(recipe, encoder)
+        made, data = trained(folders, output, encoder, model, config, run, events, board, checks)
         figures = measured_or_stopped(made, data)
         table(made, figures, err=as_json)
     except MusegenError as error:
@@ -127,7 +130,7 @@ def curves(folder: Path) -> Any:
 
 def trained(
     folders: tuple[Path, ...], output: Path, encoder: Encoder, model: ModelConfig, config: TrainingConfig,
-    run: dict[str, Any], events: Events, board: Any,
+    run: dict[str, Any], events: Events, board: Any, checks: Ingredients | None,
 ) -> tuple[Checkpoint, Dataset]:  # fmt: skip
     """Train, and say what happens to people, machines and TensorBoard."""
     from contextlib import ExitStack
@@ -143,7 +146,7 @@ def trained(
         introduce(model, config, encoder, display, events)
         if run["resume"] and (output / RUN).is_dir():
             display.resumed(unfinished(output))
-        listeners = [listener for listener in (display, events, board) if listener is not None]
+        listeners = [listener for listener in (display, events, board, checks) if listener is not None]
         try:
             return training.train(
                 list(folders), output, encoder, model, config, **run,
@@ -152,6 +155,25 @@ def trained(
             )  # fmt: skip
         except KeyboardInterrupt:
             raise TrainingError(stopped(output)) from None
+
+
+class Ingredients:
+    """Says when a recipe is followed with other data than it was written for: its figures will not come out."""
+
+    def __init__(self, recipe: Recipe, encoder: Encoder) -> None:
+        """Take the recipe, and what the data are encoded with."""
+        self._wanted, self._encoder = recipe.sha256, encoder
+
+    def data(self, data: Dataset) -> None:
+        """Compare."""
+        from musegen.training.describing import describe
+
+        received = describe(data, self._encoder, [])["sha256"]
+        if self._wanted not in ("", received):
+            click.echo(
+                f"warning: the recipe is for other pieces, or another split of them. Expected: data of sha256 "
+                f"{self._wanted}. Received: {received}.", err=True,
+            )  # fmt: skip
 
 
 def each(listeners: list[Any], event: str) -> Callable[..., None]:
