@@ -26,6 +26,7 @@ __all__ = [
 ]  # fmt: skip
 
 DEFAULT_FOR_NEW = "folk"
+MIDI_SUFFIXES = (".mid", ".midi")
 UNREAD_NATS = float(np.log(128 * 48))  # of a note: any of 128 pitches, at any of the 48 steps of a bar of 4/4
 
 
@@ -39,9 +40,10 @@ def choose(primer: Score, fills: bool = False, inject: bool = False) -> tuple[Co
     drums) costs what it would without any model, `UNREAD_NATS`.
 
     Raises:
-        MusegenError: No model can read the primer; the message is that of the last.
+        MusegenError: No model can read the primer; the message is that of the one with the most parts.
     """
     able = [found for found in map(load, checkpoints.available().values()) if found.checkpoint.fills == fills]
+    able.sort(key=lambda found: -found.encoder.config.parts)
     if not able:
         kind, how = ("that fills gaps ", "train --future 128") if fills else ("", "train")
         raise CheckpointError(
@@ -57,7 +59,7 @@ def choose(primer: Score, fills: bool = False, inject: bool = False) -> tuple[Co
             if inject:
                 ensemble_for(primer, composer.checkpoint, composer.encoder)
         except (EncodingError, CheckpointError) as error:
-            failure = error
+            failure = failure or error
         else:
             composers[name] = composer
             share = float(np.isin(primer.notes["track"], reading.sources).mean())
@@ -235,6 +237,11 @@ def infill_file(
 
 def _free(output: Path, primer: Path | None, force: bool) -> Path:
     """Return the output, after making sure that it may be written."""
+    if output.suffix.lower() not in MIDI_SUFFIXES:
+        raise MidiError(
+            f"the output must be a MIDI file, its name end in {' or '.join(MIDI_SUFFIXES)}. Received: {str(output)!r}. "
+            "Choose another -o."
+        )
     if primer is not None and output.resolve() == primer.resolve():
         raise MidiError(f"the output must not be the primer itself. Received: {output}. Choose another -o.")
     refuse_to_overwrite(output, force)

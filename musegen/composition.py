@@ -47,9 +47,9 @@ class Request:
         require(self.primer_bars >= 0, "primer_bars must be >= 0", self.primer_bars, "Use 0 to hear all of the primer.")
         require(self.max_copied == 0 or self.max_copied >= 3, "max_copied must be at least 3, or 0", self.max_copied,
                 "Two notes in a row stand in every piece; use 0 for any number.")  # fmt: skip
-        require(not self.inject or (self.primer is not None and not self.primer_bars),
-                "inject must have a primer, and all of it", "inject without one",
-                "Give a primer, without primer_bars.")  # fmt: skip
+        require(not self.inject or self.primer is not None, "inject must have a primer", "none", "Give one.")
+        require(not (self.inject and self.primer_bars), "inject must come without primer_bars", self.primer_bars,
+                "All of the primer is heard.")  # fmt: skip
         require(not (self.inject and self.max_copied), "inject must come without max_copied", self.max_copied,
                 "What is beside a primer is not written anew.")  # fmt: skip
         require(self.constraints.key != "auto" or self.primer is not None, "the key `auto` must have a primer",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from numbers import Integral, Real
@@ -176,13 +175,13 @@ class SamplerConfig(_Config):
     def __post_init__(self) -> None:
         """Check the settings."""
         self._make_plain()
-        for temperature in (self.temperature, *self.temperatures.values()):
-            require(0 < temperature < math.inf, "temperature must be > 0", temperature,
+        for temperature in (self.temperature, *self.temperatures.values()):  # logits are float32: no 1e-40, no 1e39
+            require(0.001 <= temperature <= 1000, "temperature must be 0.001 to 1000", temperature,
                     "Use 0.01 for near-greedy sampling.")  # fmt: skip
         require(1 <= self.repetition_penalty <= 100, "repetition_penalty must be 1 to 100", self.repetition_penalty,
                 "Use 1 for none, 1.2 for a gentle one.")  # fmt: skip
         require(self.repetition_window >= 1, "repetition_window must be >= 1", self.repetition_window, "Try 16.")
-        require(self.top_k >= 0, "top_k must be >= 0", self.top_k, "Use 0 to keep all tokens.")
+        require(0 <= self.top_k < 2**31, "top_k must be 0 to 2147483647", self.top_k, "Use 0 to keep all tokens.")
         require(0 < self.top_p <= 1, "top_p must be above 0 and at most 1", self.top_p, "Use 1 to keep all tokens.")
         require(0 <= self.min_p <= 1, "min_p must be 0 to 1", self.min_p, "Use 0 to keep all tokens.")
 

@@ -288,9 +288,6 @@ class _Loop:
         wanted = may & ~self._forbidden
         logits = self._logits.copy()
         type(self.rows[0].rules).fold([row.rules for row in self.rows], logits)
-        for place, row in enumerate(self.rows):
-            if row.banned is not None:
-                wanted[place, _struck(row.rules, [row.banned[0]])] = False
         stuck = ~wanted.any(axis=1)
         wanted[stuck] = may[stuck]
         for place, row in self._choosy:
@@ -301,6 +298,11 @@ class _Loop:
             if row.task.wishes is not None:
                 wanted[place] = row.task.wishes.narrow(row.rules, wanted[place])
                 row.task.wishes.fold(row.rules, wanted[place], logits[place])
+        for place, row in enumerate(self.rows):
+            if row.banned is not None:  # what is asked of the piece is stronger
+                others = wanted[place].copy()
+                others[_struck(row.rules, [row.banned[0]])] = False
+                wanted[place] = others if others.any() else wanted[place]
         uniform = np.array([next(row.numbers) for row in self.rows])
         tokens = self._sampler.draw(logits, wanted, uniform)
         nats = _nats(self._logits, tokens)

@@ -181,14 +181,28 @@ def test_options_are_tried_before_anything_is_made(primers, tmp_path, line, swee
 
 
 def test_folders_patterns_and_names_are_primers_once_and_in_order(primers):
-    names = [Path(path).name for path in walked([primers / "c.mid", f"{primers.parent}/t*s/[ab].mid", primers])]
-    assert names == ["c.mid", "a.mid", "b.mid"]
-    assert [Path(path).name for path in walked([f"{primers.parent}/**"])] == ["a.mid", "b.mid", "c.mid"]
-    assert [Path(path).name for path in walked([primers / "none.mid"])] == ["none.mid"]
+    def names(*sources, output=primers.parent / "out"):
+        return [Path(path).name for path in walked(sources, output)]
+
+    assert names(primers / "c.mid", f"{primers.parent}/t*s/[ab].mid", primers) == ["c.mid", "a.mid", "b.mid"]
+    assert names(f"{primers.parent}/**") == ["a.mid", "b.mid", "c.mid"]
+    assert names(primers / "none.mid") == ["none.mid"]
     for nothing in (f"{primers}/*.kar", primers.parent / "empty"):
         (primers.parent / "empty").mkdir(exist_ok=True)
         with pytest.raises(MusegenError, match="no music"):
-            walked([nothing])
+            names(nothing)
+
+
+def test_a_batch_does_not_continue_itself(primers, tmp_path, line):
+    out = primers / "pieces"
+    arguments = (primers, "-o", out, "--per-primer", 1, "--bars", 1, "--seed", 2, "--checkpoint", line, "--workers", 1)
+    assert command(*arguments)[0] == 0 and len(files_of(out)) == 3
+    code, text, _ = command(*arguments)
+    assert code == 0 and "0 pieces made, 3 were there before" in text
+    code, error, _ = command(primers, "-o", primers, "--bars", 1, "--checkpoint", line)
+    assert code == 1 and "primers must not lie in the folder of the batch" in error
+    assert sorted(path.name for path in primers.iterdir()) == ["a.mid", "b.mid", "c.mid", "pieces"]
+    assert command(primers / "a.mid", "-o", primers, "--bars", 1, "--checkpoint", line)[0] == 0
 
 
 # ---------------------------------------------------------------- what is made
@@ -291,6 +305,17 @@ def test_a_primer_that_a_model_cannot_read_fails_alone(primers, tmp_path, line):
     drums.save(primers / "d.mid")
     report = made([primers], tmp_path / "out", line, count=8)
     assert (report.made, report.failed) == (6, 2) and [index for index, _ in report.errors] == [3, 7]
+
+
+def test_rows_that_are_damaged_are_named_by_a_replay(primers, tmp_path, line):
+    made([primers], tmp_path / "out", line, count=4)
+    manifest = tmp_path / "out" / "manifest.jsonl"
+    lines = manifest.read_text().splitlines()
+    manifest.write_text("\n".join([lines[0], "garbage", '{"index": 2}', lines[3], "torn"]))
+    code, out, errors = command("--replay", manifest, "--workers", 1)
+    assert code == 1 and out.count("the same, to the bit") == 2
+    assert "line 2 of manifest.jsonl is damaged" in errors and "piece 2: the row is damaged" in errors
+    assert "line 5" not in errors
 
 
 def deadly(plan, folder, items):
@@ -596,6 +621,7 @@ def test_wrong_usage_is_exit_code_2(primers, tmp_path):
         [primers], [primers, *out, "--count", 1, "--per-primer", 1], [primers, *out, "--only", 1],
         [primers, *out, "--rank", "novelty"], [primers, "--replay", "x"], ["--replay", "x", "--only", "5-3"],
         ["--replay", "x", "--count", 1], [primers, *out, "--count", 0],
+        [primers, *out, "--sweep", "bars=2,4", "--bars", 3], [*out, "--keep", 1, "--rank", "similarity-to-primer"],
     ):  # fmt: skip
         assert command(*arguments)[0] == 2, arguments
     assert not (tmp_path / "out").exists()

@@ -413,7 +413,7 @@ def test_bad_files_give_a_message_and_exit_code_1(checkpoints, tmp_path, kind):
 @pytest.mark.parametrize(
     ("args", "message"),
     [
-        (("--temperature", "-1"), "temperature must be > 0. Received: -1.0. Use 0.01"),
+        (("--temperature", "-1"), "temperature must be 0.001 to 1000. Received: -1.0. Use 0.01"),
         (("--top-p", "2"), "top_p must be above 0 and at most 1"),
         (("--checkpoint", "nowhere"), "one of ["),
     ],

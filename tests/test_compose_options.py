@@ -6,6 +6,7 @@ from pathlib import Path
 
 import mido
 import numpy as np
+import pretty_midi
 import pytest
 from click.testing import CliRunner
 
@@ -126,7 +127,12 @@ def test_a_cold_piece_says_what_was_written_anew(tune):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("--temperature", "-1"), "temperature must be > 0. Received: -1.0. Use 0.01"),
+        (("--temperature", "-1"), "temperature must be 0.001 to 1000. Received: -1.0. Use 0.01"),
+        (("--temperature", "1e39"), "temperature must be 0.001 to 1000. Received: 1e+39"),
+        (("--temperature", "1,pitch=1e-40"), "temperature must be 0.001 to 1000. Received: 1e-40"),
+        (("--top-k", 10**20), "top_k must be 0 to 2147483647"),
+        (("--inject", "--primer-bars", 4), "inject must come without primer_bars. Received: 4"),
+        (("-o", "tune.musicxml"), "must be a MIDI file, its name end in .mid or .midi. Received: 'tune.musicxml'"),
         (("--key", "H:dur"), "C:minor"),
         (("--range", "C6:C3"), "must begin with its lower pitch"),
         (("--min-note", "1/2", "--max-note", "1/8"), "must not be longer"),
@@ -138,6 +144,22 @@ def test_a_cold_piece_says_what_was_written_anew(tune):
 def test_settings_out_of_range_are_refused(tune, arguments, message):
     assert message in run(tune, "--checkpoint", "folk", *arguments, code=1)
     assert sorted(path.name for path in tune.parent.iterdir()) == ["amazing_grace.mid"]
+
+
+def test_a_range_of_one_pitch_is_kept_though_it_is_a_loop(tune):
+    (made,) = facts(tune, "--checkpoint", "folk", "--range", "C4:C4", "--bars", 16, "--seed", 1, "--only-continuation")
+    assert {note.pitch for note in pretty_midi.PrettyMIDI(made["output"]).instruments[0].notes} == {60}
+    assert made["gave_way"] == 0 and any(not rewind["solved"] for rewind in made["rewinds"])
+
+
+def test_the_most_temperatures_that_are_allowed_can_be_drawn_by(tune):
+    for text in ("0.001", "1000", "1,pitch=0.001", "0.001,pitch=1000", "1000,pitch=0.001"):
+        (made,) = facts(tune, "--checkpoint", "folk", "--temperature", text, "--bars", 4, "--seed", 1, "--force")
+        assert made["notes"] > 0
+
+
+def test_both_a_primer_and_none_is_too_much(tune):
+    assert "and not both" in run(tune, "--new", code=2)
 
 
 @pytest.mark.parametrize(

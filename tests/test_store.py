@@ -35,7 +35,7 @@ from musegen import (
 from musegen.bundle import Bundle
 from musegen.cli import main
 from musegen.normalise import pad_pickup
-from musegen.store import is_store
+from musegen.store import is_store, reading
 from musegen.store.likeness import SHARED_RUN, same_tunes, signatures
 from musegen.store.splitting import split
 from musegen.store.walking import walk
@@ -115,6 +115,14 @@ def test_pickups_are_filled_up(tmp_path):
     assert np.array_equal(store.tokens(0), ENCODER.encode(pad_pickup(upbeat)))
     with pytest.raises(TrainingError, match="at least 3 different tunes"):
         store.split("train")
+
+
+def test_an_open_store_can_be_read_after_its_folder_is_gone(folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(reading, "READS", 5)
+    store = made(folder, tmp_path / "store")
+    expected = store.tokens(3).tolist()
+    shutil.rmtree(tmp_path / "store")
+    assert all(store.tokens(3).tolist() == expected for _ in range(12))
 
 
 def test_a_split_that_somebody_else_has_made_is_kept_with_its_duplicates(tmp_path):

@@ -25,7 +25,7 @@ class Manifest:
     """The rows of a batch.
 
     A row that is added replaces the one of the same piece that is there. A line that is no row is passed over: the
-    last one may be torn where a run was killed.
+    last one may be torn where a run was killed. `damaged` says which others are none.
 
     Args:
         path: The file; it may be missing.
@@ -41,15 +41,22 @@ class Manifest:
         for _, row in self._placed():
             yield row
 
+    def damaged(self) -> list[int]:
+        """Return the numbers, from 1, of the lines that are no rows; but for one that is torn at the very end."""
+        return [number for number, (_, row) in enumerate(self._lines(), 1) if row is None]
+
     def _placed(self) -> Iterator[tuple[int, Row]]:
         """Yield the rows, each behind the byte where it begins."""
+        yield from ((place, row) for place, row in self._lines() if row is not None)
+
+    def _lines(self) -> Iterator[tuple[int, Row | None]]:
+        """Yield where each whole line begins, and the row that it is."""
         try:
             with self.path.open("rb") as file:
                 place = 0
                 for line in file:
-                    row = _row(line)
-                    if row is not None:
-                        yield place, row
+                    if line.endswith(b"\n"):
+                        yield place, _row(line)
                     place += len(line)
         except FileNotFoundError:
             return

@@ -72,7 +72,7 @@ def planned(
     asked = AUTO if str(checkpoint) == AUTO else called(_continuing(checkpoint), folder)
     inject = bool(options.get("inject"))
     known = kept if kept and (kept.asked, kept.options.get("inject", False)) == (asked, inject) else None
-    found = walked(sources)
+    found = walked(sources, folder)
     primers = _primers(found, folder, asked, inject, known, workers, on_progress) if sources else _new(asked, folder)
     used = sorted({primer.checkpoint for primer in primers} - {""})
     if seed is None:

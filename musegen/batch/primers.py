@@ -34,19 +34,31 @@ class Surveyed(NamedTuple):
     problem: str
 
 
-def walked(sources: Iterable[str | Path]) -> list[str]:
+def walked(sources: Iterable[str | Path], output: Path) -> list[str]:
     """Return the primers that names, folders and patterns mean: absolute paths, each once, as they come first.
 
     A folder means all MIDI files and written music in it, to any depth, by name; a pattern (`*`, `?`, `[`) the
     files and folders that fit it, by name (`**` any depth). A name that does not exist is a primer all the same: its
-    pieces fail, and the others do not.
+    pieces fail, and the others do not. What a folder or pattern has in the output folder
+    is no primer: a batch would continue itself.
+
+    Args:
+        sources: Names.
+        output: The folder of the batch, without links.
 
     Raises:
-        MusegenError: A folder or a pattern has no music.
+        MusegenError: A folder or a pattern has no music, or all of it lies in the output folder.
     """
     out: dict[str, None] = {}
     for source in map(str, sources):
-        found = list(_meant(source))
+        every = list(_meant(source))
+        named = os.path.isfile(source)  # noqa: PTH113
+        found = [path for path in every if named or output not in Path(os.path.realpath(path)).parents]
+        if every and not found:
+            raise MusegenError(
+                f"primers must not lie in the folder of the batch. Received: {source}, all of it in {output}. Choose "
+                "another --output-dir."
+            )
         if not found:
             raise MusegenError(
                 f"no music in {source}. Expected: files with names that end in {', '.join(SUFFIXES)}. Received: none. "

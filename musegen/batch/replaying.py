@@ -32,13 +32,13 @@ class Replayed:
     """What became of a piece that was made again.
 
     Attributes:
-        index: Its number.
+        index: Its number; None if a line of the manifest does not say which piece it is of.
         path: Its file; None if it was not made.
         error: Why not; empty if it was, and is the same to the bit.
         was_there: The file was there already, and is the same.
     """
 
-    index: int
+    index: int | None
     path: Path | None
     error: str = ""
     was_there: bool = False
@@ -69,8 +69,11 @@ def replay(
     """
     manifest = Path(manifest).resolve()
     rows = _rows(manifest, only)
+    damaged = Manifest(manifest).damaged() if only is None else []
     folder, name = _output(manifest, output, len(rows))
     plans: dict[str, list[Row]] = {}
+    for line in damaged:
+        yield Replayed(None, None, f"line {line} of {manifest.name} is damaged. Expected: what musegen batch wrote.")
     for row in rows:
         problem = _problem(row, manifest.parent)
         there = folder / (name or str(row.get("file")))
@@ -95,7 +98,7 @@ def _rows(manifest: Path, only: Collection[int] | None) -> list[Row]:
         raise MusegenError(f"{manifest}: no such manifest. Give the manifest.jsonl of a batch.")
     found = {row["index"]: row for row in Manifest(manifest) if only is None or row["index"] in only}
     if only is None:
-        found = {index: row for index, row in found.items() if row.get("sha256")}
+        found = {index: row for index, row in found.items() if row.get("sha256") or not row.get("error")}
     missing = sorted(set(only or ()) - found.keys())
     if missing or not found:
         raise MusegenError(

@@ -111,7 +111,11 @@ def _make(
     if options["inject"] and (not primers or options["only_continuation"] or "bars" in given(options)):
         raise click.UsageError("--inject plays beside primers, and cannot stand with --bars or --only-continuation.")
     chosen = None if rank is None else Rank.parse(rank)
+    if chosen is not None and chosen.name == "similarity-to-primer" and not primers:
+        raise click.UsageError("--rank similarity-to-primer needs primers.")
     sweep = parse_sweeps(sweeps)
+    if both := sorted(sweep.keys() & given(options).keys()):
+        raise click.UsageError(f"{both[0]} is swept, so it cannot have a value of its own, too.")
     options |= temperature[0]
     if len(temperature) > 1:
         if "temperature" in sweep:
@@ -244,7 +248,7 @@ def _replay(
             if as_json:
                 continue
             if piece.error:
-                click.echo(f"piece {piece.index}: {piece.error}", err=True)
+                click.echo(piece.error if piece.index is None else f"piece {piece.index}: {piece.error}", err=True)
             else:
                 there = ", and was there" if piece.was_there else ""
                 click.echo(f"{piece.path}: the same, to the bit{there}")

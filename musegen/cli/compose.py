@@ -79,7 +79,8 @@ def compose(
     was trained to fill gaps (musegen train --future).
     """
     if (primer is None) == (not new):
-        raise click.UsageError("give a PRIMER to continue, or --new to compose from nothing.")
+        both = ", and not both" if new else ""
+        raise click.UsageError(f"give a PRIMER to continue, or --new to compose from nothing{both}.")
     several = len(temperature) * count > 1
     if fill is not None and (
         new or several or engine == "keras" or only_continuation or given(options).keys() & NOT_WITH_FILL
@@ -143,7 +144,7 @@ def summary(facts: dict[str, Any]) -> str:
     done = "filled" if fill else "accompanied" if facts.get("inject") else "continued"
     lines = [
         f"{facts['output']}",
-        f"  {bars}, {facts['notes']} notes added; {facts['seconds']:.1f} s in all",
+        f"  {bars}, {facts['notes']} notes added; {facts['seconds']:.1f} s of music",
         f"  checkpoint {facts['checkpoint']}"
         + (f" (nats per note of the primer: {others})" if len(facts["candidates"]) > 1 else ""),
         f"  seed {facts['seed']}, {facts['nats_per_note']:.2f} nats per note",

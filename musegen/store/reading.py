@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from musegen.vocabulary import Tokens
 
 __all__ = ["Store"]
 
-READS = 512  # pieces after which the shards are closed and opened anew, so that pages read do not pile up in memory
+READS = 512  # pieces after which the memory of pages read is given back, so that they do not pile up
 
 
 class Store:
@@ -42,12 +43,23 @@ class Store:
         _, self.encoder = read_settings(self.path)
         self._shards = Shards(self.path)
         self._column = lru_cache(maxsize=None)(self._load_column)
-        self._tokens = lru_cache(maxsize=None)(self._shards.tokens)
+        self._open: dict[int, NDArray[np.uint16]] = {}
         self._tracks = lru_cache(maxsize=4)(self._load_tracks)
         self._reads = 0
         for number, tokens in enumerate(self._column("shard_tokens").tolist()):
             if tokens >= 0 and (received := len(self._tokens(number))) != tokens:
                 raise damaged(self._shards.tokens_path(number), f"expected {tokens} tokens, received {received}")
+
+    def _tokens(self, shard: int) -> NDArray[np.uint16]:
+        if shard not in self._open:
+            self._open[shard] = self._shards.tokens(shard)
+        return self._open[shard]
+
+    def _give_back(self) -> None:
+        """Let go of pages read; files stay open, since a finished run removes its store before it is measured."""
+        for mapped in (tokens.base for tokens in self._open.values()):
+            if isinstance(mapped, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
+                mapped.madvise(mmap.MADV_DONTNEED)
 
     def _load_column(self, name: str) -> NDArray[Any]:
         return load_columns(self.path / INDEX, (name,))[0]
@@ -73,7 +85,7 @@ class Store:
         """Return the tokens of a piece, `int32[T]`, from `start` to `end`."""
         self._reads += 1
         if self._reads % READS == 0:
-            self._tokens.cache_clear()
+            self._give_back()
         file = self._kept[piece]
         start, length = (int(self._column(name)[file]) for name in ("start", "tokens_length"))
         return self._tokens(int(self._column("shard")[file]))[start : start + length].astype(np.int32)
