@@ -21,7 +21,7 @@ from tests.test_grammar import by_kind, walk
 
 SEEDS = sorted((Path(__file__).parents[1] / "midi_data/seeds").glob("*.mid"))
 NAMES = ("bar", "quarter", "phase", "left", "meter", "part")
-VOICES = ("highest", "lowest", "highest time", "lowest time", "count")
+VOICES = ("highest", "lowest", "before", "highest time", "lowest time", "count")
 
 
 def stepped(tokens, vocabulary, parts):
@@ -114,11 +114,25 @@ def test_a_bar_of_two_parts():
         ("part 1", {**said, "part": 2, **chord}),
         ("pitch 48", {**said, "part": 2, **chord}),
         ("duration 24", {**said, "part": 2, **chord, **bass}),
-        ("position 18", {**later, "highest 0": 73}),  # silent now; that is where the voice was
-        ("part 0", {**later, "highest 0": 73, "part": 1}),
-        ("pitch 74", {**later, "highest 0": 73, "part": 1}),
-        ("duration 2", {**later, "part": 1, **high}),
-        ("end", {**later, "part": 1, **high}),
+        ("position 18", {**later, "highest 0": 73, "before 0": 73}),  # silent now; that is where the voice was
+        ("part 0", {**later, "highest 0": 73, "before 0": 73, "part": 1}),
+        ("pitch 74", {**later, "highest 0": 73, "before 0": 73, "part": 1}),
+        ("duration 2", {**later, "part": 1, "before 0": 73, **high}),
+        ("end", {**later, "part": 1, "before 0": 73, **high}),
+    ]
+
+
+def test_what_a_voice_leaves_is_remembered_though_its_pitch_comes_again():
+    encoder = Encoder(EncoderConfig(steps_per_quarter=4, parts=1, programs=False, drums=False, velocities=0, tempos=0))
+    pitches = [60, 62, 62, 60, 60]
+    score = Score(notes=[(480 * i, 480, p, 90, 0) for i, p in enumerate(pitches)], tracks=[Track()])
+    rows = [row for event, row in described(encoder, encoder.encode(score)) if event == "duration 4"]
+    assert [(row["highest 0"], row.get("before 0", 0)) for row in rows] == [
+        (61, 0),
+        (63, 61),
+        (63, 63),
+        (61, 63),
+        (61, 61),
     ]
 
 
@@ -144,7 +158,8 @@ def test_played_notes():
     both = {"part": 1, "phase": 1, "highest 0": 68, "highest time 0": 1, **low, "count 0": 2}
     ten, thirty = int(since(10)), int(since(30))
     assert (since(0), ten, thirty) == (1, 11, 22)
-    over = {**both, "phase": ten, "lowest 0": 68, "highest time 0": ten, "lowest time 0": ten, "count 0": 1}
+    over = {**both, "phase": ten, "lowest 0": 68, "highest time 0": ten, "lowest time 0": ten, "count 0": 1,
+            "before 0": 61}  # fmt: skip
     assert [row for _, row in described(encoder, tokens)] == [
         {"part": 1},
         {"part": 1},
@@ -153,9 +168,9 @@ def test_played_notes():
         {**both, "phase": ten, "highest time 0": ten, "lowest time 0": ten},
         over,
         {**over, "phase": thirty, "highest time 0": thirty, "lowest time 0": thirty},
-        {"part": 1, "phase": thirty, "highest 0": 68},
-        {"part": 1, "phase": int(since(31)), "highest 0": 68},
-        {"part": 1, "phase": int(since(31)), "highest 0": 68},
+        {"part": 1, "phase": thirty, "highest 0": 68, "before 0": 68},
+        {"part": 1, "phase": int(since(31)), "highest 0": 68, "before 0": 68},
+        {"part": 1, "phase": int(since(31)), "highest 0": 68, "before 0": 68},
     ]
 
 

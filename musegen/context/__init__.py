@@ -15,6 +15,7 @@ meter          63      1 + index in `METERS`; 0 while none was said            0
 part           65      1 + the part that is spoken of; 0 for none              1
 highest        129     1 + highest pitch that sounds; if none does, the one that ended last; 0 for none yet
 lowest         129     1 + lowest pitch that sounds; 0 for none
+before         129     1 + the pitch that ended last, of several together the highest; 0 for none yet
 highest time   97      twelfths of a quarter that it will sound                how long it has sounded
 lowest time    97      the same of the lowest
 count          16      how many pitches sound, up to 15

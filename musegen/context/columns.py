@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from musegen.context.layout import LONGEST, MOST
+from musegen.context.layout import LONGEST, MOST, OF_PART
 
 __all__ = ["Context", "metric_columns", "performance_columns", "row", "since", "until"]
 
 Context = NDArray[np.uint8]
 
 PHRASE = 8  # bars
+_COLUMNS = sum(columns for _, columns in OF_PART.values())  # of each part
 
 # 10 ms steps to 12·log₂(1 + steps / 12): exact up to a tenth of a second, and a step of 6 % after some seconds.
 _SINCE = np.minimum(12 * np.log2(1 + np.arange(3100) / 12), LONGEST - 1).astype(np.int64)
@@ -57,7 +58,7 @@ def row(
         of_piece: The columns before the parts', `int64[B]` each, or a number for all.
         sounds: `bool[B, P, 128]`: the pitches that sound in each part; P may be less than `parts`.
         times: `int64[B, P, 128]`: their times, as `until` and `since` give them.
-        ended: `int64[B, P]`: 1 + the pitch that ended last; 0 for none.
+        ended: `int64[B, P]`: 1 + the pitch that ended last, of several that did so together the highest; 0 for none.
         parts: As for `context`.
     """
     any_ = sounds.any(axis=-1)
@@ -66,13 +67,13 @@ def row(
     def time(pitch: NDArray[np.int64]) -> NDArray[np.int64]:
         return np.take_along_axis(times, pitch[..., None], axis=-1)[..., 0]
 
-    columns = np.zeros((len(sounds), 5, parts), np.uint8)
+    columns = np.zeros((len(sounds), _COLUMNS, parts), np.uint8)
     for index, values in enumerate((
-        np.where(any_, high + 1, ended), (low + 1) * any_, time(high) * any_, time(low) * any_,
+        np.where(any_, high + 1, ended), (low + 1) * any_, ended, time(high) * any_, time(low) * any_,
         np.minimum(sounds.sum(axis=-1), MOST),
     )):  # fmt: skip
         columns[:, index, : sounds.shape[1]] = values
-    out = np.empty((len(sounds), len(of_piece) + 5 * parts), np.uint8)
+    out = np.empty((len(sounds), len(of_piece) + _COLUMNS * parts), np.uint8)
     for index, values in enumerate(of_piece):
         out[:, index] = values
     out[:, len(of_piece) :] = columns.reshape(len(sounds), -1)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from musegen.vocabulary import METERS
 
-__all__ = ["LONGEST", "MOST", "ROWS", "WIDTH", "offsets", "sizes"]
+__all__ = ["LONGEST", "MOST", "OF_PART", "ROWS", "WIDTH", "offsets", "sizes"]
 
 WIDTH = 16
 """How wide the network's embedding of a column is: room for the pitch class (11 dimensions) and the height."""
@@ -20,8 +20,9 @@ MOST = 15
 """The last of the values of a count."""
 
 _OF_PIECE = {"bar": 9, "quarter": 9, "phase": 97, "left": 9, "meter": len(METERS) + 1, "part": 65}
-_OF_PART = {"pitch": (129, 2), "time": (LONGEST + 1, 2), "count": (MOST + 1, 1)}  # values, columns in each part
-_KINDS = {**_OF_PIECE, **{kind: values for kind, (values, _) in _OF_PART.items()}}
+OF_PART = {"pitch": (129, 3), "time": (LONGEST + 1, 2), "count": (MOST + 1, 1)}
+"""Kind of a column → how many values it has, and how many columns each part has of it."""
+_KINDS = {**_OF_PIECE, **{kind: values for kind, (values, _) in OF_PART.items()}}
 _FIRST = dict(zip(_KINDS, np.cumsum([0, *_KINDS.values()]).tolist(), strict=False))
 
 ROWS = sum(_KINDS.values())
@@ -30,7 +31,7 @@ ROWS = sum(_KINDS.values())
 
 @cache
 def _kinds(parts: int) -> tuple[str, ...]:
-    return (*_OF_PIECE, *(kind for kind, (_, columns) in _OF_PART.items() for _ in range(columns * parts)))
+    return (*_OF_PIECE, *(kind for kind, (_, columns) in OF_PART.items() for _ in range(columns * parts)))
 
 
 @cache

@@ -73,7 +73,7 @@ class _Notes(NamedTuple):
 
 
 def _metric(tokens: Tokens, vocabulary: Vocabulary, parts: int) -> tuple[Any, Context]:
-    """Return the columns before the parts', and the parts', `uint8[5 · parts, T]`."""
+    """Return the columns before the parts', and the parts', `uint8[6 · parts, T]`."""
     quarter, longest = vocabulary.config.steps_per_quarter, vocabulary.blocks["duration"]
     values = vocabulary.values[tokens].astype(np.int64)
     of = _by_kind(tokens, vocabulary)
@@ -106,7 +106,7 @@ def _metric(tokens: Tokens, vocabulary: Vocabulary, parts: int) -> tuple[Any, Co
 
 
 def _performance(tokens: Tokens, vocabulary: Vocabulary, parts: int) -> tuple[Any, Context]:
-    """Return the columns before the parts', and the parts', `uint8[5 · parts, T]`."""
+    """Return the columns before the parts', and the parts', `uint8[6 · parts, T]`."""
     values = vocabulary.values[tokens].astype(np.int64)
     of = _by_kind(tokens, vocabulary)
     start, is_on = of("start"), of("note_on")
@@ -149,7 +149,7 @@ def _latest(marks: NDArray[np.bool_]) -> Integers:
 
 
 def _sounding(notes: _Notes, piece: Integers, parts: int, time: Callable[[Integers], Any]) -> Context:
-    """Return the columns of the parts, `uint8[5 · parts, T]`."""
+    """Return the columns of the parts, `uint8[6 · parts, T]`."""
     size = len(piece)
     keep = notes.part < parts
     first, stop, part, pitch, mark, end = (column[keep] for column in notes)
@@ -161,13 +161,15 @@ def _sounding(notes: _Notes, piece: Integers, parts: int, time: Callable[[Intege
     np.maximum.at(high.reshape(-1), beside, ((pitch + 1 << _TIME) + mark).repeat(lasts))
     np.maximum.at(low.reshape(-1), beside, ((128 - pitch << _TIME) + mark).repeat(lasts))
     count = np.bincount(beside, minlength=parts * size).reshape(parts, size)
-    ended.reshape(-1)[at] = (end << 7) + pitch
+    over = stop < size
+    np.maximum.at(ended.reshape(-1), (part * size + stop)[over], ((end << 7) + pitch)[over])
     ended = np.maximum.accumulate(ended, axis=1)
     sounds, times = high > 0, (1 << _TIME) - 1
     before = np.where(ended >> (_TIME + 7) == piece, (ended & 127) + 1, 0)
     columns = [
         np.where(sounds, high >> _TIME, before),
         np.where(sounds, 129 - (low >> _TIME), 0),
+        before,
         np.where(sounds, time(np.where(sounds, high & times, 0)), 0),
         np.where(sounds, time(np.where(sounds, low & times, 0)), 0),
         np.minimum(count, MOST),

@@ -37,7 +37,7 @@ class MetricGrammar(Grammar):
         latest_off: The last of them.
     """
 
-    MUTABLE = ("notes", "off", "_drum")
+    MUTABLE = ("notes", "off", "_drum", "_over")
 
     def __init__(self, vocabulary: Vocabulary) -> None:
         """Stand before `start`."""
@@ -49,6 +49,7 @@ class MetricGrammar(Grammar):
         self.chord: tuple[int, int] | None = None
         self.writing = (0, 0)
         self.off = np.zeros((vocabulary.config.parts, 128), np.int64)
+        self._over = np.zeros(vocabulary.config.parts, np.int64)  # end · 128 + pitch of notes whose pitch came again
         self.latest_off = 0
         self._last_note = -1  # bar in which the last note began
         self._drum: dict[int, bool] = {}  # parts that have declared themselves, and whether as drums
@@ -161,9 +162,10 @@ class MetricGrammar(Grammar):
         bar, position, meter, length, part, now = facts
         off = stacked([rules.off[:parts] for rules in rows])
         left = off - now[:, None, None]
-        latest = 127 - off[..., ::-1].argmax(axis=-1)  # of several that ended together the highest
+        over = np.where((left <= 0) & (off > 0), (off << 7) + np.arange(128), 0).max(axis=-1)
+        over = np.maximum(over, stacked([rules._over[:parts] for rules in rows]))
         columns = metric_columns(bar, position, meter, length, part, quarter)
-        return row(columns, left > 0, until(left, quarter), (latest + 1) * off.any(axis=-1), parts)
+        return row(columns, left > 0, until(left, quarter), ((over & 127) + 1) * (over > 0), parts)
 
     def take(self, kind: str, value: int) -> None:
         """Take an event that was allowed."""
@@ -194,6 +196,8 @@ class MetricGrammar(Grammar):
             case "duration":
                 pitch, held = self.writing
                 end = self.now + held + value + 1
+                if before := int(self.off[self.part, pitch]):
+                    self._over[self.part] = max(int(self._over[self.part]), (before << 7) + pitch)
                 self.off[self.part, pitch] = end
                 self.latest_off = max(self.latest_off, end)
                 self.notes[-1] = Note(*self.notes[-1][:4], end)
