@@ -16,6 +16,7 @@ from musegen.cli.compose import compose
 from musegen.cli.corpus import corpus
 from musegen.cli.doctor import doctor
 from musegen.cli.encode import encode
+from musegen.cli.frames import frames
 from musegen.cli.novelty import novelty
 from musegen.cli.runs import runs
 from musegen.cli.surprisal import surprisal
@@ -59,6 +60,7 @@ main.add_command(compose)
 main.add_command(corpus)
 main.add_command(doctor)
 main.add_command(encode)
+main.add_command(frames)
 main.add_command(novelty)
 main.add_command(runs)
 main.add_command(surprisal)
