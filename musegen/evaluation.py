@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -10,17 +10,30 @@ import numpy as np
 from numpy.typing import NDArray
 
 from musegen import gaps
+from musegen.blas import one_thread
 from musegen.context import Context, beside, context, sizes
 from musegen.engine import Engine
 from musegen.gaps import LONGEST, Gap
 from musegen.sampling import log_softmax
 from musegen.vocabulary import Tokens, Vocabulary
 
-__all__ = ["Likelihood", "bigram", "evaluate", "gap_nats", "model", "row_nats", "token_nats", "uniform"]
+__all__ = [
+    "Likelihood",
+    "Predictor",
+    "bigram",
+    "evaluate",
+    "gap_nats",
+    "model",
+    "piece_nats",
+    "row_nats",
+    "token_nats",
+    "uniform",
+]
 
 STRETCH = 1024  # tokens computed at once; the state is carried on, so it only bounds memory
 HEARD = 1024  # tokens before a gap that are heard, about
-AT_ONCE = 16_384  # tokens of windows with gaps that are computed at once
+AT_ONCE = 16_384  # tokens of windows with gaps, or of pieces, that are computed at once
+ROWS = 64  # pieces that are computed at once, at most
 
 Predictor = Callable[[Tokens, Vocabulary], NDArray[np.float64]]
 """Tokens of a piece `int32[T]`, what they mean → nats of each token after the first, `float64[T − 1]`."""
@@ -131,6 +144,37 @@ def row_nats(engine: Engine, rows: Tokens, vocabulary: Vocabulary) -> NDArray[np
     for (index, gap), mine in zip(cases, nats, strict=True):
         out[index, gap.opens : gap.closes] = mine
     return out
+
+
+def piece_nats(
+    engine: Engine, pieces: Sequence[Tokens], vocabulary: Vocabulary
+) -> Iterator[tuple[int, NDArray[np.float64]]]:
+    """Yield the index of each piece, and −log p of each of its tokens after the first, `float64[T − 1]`.
+
+    Pieces of about the same length are computed together, in half the time that they take one by one, and come in the
+    order in which they are done. How many are computed together changes the rounding of single precision: −log p of a
+    token by some 1e-5 nats, their sum over a piece by less than a millionth.
+
+    Args:
+        engine: The network.
+        pieces: `int32[T]` each, from `start` to `end`.
+        vocabulary: What the tokens mean.
+    """
+    lengths = np.array([len(tokens) for tokens in pieces], np.int64)
+    end = vocabulary.first["end"]
+    left = lengths.argsort(kind="stable")[::-1]  # the longest first: whether there is memory enough shows at once
+    while len(left):
+        longest = int(lengths[left[0]])
+        # What fills gaps hears windows of one piece together.
+        together = 1 if engine.config.future else min(ROWS, max(1, AT_ONCE // min(longest, STRETCH)))
+        some, left = left[:together].tolist(), left[together:]
+        rows = np.full((len(some), longest), end, np.int32)  # behind a piece it may say what it likes
+        for row, index in zip(rows, some, strict=True):
+            row[: lengths[index]] = pieces[index]
+        with one_thread():
+            found = row_nats(engine, rows, vocabulary)
+        for nats, index in zip(found, some, strict=True):
+            yield index, nats[: lengths[index] - 1]
 
 
 def model(engine: Engine) -> Predictor:

@@ -56,7 +56,7 @@ def test_composing_does_not_import_tensorflow(checkpoints, tmp_path):
 
 def test_every_command_and_option_is_documented():
     assert sorted(main.commands) == [
-        "batch", "compose", "corpus", "doctor", "encode", "novelty", "runs", "surprisal", "train",
+        "batch", "compose", "corpus", "doctor", "encode", "evaluate", "frames", "novelty", "runs", "surprisal", "train",
     ]  # fmt: skip
     for name, command in main.commands.items():
         help_text = CliRunner().invoke(main, [name, "--help"]).output

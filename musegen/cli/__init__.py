@@ -16,6 +16,7 @@ from musegen.cli.compose import compose
 from musegen.cli.corpus import corpus
 from musegen.cli.doctor import doctor
 from musegen.cli.encode import encode
+from musegen.cli.evaluate import evaluate
 from musegen.cli.frames import frames
 from musegen.cli.novelty import novelty
 from musegen.cli.runs import runs
@@ -50,6 +51,7 @@ def main() -> None:
     musegen train DIR -o CHECKPOINT     train a model on your own music
     musegen runs                        see how training goes and went
     musegen doctor tune.mid             see what its tokens would lose
+    musegen evaluate folk DIR           see how well a model predicts music
     musegen surprisal tune.mid          see which notes a model did not expect
     musegen novelty tune.mid -a folk    see what it has in common with training pieces
     """  # noqa: D301  (click takes the backspace character for "leave these lines as they are")
@@ -60,6 +62,7 @@ main.add_command(compose)
 main.add_command(corpus)
 main.add_command(doctor)
 main.add_command(encode)
+main.add_command(evaluate)
 main.add_command(frames)
 main.add_command(novelty)
 main.add_command(runs)

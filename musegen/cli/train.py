@@ -236,6 +236,7 @@ def measured(made: Checkpoint, data: Dataset) -> dict[str, dict[str, float]]:
     from dataclasses import replace
 
     from musegen import checkpoint, evaluation
+    from musegen.blas import one_thread
     from musegen.engine import Engine
     from musegen.vocabulary import Vocabulary
 
@@ -245,13 +246,14 @@ def measured(made: Checkpoint, data: Dataset) -> dict[str, dict[str, float]]:
         "bigram": evaluation.bigram((p.tokens for p in data.train), vocabulary),
         "uniform": evaluation.uniform(vocabulary),
     }
-    figures = {
-        part: {
-            name: round(evaluation.evaluate(predictor, [p.tokens for p in pieces], vocabulary).per_note, 4)
-            for name, predictor in predictors.items()
+    with one_thread():  # products of one piece are too small to share
+        figures = {
+            part: {
+                name: round(evaluation.evaluate(predictor, [p.tokens for p in pieces], vocabulary).per_note, 4)
+                for name, predictor in predictors.items()
+            }
+            for part, pieces in (("validation", data.validation), ("test", data.test))
         }
-        for part, pieces in (("validation", data.validation), ("test", data.test))
-    }
     provenance = {**made.provenance, "nats_per_note": figures}
     checkpoint.save(replace(made, provenance=provenance), made.path / checkpoint.WEIGHTS)
     return figures
