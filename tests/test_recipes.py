@@ -1,6 +1,8 @@
 """Recipes: settings in a file, which the command line overrules."""
 
 import json
+import re
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -53,6 +55,14 @@ def test_it_is_read(tmp_path):
     assert (
         recipe.settings["cell"] == "gru" and recipe.settings["seed"] == 3 and "vocabulary_size" not in recipe.settings
     )
+
+
+@pytest.mark.parametrize(
+    "path", sorted((Path(__file__).parents[1] / "recipes").glob("*.toml")), ids=lambda path: path.stem
+)
+def test_those_that_are_here_can_be_followed(path):
+    recipe = Recipe.read(path)
+    assert recipe.about and re.fullmatch("[0-9a-f]{64}", recipe.sha256) and recipe.settings["epochs"] > 1
 
 
 @pytest.mark.parametrize(
