@@ -141,7 +141,7 @@ def test_a_process_that_raises_is_not_taken_for_one_that_died():
 
 
 WORK = """
-    import os, sys, time
+    import os, signal, sys, time
     from musegen.parallel import each
 
     def work(seconds):
@@ -149,6 +149,7 @@ WORK = """
         time.sleep(seconds)
 
     if __name__ == "__main__":
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # which a shell's background jobs ignore
         try:
             list(each(work, [float(sys.argv[1])] * 9, 2))
         except KeyboardInterrupt:
