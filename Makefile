@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN    ?= $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup format lint type test test-slow bench docs lesson check
+.PHONY: help setup format lint type test test-slow bench docs tables lesson check
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -38,6 +38,10 @@ bench: ## run every benchmark, one file a question
 docs: ## write the generated pages anew
 	@set -e; for file in $(filter-out docs/_%,$(wildcard docs/*.py)); do \
 	    echo "== $$file"; $(BIN)/python $$file; done
+
+RUNS ?= runs
+tables: ## measure the runs of recipes in RUNS, and write docs/results.md
+	$(BIN)/python docs/results.py $(RUNS)
 
 lesson: ## run what docs/explanation/gradients.md tells of, and draw its pictures (minutes)
 	$(BIN)/python docs/_gradients_lesson.py

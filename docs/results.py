@@ -1,0 +1,165 @@
+"""Writes `docs/results.md` from the records in `docs/results/` (`make docs`), and these from runs (`make tables`).
+
+A record has what the page says of a run: its size, its time, its curve, and what `musegen evaluate` gives. It is
+made from `RUNS/NAME`, a checkpoint that was trained by `recipes/NAME.toml`, and `RUNS/NAME-store`, its data.
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+import sys
+from dataclasses import asdict, dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from musegen import load
+from musegen.evaluating import evaluated
+from musegen.recipes import Recipe
+from musegen.runs import find, in_words, svg
+
+ROOT = Path(__file__).parent.parent
+RECORDS = ROOT / "docs/results"
+PARTS = ("validation", "test")
+MEASURED = "not yet measured"
+
+
+@dataclass(frozen=True)
+class Table:
+    """What is compared.
+
+    Attributes:
+        name: Of the recipe, the run and the record.
+        title: Heading.
+        unit: Of `musegen.evaluating.UNITS`.
+        words: The unit in words.
+        part: Which pieces published figures are of.
+        published: Who, and nats by the unit.
+        target: What we want to be below.
+        note: What to know of the comparison.
+        frame: A share of a whole note.
+        voices: In a frame.
+    """
+
+    name: str
+    title: str
+    unit: str
+    words: str
+    part: str
+    published: tuple[tuple[str, float], ...]
+    target: float
+    note: str
+    frame: Fraction | None = None
+    voices: int | None = None
+
+
+PAPER = "Boulanger-Lewandowski et al. 2012"
+TABLES = (
+    Table(
+        "jsb16", "Bach's chorales on a grid of sixteenths", "cell", "nats by cell (frame × voice)", "validation",
+        (("Coconet, chronological (Huang et al. 2017)", 0.436), ("Transformer (Huang et al. 2019)", 0.417),
+         ("Music Transformer (Huang et al. 2019)", 0.335)),
+        0.40,
+        "Every cell counts, the first frame and the end of each piece as well; no cell is given for nothing. A note's "
+        "length is said where it begins, so single cells do not compare, their sum does. Reproductions of the two "
+        "transformers by others gave 0.50 to 0.91.",
+        Fraction(1, 16), 4,
+    ),
+    Table(
+        "jsb4", "Bach's chorales in quarter frames", "frame", "nats by frame, joint", "test",
+        ((f"RNN-RBM ({PAPER})", 6.27), (f"RNN-NADE ({PAPER})", 5.56)), 5.5,
+        "Models whose pitches within a frame depend on each other. Independent ones (LSTM 8.45, GRU 8.43, TCN 8.10: "
+        "Bai et al. 2018) are of another class.",
+        Fraction(1, 4),
+    ),
+    Table(
+        "nottingham", "Nottingham tunes with chords in quarter frames", "frame", "nats by frame, joint", "test",
+        ((f"RNN-RBM ({PAPER})", 2.39), (f"RNN-NADE ({PAPER})", 2.31)), 2.2,
+        "As above; independent ones: LSTM 3.29, GRU 3.46, TCN 3.07 (Bai et al. 2018).",
+        Fraction(1, 4),
+    ),
+)  # fmt: skip
+
+
+def record(table: Table, runs: Path) -> dict[str, Any]:
+    """Return what there is to say of a run."""
+    checkpoint = load(runs / table.name).checkpoint
+    (run,) = find([runs / table.name])
+    (RECORDS / f"{table.name}.svg").write_text(svg([run], [table.name]), encoding="utf-8")
+    said = checkpoint.provenance
+    parts = {
+        part: asdict(evaluated(checkpoint, runs / f"{table.name}-store", part, frame=table.frame, voices=table.voices))
+        for part in PARTS
+    }
+    return {
+        "model": in_words(checkpoint.model),
+        "weights": sum(array.size for arrays in checkpoint.weights().values() for array in arrays),
+        **{key: said[key] for key in ("device", "keras", "epochs", "best_epoch", "seconds")},
+        "data": said["data"]["sha256"],
+        "machine": f"{platform.machine()}, {platform.system()}",
+        "evaluations": {
+            part: {
+                "pieces": found["pieces"], "sha256": found["sha256"],
+                "predictors": [
+                    {"name": p["name"], "order": p["order"], **p["per"][table.unit]} for p in found["predictors"]
+                ],
+            }
+            for part, found in parts.items()
+        },
+    }  # fmt: skip
+
+
+def section(table: Table) -> str:
+    """Return what the page says of a table."""
+    path = RECORDS / f"{table.name}.json"
+    recipe = Recipe.read(ROOT / f"recipes/{table.name}.toml")
+    known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+    lines = [f"## {table.title}\n", f"{recipe.about}. {table.note}\n"]
+    lines += [f"| {table.words} | {' | '.join(PARTS)} |", "|---|---|---|"]
+    for who, value in table.published:
+        lines.append(f"| {who} | " + " | ".join(f"{value:g}" if part == table.part else "" for part in PARTS) + " |")
+    if known is None:
+        return "\n".join([*lines, f"| musegen, `recipes/{table.name}.toml` | {MEASURED} | {MEASURED} |\n"])
+    of = known["evaluations"]
+    for rows in zip(*(of[part]["predictors"] for part in PARTS), strict=True):
+        name = rows[0]["name"] if rows[0]["name"] != "n-gram" else f"{rows[0]['order']}-gram"
+        who = f"**musegen**, `recipes/{table.name}.toml`" if name == "model" else name
+        cells = (f"{row['value']:.3f} ({row['low']:.3f} to {row['high']:.3f})" for row in rows)
+        lines.append(f"| {who} | {' | '.join(cells)} |")
+    mine = of[table.part]["predictors"][0]["value"]
+    reached = "reached" if mine < table.target else "not reached"
+    right = "the recipe's data" if known["data"] == recipe.sha256 else "other data than the recipe's"
+    run = (
+        f"{known['model']}, {known['weights']:,} weights; best of {known['epochs']} epochs was {known['best_epoch']}",
+        f"{known['seconds'] / 60:.0f} minutes on {known['device']}, Keras {known['keras']}; {right}",
+    )
+    lines.append(f"\nTarget: {table.part} below {table.target:g}, {reached} ({mine:.3f}). {', '.join(run)}.\n")
+    lines.append(f"![Nats per token by epoch](results/{table.name}.svg)\n")
+    head = (ROOT / f"recipes/{table.name}.toml").read_text(encoding="utf-8").splitlines()
+    return "\n".join([*lines, "```bash", *(line[2:] for line in head if line.startswith("# musegen")), "```\n"])
+
+
+INTRODUCTION = """# Results
+
+Written by `docs/results.py` from the records in `docs/results/`; do not edit. `make tables RUNS=runs` makes these anew
+from runs, by [`musegen evaluate`](evaluation.md). In brackets: 95 % intervals, from a bootstrap over pieces.
+Hyper-parameters were chosen on the validation pieces. The data are not part of musegen; recipes name them by their
+hash. Figures of others are quoted.
+"""
+
+
+def main() -> None:
+    """Make the records of runs that are there, if a folder of runs is named; write the page."""
+    if runs := [Path(argument) for argument in sys.argv[1:]]:
+        for table in TABLES:
+            if (runs[0] / table.name / "config.json").exists():
+                RECORDS.mkdir(exist_ok=True)
+                made = json.dumps(record(table, runs[0]), indent=1)
+                (RECORDS / f"{table.name}.json").write_text(made + "\n", encoding="utf-8")
+    page = "\n".join([INTRODUCTION, *map(section, TABLES)])
+    (ROOT / "docs/results.md").write_text(page, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
