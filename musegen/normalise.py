@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
-from musegen.bundle import Bundle, Column, Meters, changes, finals, take
+from musegen.bundle import STEP_BITS, Bundle, Column, Meters, changes, finals, moments, take
 from musegen.score import METER, Score, columns
 from musegen.timing import DEFAULT_METER
 
-__all__ = ["close_gaps", "merge_programs", "pad_pickup", "pad_pickups"]
+__all__ = ["close_all_gaps", "close_gaps", "merge_programs", "pad_pickup", "pad_pickups"]
 
 LARGEST_GAP = 0.2  # of the time from one onset to the next: articulation, not a rest
 LARGEST_GAP_QUARTERS = 0.24  # just below a sixteenth, the shortest rest that people write
@@ -117,22 +118,61 @@ def close_gaps(score: Score) -> Score:
     """Return the score with the small gaps that articulation leaves between notes closed.
 
     A note that ends a little before the next note of its track begins (or before the next
-    barline) was written to last until there: players and exporters shorten it.
+    barline) was written to last until there: players and exporters shorten it. Where most notes of a track
+    are, those before a rest, and the last, are lengthened by as much.
     """
     notes = score.notes.copy()
-    lines = score.barlines()
-    for index in range(len(score.tracks)):
-        mine = notes["track"] == index
-        onset = notes["onset"][mine].astype(np.int64)
-        offset = onset + notes["duration"][mine]
-        follow = np.unique(np.concatenate([onset, lines]))
-        following = follow[np.minimum(np.searchsorted(follow, offset), len(follow) - 1)]
-        gap, span = following - offset, following - onset
-        close = (gap > 0) & (gap < LARGEST_GAP * span) & (gap < LARGEST_GAP_QUARTERS * score.ticks_per_quarter)
-        written = np.where(close, span, offset - onset)
-        if 2 * close.sum() > len(close):
-            # So played throughout: notes before a rest, and the last, are as much shorter than written.
-            share = float(np.median((offset - onset)[close] / span[close]))
-            written = np.where(close, span, np.minimum(np.round(written / share), np.maximum(span, written)))
-        notes["duration"][mine] = written
+    notes["duration"] = _written(Bundle.of([score]))
     return replace(score, notes=notes)
+
+
+def close_all_gaps(bundle: Bundle) -> Bundle:
+    """Return the bundle with gaps closed, as `close_gaps` does for one score."""
+    return bundle._replace(notes=bundle.notes._replace(duration=_written(bundle)))
+
+
+def _written(bundle: Bundle) -> Column:
+    """Return how long each note was written, `int64[N]`, in ticks."""
+    piece, onset, duration, _, _, track = bundle.notes
+    offset, per_quarter = onset + duration, bundle.ticks_per_quarter[piece]
+    following = np.minimum(_next_onset(track, onset, offset), _next_barline(bundle, piece, offset))
+    gap, span = following - offset, following - onset
+    close = (gap > 0) & (gap < LARGEST_GAP * span) & (gap < LARGEST_GAP_QUARTERS * per_quarter)
+    tracks = len(bundle.tracks.piece)
+    throughout = 2 * np.bincount(track[close], minlength=tracks) > np.bincount(track, minlength=tracks)
+    share = _medians(duration[close] / span[close], track[close], tracks)[track]
+    as_others = np.minimum(np.round(duration / share).astype(np.int64), np.maximum(span, duration))
+    written: Column = np.where(close, span, np.where(throughout[track], as_others, duration))
+    return written
+
+
+def _next_onset(track: Column, onset: Column, offset: Column) -> Column:
+    """Return where the next note of a track begins at or after a tick; far away if none does."""
+    onsets = np.unique(moments(track, onset))
+    at = onsets.searchsorted(moments(track, offset))
+    found = np.append(onsets, -1)[at]
+    out: Column = np.where(found >> STEP_BITS == track, found & LAST_TICK, LAST_TICK)
+    return out
+
+
+def _next_barline(bundle: Bundle, piece: Column, tick: Column) -> Column:
+    """Return the first barline at or after a tick."""
+    meters = _in_force(bundle)
+    begins = moments(meters.piece, meters.tick)
+    at = begins.searchsorted(moments(piece, tick), side="right") - 1
+    length = 4 * bundle.ticks_per_quarter[piece] * meters.numerator[at]
+    per, start = meters.denominator[at], meters.tick[at]
+    bars = -(-(tick - start) * per // length)
+    behind = np.append(begins, -1)[at + 1]
+    stop = np.where(behind >> STEP_BITS == piece, behind & LAST_TICK, LAST_TICK)
+    out: Column = np.minimum(start + bars * length // per, stop)
+    return out
+
+
+def _medians(values: NDArray[np.float64], group: Column, groups: int) -> NDArray[np.float64]:
+    """Return the median of each group's values, `float64[groups]`; 1 of a group without any."""
+    ordered = np.append(values[np.lexsort((values, group))], 1.0)
+    count = np.bincount(group, minlength=groups)
+    first = count.cumsum() - count
+    middle = (ordered[first + np.maximum(count - 1, 0) // 2] + ordered[first + count // 2]) / 2
+    return np.where(count > 0, middle, 1.0)

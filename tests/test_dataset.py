@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from musegen import Encoder, EncoderConfig, MusegenError, Score, Track, TrainingError
 from musegen.bundle import Bundle
 from musegen.dataset import load, opened
-from musegen.normalise import close_gaps, merge_programs, pad_pickup, pad_pickups
+from musegen.normalise import close_all_gaps, close_gaps, merge_programs, pad_pickup, pad_pickups
 from musegen.store import ingest
 from musegen.transposing import transposed
 from tests.test_encoder import scores
@@ -152,6 +152,49 @@ def test_pickups_of_many_pieces_are_filled_up_as_those_of_one(pieces):
 
 def columns_of(bundle):
     return [column for rows in bundle for column in (rows if isinstance(rows, tuple) else [rows])]
+
+
+def closed_step_by_step(score):
+    """`close_gaps`, a note at a time."""
+    lines, out = score.barlines().tolist(), score.notes.copy()
+    for track in range(len(score.tracks)):
+        mine = np.flatnonzero(score.notes["track"] == track).tolist()
+        onsets = score.notes["onset"][mine].tolist()
+        spans, shares = {}, []
+        for i in mine:
+            onset, duration = (int(score.notes[name][i]) for name in ("onset", "duration"))
+            follow = min(x for x in [*onsets, *lines] if x >= onset + duration)
+            gap, span = follow - onset - duration, follow - onset
+            spans[i] = (duration, span, 0 < gap < 0.2 * span and gap < 0.24 * score.ticks_per_quarter)
+            shares += [duration / span] if spans[i][2] else []
+        for i, (duration, span, close) in spans.items():
+            others = min(round(duration / np.median(shares)), span) if 2 * len(shares) > len(mine) else duration
+            out["duration"][i] = span if close else others
+    return replace(score, notes=out)
+
+
+@st.composite
+def articulated(draw):
+    """Two tracks of notes that end a little before the next, or long before it."""
+    meters = draw(st.sampled_from([[], [(0, 3, 4)], [(0, 2, 4), (700, 3, 8)], [(0, 7, 8)]]))
+    notes = []
+    for track in range(2):
+        onset = draw(st.integers(0, 300))
+        for _ in range(draw(st.integers(0, 8))):
+            span = draw(st.sampled_from([60, 120, 240, 480]))
+            share = draw(st.sampled_from([0.3, 0.79, 0.81, 0.9, 0.95, 1.0]))
+            notes.append((onset, max(1, int(span * share)), 60, 80, track))
+            onset += span
+    return Score(notes=notes, tracks=[Track(), Track()], meters=meters, end=draw(st.integers(0, 4000)))
+
+
+@given(st.lists(articulated(), min_size=1, max_size=4))
+@settings(max_examples=100, deadline=None)
+def test_gaps_of_many_pieces_close_as_those_of_one(pieces):
+    expected = [closed_step_by_step(piece) for piece in pieces]
+    assert [close_gaps(piece) for piece in pieces] == expected
+    together = close_all_gaps(Bundle.of(pieces)).notes.duration
+    assert together.tolist() == [d for piece in expected for d in piece.notes["duration"].tolist()]
 
 
 def test_small_gaps_close_and_rests_stay():

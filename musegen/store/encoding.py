@@ -18,7 +18,7 @@ from musegen.encoder import Encoder
 from musegen.errors import EncodingError, MidiError, MusegenError
 from musegen.midi import parse
 from musegen.midi.reading import MAX_BYTES
-from musegen.normalise import pad_pickups
+from musegen.normalise import close_all_gaps, pad_pickups
 from musegen.notation import load_notation
 from musegen.store.entries import KEPT, SAME, STATUSES, Entries, Outcome, joined, table
 from musegen.store.likeness import melodies, signatures
@@ -100,7 +100,7 @@ class _Reader:
 
     def outcomes(self, paths: list[str]) -> dict[str, Outcome]:
         done: dict[str, Outcome] = {}
-        for batch in bulk.batches(paths, self.job.encoder, _prepare, self._load):
+        for batch in bulk.batches(paths, self.job.encoder, self._prepared, self._load):
             for path, error in batch.errors.items():
                 if str(error).endswith(_IS_FAR):
                     self.far.append(str(path))
@@ -161,18 +161,20 @@ class _Reader:
                 )  # fmt: skip
         return done
 
+    def _prepared(self, bundle: Bundle) -> Bundle:
+        """Return the pieces as a composer hears them: as written, not as articulated, and on their barlines."""
+        if len(bundle.end) > 1:
+            bundle.refuse(bundle.end > FAR * bundle.ticks_per_quarter, lambda piece: _IS_FAR)
+        if self.job.encoder.config.encoding == "metric":
+            bundle = close_all_gaps(bundle)
+        return pad_pickups(bundle)
+
     def _too_long(self, path: str, tokens: int) -> Outcome:
         return self._failed(path, _TooLong(f"{tokens:,} tokens; at most {self.job.max_tokens:,} are kept"))
 
     def _outcome(self, path: str, **more: Any) -> Outcome:
         file = self.files[path]
         return Outcome(file.identity, _text(file.name), self._sha256.get(path, b""), **more)
-
-
-def _prepare(bundle: Bundle) -> Bundle:
-    if len(bundle.end) > 1:
-        bundle.refuse(bundle.end > FAR * bundle.ticks_per_quarter, lambda piece: _IS_FAR)
-    return pad_pickups(bundle)
 
 
 def _content(file: Found) -> bytes:
