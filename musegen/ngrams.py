@@ -135,6 +135,40 @@ class NGrams:
 
         return predict
 
+    def probabilities(self, histories: Integers, order: int) -> NDArray[np.float64]:
+        """Return p of every token behind some histories by the n-gram of an order, `float64[M, V]`.
+
+        Args:
+            histories: The last tokens, `int64[M, H]` with H ≥ `order` − 1; −1 where there is none.
+            order: 1 to `self.order`.
+        """
+        p = np.full((len(histories), self.size), 1 / self.size)
+        for k in range(1, order + 1):
+            level = self._levels[k - 1]
+            row, number = self._numbered(histories[:, histories.shape[1] - k + 1 :])
+            kinds, followed = level.kinds[number], level.followed[number]
+            row, number, kinds, followed = (column[kinds > 0] for column in (row, number, kinds, followed))
+            first, last = (level.grams.searchsorted((number + more) * self.size) for more in (0, 1))
+            p[row] *= (kinds / (followed + kinds))[:, None]
+            count = last - first
+            entry = np.arange(count.sum()) + (first - count.cumsum() + count).repeat(count)
+            share = level.counts[entry] / (followed + kinds).repeat(count)
+            p[row.repeat(count), level.grams[entry] % self.size] += share
+        return p
+
+    def _numbered(self, histories: Integers) -> tuple[Integers, Integers]:
+        """Return which of some histories of one length occur, and their numbers, as the next level counts them."""
+        row = np.flatnonzero((histories >= 0).all(axis=1))
+        number = histories[row, 0] if histories.shape[1] else np.zeros(len(row), np.int64)
+        for place in range(1, histories.shape[1]):
+            grams = self._levels[place].grams
+            keys = number * self.size + histories[row, place]
+            number = grams.searchsorted(keys)
+            known = number < len(grams)
+            known[known] = grams[number[known]] == keys[known]
+            row, number = row[known], number[known]
+        return row, number
+
 
 def _joined(pieces: Iterable[Tokens]) -> tuple[Integers, Integers]:
     """Return the tokens of pieces end to end, `int64[T]`, and the place of each in its piece, from 0."""

@@ -357,17 +357,23 @@ def test_without_any_channel_it_says_what_to_do():
 
 
 @pytest.mark.parametrize(
-    ("seed", "tracks", "part"), [("old_hundredth", [0], 0), ("old_hundredth", [3], 3), ("auld_lang_syne", [0], 0)]
+    ("seed", "tracks", "parts"),
+    [
+        ("old_hundredth", [0], {0}),
+        ("old_hundredth", [3], {2, 3}),
+        ("auld_lang_syne", [0], {0}),
+    ],  # a bass may be a tenor
 )
-def test_chorales_sing_three_more_voices(seed, tracks, part):
+def test_chorales_sing_three_more_voices(seed, tracks, parts):
     composer = load("chorales")
     primer = whole(f"{SEEDS}/{seed}.mid").select(tracks)
     made = composer.composition(primer, inject=True, seed=1, temperature=0.7)
-    assert composer._cast(primer).parts == (part,)
+    (part,) = composer._cast(primer).parts
+    assert part in parts
     names = [track.name for track in made.score.tracks[1:]]
     voices = ["Soprano", "Alto", "Tenor", "Bass"]
     assert names == voices[:part] + voices[part + 1 :]
-    assert made.nats_per_note < 3.5
+    assert made.nats_per_note < 2.5
     # Voices are in their places: each of the added ones lies, by and large, below the one before.
     means = [made.added["pitch"][made.added["track"] == track].mean() for track in (1, 2, 3)]
     assert means == sorted(means, reverse=True)

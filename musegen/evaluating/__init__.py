@@ -1,11 +1,37 @@
-"""How well a model predicts music, in units that do not depend on its encoding, beside baselines: `musegen evaluate`.
+"""How well a model predicts music, and what it writes, beside baselines and real music: `musegen evaluate`.
 
-Every token after `start` counts: bars, positions, durations, `end`. docs/evaluation.md says what the units mean.
+Likelihoods are in units that do not depend on the encoding. Every token after `start` counts: bars, positions,
+durations, `end`. docs/evaluation.md says what the units mean, docs/generated.md how music that is written is compared.
 """
 
+from musegen.evaluating.comparing import FEATURES, Closeness, Difference, closeness, paired
+from musegen.evaluating.cutting import Cut, cut
+from musegen.evaluating.generating import OF_PAIRS, Generation, Written, check_generating, generated
 from musegen.evaluating.overlap import Overlap
 from musegen.evaluating.resampling import Rate, rates
 from musegen.evaluating.running import PARTS, Evaluation, Predicted, evaluated
 from musegen.evaluating.units import UNITS, amounts
 
-__all__ = ["PARTS", "UNITS", "Evaluation", "Overlap", "Predicted", "Rate", "amounts", "evaluated", "rates"]
+__all__ = [
+    "FEATURES",
+    "OF_PAIRS",
+    "PARTS",
+    "UNITS",
+    "Closeness",
+    "Cut",
+    "Difference",
+    "Evaluation",
+    "Generation",
+    "Overlap",
+    "Predicted",
+    "Rate",
+    "Written",
+    "amounts",
+    "check_generating",
+    "closeness",
+    "cut",
+    "evaluated",
+    "generated",
+    "paired",
+    "rates",
+]

@@ -118,9 +118,9 @@ def evaluated(
     made = checkpoint if isinstance(checkpoint, Checkpoint) else checkpoints.load(checkpoint)
     encoder = Encoder(made.encoder)
     _check(encoder, part, frame, voices, order)
-    with _opened(data, made, encoder, by_folder, seed, workers, on_files) as store:
+    with opened(data, made, encoder, by_folder, seed, workers, on_files) as store:
         named = str(data.path if isinstance(data, Store) else data)
-        chosen = _split(store, part, named)
+        chosen = split_of(store, part, named)
         pieces = [store.tokens(index) for index in chosen]
         names = [store.names[index] for index in chosen]
         nats = {"model": _by_model(made, encoder.vocabulary, pieces, on_pieces)}
@@ -162,7 +162,7 @@ def _check(encoder: Encoder, part: str, frame: Fraction | None, voices: int | No
 
 
 @contextmanager
-def _opened(
+def opened(
     data: str | Path | Store, made: Checkpoint, encoder: Encoder, by_folder: bool, seed: int, workers: int,
     on_files: Progress,
 ) -> Iterator[Store]:  # fmt: skip
@@ -181,7 +181,7 @@ def _opened(
     yield store
 
 
-def _split(store: Store, part: str, data: str) -> list[int]:
+def split_of(store: Store, part: str, data: str) -> list[int]:
     """Return the pieces to predict."""
     found: list[int] = []
     with suppress(TrainingError):  # they could not be split
