@@ -462,7 +462,8 @@ def invoke(*args):
 
 
 def test_the_command_says_what_is_copied_from_where(store, pieces, tmp_path):
-    which = int(Path(store.names[int(store.split("train")[0])]).stem[4:])
+    name = store.names[int(store.split("train")[0])]
+    which = int(Path(name).stem[4:])
     score = planted(pieces, which, 16, 14)
     score.save(tmp_path / "mine.mid")
     done = invoke(tmp_path / "mine.mid", "--against", store.path)
@@ -470,7 +471,7 @@ def test_the_command_says_what_is_copied_from_where(store, pieces, tmp_path):
     cells = done.output.splitlines()[1].split()
     there = pieces[which][1].notes["onset"][16] // 1920 + 1
     bar = score.notes["onset"][20] // 1920 + 1
-    assert cells[1:] == ["14", str(bar), f"music0/tune{which}.mid", str(there), "0", str(len(score))]
+    assert cells[1:] == ["14", str(bar), name, str(there), "0", str(len(score))]
     assert "other runs" not in done.output
     plain = json.loads(invoke(tmp_path / "mine.mid", "-a", store.path, "--json", "--at-least", 10).output)
     assert plain["longest"] == plain["runs"][0] and plain["longest"]["notes"] == 14
