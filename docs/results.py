@@ -100,7 +100,7 @@ def record(table: Table, runs: Path) -> dict[str, Any]:
         "machine": f"{platform.machine()}, {platform.system()}",
         "evaluations": {
             part: {
-                "pieces": found["pieces"], "sha256": found["sha256"],
+                "pieces": len(found["rows"]), "sha256": found["sha256"],
                 "predictors": [
                     {"name": p["name"], "order": p["order"], **p["per"][table.unit]} for p in found["predictors"]
                 ],
