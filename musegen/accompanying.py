@@ -15,13 +15,13 @@ from musegen.config import ConstraintConfig
 from musegen.constraints import Constraints, Place, faded
 from musegen.continuing import Listened, Plan
 from musegen.encoder import Encoder
-from musegen.generation import Generated
 from musegen.grammar import Mask
 from musegen.keys import Key, find_key
 from musegen.metric import to_steps, without_overlaps
 from musegen.normalise import close_gaps
 from musegen.primer import bar_ticks
 from musegen.score import Score, Table, Track
+from musegen.tasks import Generated
 from musegen.transposing import transposed
 from musegen.vocabulary import Tokens
 

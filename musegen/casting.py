@@ -17,11 +17,12 @@ from musegen.encoder import Encoder
 from musegen.engine import Engine
 from musegen.errors import CheckpointError, EncodingError, MidiError
 from musegen.evaluation import row_nats
-from musegen.generation import Generated, Narrowing, Task, generate
+from musegen.generation import generate
 from musegen.injecting import Beside, Injection
 from musegen.normalise import close_gaps, pad_pickup
 from musegen.primer import continuation_start, pick, track_name
 from musegen.score import Score, Track
+from musegen.tasks import Generated, Narrowing, Task
 from musegen.transposing import transposed
 from musegen.vocabulary import Tokens, Vocabulary
 

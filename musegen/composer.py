@@ -24,12 +24,13 @@ from musegen.encoder import Encoder
 from musegen.engine import Engine
 from musegen.errors import CheckpointError, MusegenError
 from musegen.gaps import ahead
-from musegen.generation import Task, generate
+from musegen.generation import generate
 from musegen.infilling import Bars, Filling, Told, read_gap
 from musegen.normalise import merge_programs
 from musegen.novelty import FILE, Copied, Index
 from musegen.primer import Reading, read_primer
 from musegen.score import Score
+from musegen.tasks import Task
 from musegen.transposing import transposed
 from musegen.vocabulary import Tokens
 

@@ -10,8 +10,8 @@ from typing import Any, Self
 import numpy as np
 
 from musegen.config import ConstraintConfig, SamplerConfig, require
-from musegen.generation import Rewind
 from musegen.score import Score, Table
+from musegen.tasks import Rewind
 
 __all__ = ["Composition", "Request"]
 

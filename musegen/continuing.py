@@ -14,7 +14,6 @@ from musegen.composition import Composition, Request
 from musegen.config import ConstraintConfig
 from musegen.constraints import Constraints, Place, faded
 from musegen.encoder import Encoder
-from musegen.generation import Generated, Task
 from musegen.grammar import BAR, Grammar, MetricGrammar, grammar
 from musegen.guards import Copying, Guard, Loops
 from musegen.keys import Key, find_key
@@ -22,6 +21,7 @@ from musegen.metric import supported_meter
 from musegen.novelty import Index
 from musegen.primer import Reading, bar_ticks, meter_at
 from musegen.score import DEFAULT_TEMPO, TEMPO, Score, Track, table
+from musegen.tasks import Generated, Task
 from musegen.transposing import transposed
 from musegen.vocabulary import Tokens
 

@@ -9,102 +9,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from musegen.config import SamplerConfig
-from musegen.context import Context
-from musegen.grammar import Grammar, Mask, allowed
-from musegen.guards import Fault, Guard
+from musegen.grammar import Grammar, allowed
+from musegen.guards import Fault
 from musegen.sampling import Sampler, penalised
-from musegen.vocabulary import Tokens
+from musegen.tasks import Generated, Network, Rewind, Task
 
-__all__ = ["Generated", "Narrowing", "Network", "Rewind", "Task", "generate"]
+__all__ = ["generate"]
 
 TRIES = 3  # times that a fault is written over at a higher temperature before its pitch is forbidden there
 MOST_TRIES = 9  # after which it is left as it is, and the report says so
 WARM = 0.7  # a fault is never written over at a lower temperature than
 WARMER = 0.3  # … and this share of it more with each try
-
-
-class Network(Protocol):
-    """What the loop needs of a network; a state holds a row for each piece."""
-
-    @property
-    def widths(self) -> Sequence[int]:
-        """Numbers of rows, ascending, for which each row of a step comes out the same, to the bit."""
-
-    def step(self, tokens: Tokens, state: Any, context: Context | None = None) -> tuple[NDArray[np.float32], Any]:
-        """Hear a token in each row, `int32[B]`; return logits `float32[B, V]`, and the state after it."""
-
-    def rows(self, states: Sequence[Any], indices: Sequence[int]) -> Any:
-        """Return a state of some rows of some states, counted through them."""
-
-
-class Narrowing(Protocol):
-    """What is asked of a piece beyond the grammar."""
-
-    gave_way: int
-
-    def narrow(self, rules: Grammar, legal: Mask) -> Mask:
-        """Return the tokens, of those that may come next, that do as asked; never none."""
-
-    def fold(self, rules: Grammar, narrowed: Mask, logits: NDArray[np.float32]) -> None:
-        """Let tokens that were left out count for their nearest, where there is such a thing, in place."""
-
-
-@dataclass
-class Task:
-    """A piece that is to be written.
-
-    Attributes:
-        logits: For its first token, `float32[V]`.
-        state: The network's before that token, of one row.
-        rules: Have taken everything so far; they are advanced.
-        sampler: Temperature and filters.
-        rng: Gives one number for each token.
-        forbidden: `bool[V]`: tokens not to use, wherever the rules leave another choice.
-        wishes: What is asked beyond the rules; None for nothing.
-        guards: Look back at every barline.
-    """
-
-    logits: NDArray[np.float32]
-    state: Any
-    rules: Grammar
-    sampler: SamplerConfig
-    rng: np.random.Generator
-    forbidden: Mask
-    wishes: Narrowing | None = None
-    guards: Sequence[Guard] = ()
-
-
-class Rewind(NamedTuple):
-    """Bars that were written anew."""
-
-    bar: int
-    """The first of them, counted from 1 in what was written."""
-    reason: str
-    tries: int
-    solved: bool
-
-
-@dataclass(frozen=True)
-class Generated:
-    """What the loop drew.
-
-    Attributes:
-        tokens: `int32[T]`, up to and with `end`.
-        nats: −log p of each under the model alone, without temperature, filters or grammar, `float64[T]`.
-        rewinds: What was written more than once.
-        gave_way: Tokens for which no choice did as asked.
-    """
-
-    tokens: Tokens
-    nats: NDArray[np.float64]
-    rewinds: tuple[Rewind, ...] = ()
-    gave_way: int = 0
 
 
 class _Save(NamedTuple):

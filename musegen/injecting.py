@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from musegen.encoder import Encoder
-from musegen.generation import Narrowing
 from musegen.grammar import Grammar, Mask, MetricGrammar
+from musegen.tasks import Narrowing
 from musegen.vocabulary import Tokens, Vocabulary
 
 __all__ = ["Beside", "Injection"]

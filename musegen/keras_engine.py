@@ -22,9 +22,10 @@ import numpy as np
 from keras import ops
 from numpy.typing import NDArray
 
+from musegen.cells import Array
 from musegen.checkpoint import Checkpoint
 from musegen.context import Context
-from musegen.engine import Array, Engine, State
+from musegen.engine import Engine, State
 from musegen.errors import CheckpointError, ConfigError
 from musegen.model import build
 

@@ -9,9 +9,10 @@ from musegen import Composer, ConfigError, Encoder, Request, engine
 from musegen.composer import whole
 from musegen.config import EncoderConfig, SamplerConfig
 from musegen.engine import WIDTHS
-from musegen.generation import MOST_TRIES, Task, generate
+from musegen.generation import MOST_TRIES, generate
 from musegen.grammar import grammar
 from musegen.guards import Copying, Loops
+from musegen.tasks import Task
 from musegen.vocabulary import Vocabulary
 from tests.conftest import make_checkpoint
 from tests.test_context import SEEDS

@@ -9,11 +9,12 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
+from musegen.cells import Array
 from musegen.checkpoint import Checkpoint
 from musegen.composer import Composer
 from musegen.config import ModelConfig
 from musegen.context import Context
-from musegen.engine import WIDTHS, Array, Engine, State
+from musegen.engine import WIDTHS, Engine, State
 from musegen.ngrams import HIGHEST, NGrams
 from musegen.vocabulary import Tokens
 

@@ -32,8 +32,7 @@ from musegen.store.settings import (
     write_settings,
 )
 from musegen.store.shards import SHARD, Shards
-from musegen.store.splitting import PARTS, folder_part
-from musegen.store.walking import SUFFIXES, Found, is_notation, walk
+from musegen.store.walking import Found, check_folders, counted, is_notation, walk
 
 __all__ = ["MAX_TOKENS", "ingest"]
 
@@ -92,9 +91,9 @@ def ingest(
     require(max_tokens >= 1, "max_tokens must be >= 1", max_tokens, f"Leave it out for {MAX_TOKENS}.")
     require(seed >= 0, "seed must be >= 0", seed, "Use 0.")
     sources, store = list(sources), Path(store)
-    total = _counted(sources)
+    total = counted(sources)
     if by_folder:
-        _check_folders(sources)
+        check_folders(sources)
     _make_room(store)
     with locked(store / LOCK):
         if force:
@@ -106,41 +105,6 @@ def ingest(
     if dropped:
         on_dropped(dropped)
     return Store(store)
-
-
-def _counted(sources: list[str | Path]) -> int:
-    """Return how many files there are, if any can be read: a drive that is not there must not empty a store."""
-    total, problem = 0, ""
-    usable = False
-    for found in walk(sources):
-        total += 1
-        usable = usable or not found.problem
-        problem = problem or f"{found.name}: {found.problem}"
-    if not usable:
-        raise MusegenError(
-            f"no music in {', '.join(map(str, sources)) or 'no folders'}. Expected: files with names that end in "
-            f"{', '.join(SUFFIXES)}. Received: {f'{total} that cannot be read; {problem}' if total else 'none'}. "
-            "Nothing was changed: make sure that the folder is the right one and its drive is there."
-        )
-    return total
-
-
-def _check_folders(sources: list[str | Path]) -> None:
-    """Make sure that every file lies in a folder that says which part of the split it is in, and none is empty."""
-    empty = set(range(1, len(PARTS)))
-    for found in walk(sources):
-        empty.discard(part := folder_part(found.name))
-        if not part:
-            raise _unsplit(f"{found.name}, which does not")
-    if empty:
-        raise _unsplit(f"none for {' and '.join(PARTS[part] for part in sorted(empty))}")
-
-
-def _unsplit(received: str) -> MusegenError:
-    return MusegenError(
-        "to be split by folders, every file must lie in one called train, validation (or valid) or test, and each must "
-        f"have some. Received: {received}. Nothing was changed: move files, or leave out --split folders."
-    )
 
 
 def _make_room(store: Path) -> None:

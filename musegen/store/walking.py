@@ -11,8 +11,9 @@ from typing import NamedTuple
 
 from musegen.errors import MusegenError
 from musegen.notation import NOTATION_SUFFIXES
+from musegen.store.splitting import PARTS, folder_part
 
-__all__ = ["SUFFIXES", "Found", "is_notation", "walk"]
+__all__ = ["SUFFIXES", "Found", "check_folders", "counted", "is_notation", "walk"]
 
 MIDI_SUFFIXES = (".mid", ".midi", ".kar", ".rmi")
 SUFFIXES = (*MIDI_SUFFIXES, *NOTATION_SUFFIXES)
@@ -101,3 +102,38 @@ def _found(path: str, name: str) -> Found:
         return Found(path, name, 0, 0, f"it cannot be opened: {error.strerror or error}")
     what = "" if stat.S_ISREG(facts.st_mode) else "it is no file: a folder, a pipe or a device"
     return Found(path, name, facts.st_size, facts.st_mtime_ns, what)
+
+
+def counted(sources: list[str | Path]) -> int:
+    """Return how many files there are, if any can be read: a drive that is not there must not empty a store."""
+    total, problem = 0, ""
+    usable = False
+    for found in walk(sources):
+        total += 1
+        usable = usable or not found.problem
+        problem = problem or f"{found.name}: {found.problem}"
+    if not usable:
+        raise MusegenError(
+            f"no music in {', '.join(map(str, sources)) or 'no folders'}. Expected: files with names that end in "
+            f"{', '.join(SUFFIXES)}. Received: {f'{total} that cannot be read; {problem}' if total else 'none'}. "
+            "Nothing was changed: make sure that the folder is the right one and its drive is there."
+        )
+    return total
+
+
+def check_folders(sources: list[str | Path]) -> None:
+    """Make sure that every file lies in a folder that says which part of the split it is in, and none is empty."""
+    empty = set(range(1, len(PARTS)))
+    for found in walk(sources):
+        empty.discard(part := folder_part(found.name))
+        if not part:
+            raise _unsplit(f"{found.name}, which does not")
+    if empty:
+        raise _unsplit(f"none for {' and '.join(PARTS[part] for part in sorted(empty))}")
+
+
+def _unsplit(received: str) -> MusegenError:
+    return MusegenError(
+        "to be split by folders, every file must lie in one called train, validation (or valid) or test, and each must "
+        f"have some. Received: {received}. Nothing was changed: move files, or leave out --split folders."
+    )
