@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 
 from musegen.config import require
 from musegen.evaluating.resampling import AT_ONCE, OUTSIDE, RESAMPLES
-from musegen.keys import melodic
-from musegen.measures.lines import STEPS_PER_QUARTER, lines, steps
+from musegen.measures.overlapping import histograms
 from musegen.score import Score
 
 __all__ = ["FEATURES", "Closeness", "Difference", "closeness", "features", "log_density", "paired"]
@@ -19,8 +18,6 @@ __all__ = ["FEATURES", "Closeness", "Difference", "closeness", "features", "log_
 FEATURES = ("pitch_class", "interval", "duration")
 """What `features` gives histograms of, in its order."""
 
-LONGEST = 8 * STEPS_PER_QUARTER  # what is longer counts as this long
-WIDEST = 24  # semitones; as do intervals that are wider
 NARROWEST = 1e-3  # bandwidth where all distances are the same: they are 0 to √2
 PER_BANDWIDTH, FEWEST, MOST = 16, 512, 2**15  # points of the grid that densities are computed on
 TAIL = 6  # bandwidths beyond the outermost distance, where the grid ends
@@ -96,15 +93,7 @@ def features(score: Score) -> dict[str, Numbers]:
 
     Drums are left out where there is anything else.
     """
-    notes, line = melodic(score), lines(score)
-    notes = notes if len(notes) else score.notes
-    leaps = np.diff(line.pitch)[np.diff(line.track) == 0]
-    counts = (
-        np.bincount(notes["pitch"] % 12, minlength=12),
-        np.bincount(np.clip(leaps, -WIDEST, WIDEST) + WIDEST, minlength=2 * WIDEST + 1),
-        np.bincount(np.clip(steps(notes["duration"], score), 1, LONGEST), minlength=LONGEST + 1),
-    )
-    return {name: count / max(int(count.sum()), 1) for name, count in zip(FEATURES, counts, strict=True)}
+    return {name: count / max(int(count.sum()), 1) for name, count in zip(FEATURES, histograms(score), strict=False)}
 
 
 def closeness(real: Numbers, made: Numbers) -> Closeness:

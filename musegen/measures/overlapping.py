@@ -8,7 +8,7 @@ from musegen.keys import melodic
 from musegen.measures.lines import STEPS_PER_QUARTER, Column, lines, steps
 from musegen.score import Score
 
-__all__ = ["OVERLAPS", "overlaps", "similarity"]
+__all__ = ["OVERLAPS", "histograms", "overlaps", "similarity"]
 
 OVERLAPS = ("pitch_class", "interval", "duration", "inter_onset")
 """The names that `overlaps` gives, in its order."""
@@ -36,9 +36,7 @@ def overlaps(a: Score, b: Score) -> dict[str, float]:
         a: A piece; to take part of one: `score[8:16]`, bars 8 to 15.
         b: Another.
     """
-    return {
-        name: _overlap(one, other) for name, one, other in zip(OVERLAPS, _histograms(a), _histograms(b), strict=True)
-    }
+    return {name: _overlap(one, other) for name, one, other in zip(OVERLAPS, histograms(a), histograms(b), strict=True)}
 
 
 def similarity(a: Score, b: Score) -> float:
@@ -46,8 +44,11 @@ def similarity(a: Score, b: Score) -> float:
     return float(np.mean(list(overlaps(a, b).values())))
 
 
-def _histograms(score: Score) -> tuple[Column, ...]:
-    """Return counts per pitch class, interval, duration and inter-onset interval."""
+def histograms(score: Score) -> tuple[Column, ...]:
+    """Return counts per pitch class, interval, duration and inter-onset interval, in the order of `OVERLAPS`.
+
+    Drums are left out where there is anything else.
+    """
     notes = melodic(score)
     notes = notes if len(notes) else score.notes
     line = lines(score)
