@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from musegen.checkpoint import Checkpoint
 from musegen.config import SamplerConfig
+from musegen.context import View
 from musegen.continuing import Listened
 from musegen.encoder import Encoder
 from musegen.engine import Engine
@@ -130,7 +131,7 @@ def _costs(
     """Return what each cast costs in nats per note of the primer, beside parts that are written for trial."""
     tasks = (tasked(cast, listened, SamplerConfig(), seed, encoder) for cast in casts for seed in range(TRIALS))
     nats = np.zeros(len(casts) * TRIALS)
-    for index, drawn in generate(engine, tasks, checkpoint.model.context):
+    for index, drawn in generate(engine, tasks, View.of(checkpoint.model)):
         nats[index] = _surprise(drawn, casts[index // TRIALS], encoder.vocabulary)
     away = [AWAY_NATS * abs(cast.shift) / 12 for cast in casts]
     out: NDArray[np.float64] = nats.reshape(-1, TRIALS).mean(axis=1) + away

@@ -18,7 +18,7 @@ from musegen.casting import Cast, cast, octaves
 from musegen.checkpoint import Checkpoint
 from musegen.composition import Composition, Request
 from musegen.config import require
-from musegen.context import beside
+from musegen.context import View, beside
 from musegen.continuing import Listened, Opening, Plan, continuation, new_piece, opened, tasked
 from musegen.encoder import Encoder
 from musegen.engine import Engine
@@ -158,7 +158,7 @@ class Composer:
                     number += 1
                     yield plan.task
 
-        drawn = generate(self.engine, tasks(), self.checkpoint.model.context)
+        drawn = generate(self.engine, tasks(), View.of(self.checkpoint.model))
         while True:
             with one_thread():
                 written = next(drawn, None)
@@ -218,7 +218,7 @@ class Composer:
 
     def _listen(self, opening: Opening) -> Listened:
         tokens = opening.tokens[None]
-        context = beside(tokens, self.encoder.vocabulary, self.checkpoint.model.context)
+        context = beside(tokens, self.encoder.vocabulary, View.of(self.checkpoint.model))
         logits, state = self.engine.forward(tokens, self.engine.initial_state(), context)
         return Listened(opening, logits[0, -1], state)
 
@@ -249,7 +249,7 @@ class Composer:
             opening = Opening(reading, heard[: gap.opens + 1], shift, rules)
             listened = Listened(opening, *network.listen(opening.tokens))
             task = tasked(listened, rules, request, len(reading.sources))
-            ((_, drawn),) = generate(network, [task], self.checkpoint.model.context)
+            ((_, drawn),) = generate(network, [task], View.of(self.checkpoint.model))
         tokens = np.append(opening.tokens, drawn.tokens[:-1])
         tokens = transposed(np.append(tokens, vocabulary.first["end"]), -shift, vocabulary)
         notes = space.notes(self.encoder.decode(tokens), self.encoder)

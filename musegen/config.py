@@ -135,6 +135,9 @@ class ModelConfig(_Config):
     context: int = 0
     """How many parts' sounding notes the network sees, with the place in the bar, beside the token: 0 to 16.
     0 is the token alone. See `musegen.context`."""
+    lookback: bool = False
+    """Beside the sounding notes the network sees what came next where the piece was alike before, and may make those
+    tokens likelier. Needs a `context`. See `musegen.context.lookback`."""
     future: int = 0
     """State width of a recurrent layer that reads what comes after a gap, from its far end back to the gap: of a
     model that fills gaps. 0 is a model that continues. See `musegen.gaps`."""
@@ -148,6 +151,8 @@ class ModelConfig(_Config):
         require(1 <= self.embedding <= 4096, "embedding must be 1 to 4096", self.embedding, "128 is a good start.")
         require(0 <= self.dropout < 1, "dropout must be at least 0 and below 1", self.dropout, "Try 0.3.")
         require(0 <= self.context <= 16, "context must be 0 to 16", self.context, "Use the music's number of parts.")
+        require(self.context > 0 or not self.lookback, "lookback must be off where there is no context",
+                self.lookback, "Set context to the music's number of parts.")  # fmt: skip
         require(0 <= self.future <= 4096, "future must be 0 to 4096", self.future, "128 is a good start; 0 continues.")
         require(self.vocabulary_size > 1, "vocabulary_size must be > 1", self.vocabulary_size, "Use len(vocabulary).")
 

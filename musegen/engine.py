@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from musegen.cells import CELLS, Array, Kernel, Layer, folded
 from musegen.config import ModelConfig
-from musegen.context import WIDTH, Context, offsets, sizes
+from musegen.context import WIDTH, Context, View
 from musegen.errors import CheckpointError
 
 __all__ = ["WIDTHS", "Engine", "State"]
@@ -53,19 +53,20 @@ class Engine:
             (embedding,) = weights["embedding"]
             self._layers = [_layer(config, weights, index) for index in range(config.layers)]
             self._inputs = [Kernel(layer.kernel) for layer in self._layers]
+            view = View.of(config)
             output, self._output_bias = _output(config, weights)
             self._output = Kernel(output)
             kernel, bias = self._layers[0][:2]
             width = config.embedding
             self._first = embedding @ kernel[:width] + bias
-            if config.context:
-                self._columns, self._starts = _columns(kernel[width:], config.context, weights)
+            if view:
+                self._columns, self._starts = _columns(kernel[width:], view, weights)
             if config.future:
                 self._backward = folded(weights["backward"], config.cell)
                 self._heard = embedding @ self._backward.kernel + self._backward.bias
                 self._aim, self._aim_bias = (array @ kernel for array in weights["aim"])
                 self._left = weights["left_embedding"][0] @ kernel
-            fits = len(embedding) == output.shape[1] == config.vocabulary_size
+            fits = len(embedding) == output.shape[1] - view.lookbacks == config.vocabulary_size
             fits &= config.context > 0 or len(kernel) == width
             fits &= all(weights[f"recurrent_{i}"][1].shape[0] == config.units for i in range(config.layers))
         except (KeyError, ValueError) as error:
@@ -88,7 +89,8 @@ class Engine:
         rng, most = np.random.default_rng(0), WIDTHS[-1]
         tokens = rng.integers(0, self.config.vocabulary_size, most, dtype=np.int32)
         state = tuple(rng.standard_normal(layer.shape, np.float32) for layer in self.initial_state(most))
-        context = np.zeros((most, len(sizes(self.config.context))), np.uint8) if self.config.context else None
+        view = View.of(self.config)
+        context = rng.integers(0, view.sizes, (most, len(view.sizes)), np.uint16) if view else None
 
         def heard(width: int) -> list[Array]:
             """Step through the last rows."""
@@ -135,7 +137,7 @@ class Engine:
         Args:
             tokens: `int32[B]`.
             state: As returned by `initial_state`, `step` or `forward`; it is not changed.
-            context: What `musegen.context` knows after each, `uint8[B, F]`; None for a network without.
+            context: What `musegen.context` knows after each, `uint16[B, F]`; None for a network without.
             left: Bars of the gap that are left to fill, `int32[B]`; None for a network that fills none.
 
         Returns:
@@ -155,7 +157,7 @@ class Engine:
         Args:
             tokens: `int32[B, T]`.
             state: As for `step`.
-            context: `uint8[B, T, F]`, as for `step`.
+            context: `uint16[B, T, F]`, as for `step`.
             left: `int32[B, T]`, as for `step`.
 
         Returns:
@@ -185,7 +187,18 @@ class Engine:
             x = heard + below if index and self.config.residual else heard
         logits = _product(self._normalised(x), self._output)
         logits += self._output_bias
+        if context is not None and self.config.lookback:
+            logits = self._copied(logits, context)
         return logits, tuple(out)
+
+    def _copied(self, logits: Array, context: Context) -> Array:
+        """Make tokens that came next at earlier places as much likelier as the last K numbers of each row say."""
+        size = self.config.vocabulary_size
+        out, likelier = logits[..., :size], logits[..., size:]
+        follow = context[..., -likelier.shape[-1] :].astype(np.intp) - 1
+        *rows, place = (follow >= 0).nonzero()
+        np.add.at(out, (*rows, follow[*rows, place]), likelier[*rows, place])
+        return out
 
     def _entry(self, tokens: NDArray[np.int32], context: Context | None, left: NDArray[np.int32] | None) -> Array:
         """Return what enters the first layer's gates, `float32[T, B, G]`."""
@@ -226,7 +239,7 @@ def _layer(config: ModelConfig, weights: dict[str, list[Array]], index: int) -> 
 
 
 def _output(config: ModelConfig, weights: dict[str, list[Array]]) -> tuple[Array, Array]:
-    """Return the kernel `float32[H, V]` and the bias of the output."""
+    """Return the kernel and the bias of the output: a column for each token, then one for each place looked back to."""
     if not config.tied:
         kernel, bias = weights["logits"]
     else:
@@ -235,6 +248,9 @@ def _output(config: ModelConfig, weights: dict[str, list[Array]]) -> tuple[Array
         if config.units != config.embedding:
             projection, shift = weights["projection"]
             kernel, bias = projection @ kernel, shift @ kernel
+    if config.lookback:
+        copy, more = weights["copy"]
+        kernel, bias = np.hstack([kernel, copy]), np.append(bias, more)
     return _scaled(config, weights, "norm", kernel, bias)
 
 
@@ -248,14 +264,14 @@ def _scaled(
     return gamma[:, None] * kernel, beta @ kernel + bias
 
 
-def _columns(kernel: Array, parts: int, weights: dict[str, list[Array]]) -> tuple[Array, NDArray[np.int32]]:
+def _columns(kernel: Array, view: View, weights: dict[str, list[Array]]) -> tuple[Array, NDArray[np.int32]]:
     """Return what each value of each column of the context adds to the first layer's gates.
 
     Returns:
         `float32[R, G]`, the columns' tables one below the other, and where each begins, `int32[F]`.
     """
     (embedding,) = weights["context_embedding"]
-    slices = kernel.reshape(len(sizes(parts)), WIDTH, -1)
-    values = zip(offsets(parts).tolist(), sizes(parts), slices, strict=True)
+    slices = kernel.reshape(len(view.sizes), WIDTH, -1)
+    values = zip(view.offsets.tolist(), view.sizes, slices, strict=True)
     table = np.concatenate([embedding[first : first + size] @ part for first, size, part in values])
-    return table, np.cumsum([0, *sizes(parts)[:-1]], dtype=np.int32)
+    return table, np.cumsum([0, *view.sizes[:-1]], dtype=np.int32)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from musegen import gaps
 from musegen.blas import one_thread
-from musegen.context import Context, beside, context, sizes
+from musegen.context import Context, View, beside, context
 from musegen.engine import Engine
 from musegen.gaps import LONGEST, Gap
 from musegen.sampling import log_softmax
@@ -64,7 +64,7 @@ def token_nats(engine: Engine, tokens: Tokens, context: Context | None = None) -
     Args:
         engine: The network.
         tokens: `int32[B, T]`.
-        context: What is known beside each, `uint8[B, T, F]`; None for a network that sees the tokens alone.
+        context: What is known beside each, `uint16[B, T, F]`; None for a network that sees the tokens alone.
 
     Returns:
         `float64[B, T − 1]`.
@@ -105,15 +105,15 @@ def _together(
     vocabulary: Vocabulary, told: bool,
 ) -> list[NDArray[np.float64]]:  # fmt: skip
     """Do what `gap_nats` does for a few windows."""
-    mine, parts = [windows[index] for index in some.tolist()], engine.config.context
+    mine, view = [windows[index] for index in some.tolist()], View.of(engine.config)
     shape = (len(mine), max(len(window.tokens) for window in mine))
     tokens, left = np.zeros((2, *shape), np.int32)
-    columns = np.zeros((*shape, len(sizes(parts))), np.uint8) if parts else None
+    columns = np.zeros((*shape, len(view.sizes)), np.uint16) if view else None
     for row, (index, window) in enumerate(zip(some.tolist(), mine, strict=True)):
         here = slice(0, len(window.tokens))
         tokens[row, here], left[row, here] = window.tokens, window.left
         if columns is not None:
-            columns[row, here] = context(cases[index][0], vocabulary, parts)[window.first :][here]
+            columns[row, here] = context(cases[index][0], vocabulary, view)[window.first :][here]
     fills = bool(engine.config.future)
     if fills:
         engine = engine.towards(np.array([w.future if told else gaps.withheld(vocabulary) for w in mine]))
@@ -132,7 +132,7 @@ def row_nats(engine: Engine, rows: Tokens, vocabulary: Vocabulary) -> NDArray[np
     opens one, costs nothing.
     """
     if not engine.config.future:
-        return token_nats(engine, rows, beside(rows, vocabulary, engine.config.context))
+        return token_nats(engine, rows, beside(rows, vocabulary, View.of(engine.config)))
     cases = [
         (index, Gap(opens, closes))
         for index, row in enumerate(rows)

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from musegen.context import ALONE, View
 from musegen.grammar import Grammar, allowed
 from musegen.guards import Fault
 from musegen.sampling import Sampler, penalised
@@ -110,19 +111,19 @@ class _Row:
         return Generated(np.array(self.tokens, np.int32), np.array(self.nats), rewinds, gave_way)
 
 
-def generate(network: Network, tasks: Iterable[Task], parts: int = 0) -> Iterator[tuple[int, Generated]]:
+def generate(network: Network, tasks: Iterable[Task], view: View = ALONE) -> Iterator[tuple[int, Generated]]:
     """Write pieces until their rules are finished.
 
     Args:
         network: What gives logits.
         tasks: The pieces, taken when there is room for another.
-        parts: How many parts' context the network sees; 0 if it sees the tokens alone.
+        view: What the network sees beside the tokens.
 
     Yields:
         Pieces with their numbers in `tasks`, as they are finished.
     """
     source = iter(enumerate(tasks))
-    loop = _Loop(network, parts)
+    loop = _Loop(network, view)
     while True:
         while len(loop.rows) < network.widths[-1] and (task := next(source, None)) is not None:
             loop.add(*task)
@@ -134,8 +135,8 @@ def generate(network: Network, tasks: Iterable[Task], parts: int = 0) -> Iterato
 class _Loop:
     """The pieces that are being written: a row of the network for each, and some more that make up its width."""
 
-    def __init__(self, network: Network, parts: int) -> None:
-        self.network, self.parts = network, parts
+    def __init__(self, network: Network, view: View) -> None:
+        self.network, self.view = network, view
         self.rows: list[_Row] = []
         self._moved: dict[int, tuple[NDArray[np.float32], Any]] = {}
         """Number of a piece → logits and state with which it goes on, if not with those that were just heard."""
@@ -237,9 +238,9 @@ class _Loop:
         heard = np.zeros(self._width, np.int32)
         heard[: len(tokens)] = tokens
         context = None
-        if self.parts:
-            known = type(self.rows[0].rules).contexts([row.rules for row in self.rows], self.parts)
-            context = np.zeros((self._width, known.shape[1]), np.uint8)
+        if self.view:
+            known = type(self.rows[0].rules).contexts([row.rules for row in self.rows], self.view)
+            context = np.zeros((self._width, known.shape[1]), np.uint16)
             context[: len(known)] = known
         logits, self._state = self.network.step(heard, self._state, context)
         self._logits = logits[: len(tokens)]

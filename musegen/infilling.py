@@ -9,7 +9,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from musegen.context import Context, beside
+from musegen.context import Context, View, beside
 from musegen.encoder import Encoder
 from musegen.engine import Engine, State
 from musegen.errors import EncodingError, MidiError
@@ -197,7 +197,7 @@ class Told:
     def listen(self, tokens: Tokens) -> tuple[NDArray[np.float32], State]:
         """Hear what stands before the gap, `int32[T]`; return logits for the next token and the state."""
         left = np.array([[0] * (len(tokens) - 1) + [self._rules.left]], np.int32)
-        context = beside(tokens[None], self._rules.vocabulary, self._engine.config.context)
+        context = beside(tokens[None], self._rules.vocabulary, View.of(self._engine.config))
         logits, state = self._engine.forward(tokens[None], self._engine.initial_state(), context, left)
         return logits[0, -1], state
 

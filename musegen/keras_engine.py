@@ -208,7 +208,7 @@ class KerasEngine(Engine):
         function = self._functions.get(tokens.shape)
         if function is None:
             function = self._functions[tokens.shape] = self._backend.compile(self._module, self._compute)
-        columns = None if context is None else ops.convert_to_tensor(context)
+        columns = None if context is None else ops.convert_to_tensor(context.astype(np.int32))
         logits, after = function(*self._variables, ops.convert_to_tensor(tokens), columns, list(state))
         return ops.convert_to_numpy(logits), after
 
@@ -220,7 +220,7 @@ class KerasEngine(Engine):
         tokens = ops.transpose(tokens)
         heard = tokens
         if context is not None:
-            heard = {"tokens": tokens, "context": ops.cast(ops.transpose(context, (1, 0, 2)), "int32")}
+            heard = {"tokens": tokens, "context": ops.transpose(context, (1, 0, 2))}
         if tokens.shape[1] > 1:
             state = [self._backend.open(self._module, layer) for layer in state]
         memory = self._memory

@@ -6,10 +6,11 @@ from collections.abc import Callable
 from typing import Any
 
 import keras
+from keras import ops
 
 from musegen import recurrent
 from musegen.config import ModelConfig
-from musegen.context import ROWS, WIDTH, offsets, sizes
+from musegen.context import WIDTH, View
 from musegen.gaps import FUTURE, LONGEST
 
 __all__ = ["CELLS", "build", "parameters"]
@@ -36,7 +37,9 @@ def build(
 
     With `config.context` the inputs are `{"tokens": int32[B, T], "context": int32[B, T, F]}`, where
     the second is what `musegen.context` tells of the tokens; each of its columns gets an embedding of
-    `WIDTH`, from one table for all columns of a kind, beside the token's.
+    `WIDTH`, from one table for all columns of a kind, beside the token's. With `config.lookback` some of
+    those columns are tokens that came next at earlier places; from the last layer follows for each place how
+    much likelier its token becomes, which is 0 before training (a copying mechanism, as Grave et al. 2017).
 
     With `config.future` it fills gaps: of each row it is also told `{"future": int32[B, FUTURE]}`, what comes
     after the gap with the far end first, and `{"left": int32[B, T]}`, how many bars of the gap are still to be
@@ -61,10 +64,10 @@ def build(
     embedding = keras.layers.ReversibleEmbedding if config.tied else keras.layers.Embedding
     embed = embedding(config.vocabulary_size, config.embedding, name="embedding", dtype="float32")
     x = embed(tokens)
-    if config.context:
-        context = keras.Input((None, len(sizes(config.context))), dtype="int32", name="context")
-        inputs["context"] = context
-        x = keras.layers.Concatenate(name="inputs", dtype=policy)([x, _embedded(context, config.context)])
+    view = View.of(config)
+    if view:
+        inputs["context"] = keras.Input((None, len(view.sizes)), dtype="int32", name="context")
+        x = keras.layers.Concatenate(name="inputs", dtype=policy)([x, _embedded(inputs["context"], view)])
     if config.future:
         inputs["future"] = keras.Input((FUTURE,), dtype="int32", name="future")
         inputs["left"] = keras.Input((None,), dtype="int32", name="left")
@@ -80,25 +83,31 @@ def build(
         x = keras.layers.Add(name=f"residual_{index}", dtype=policy)([x, branch]) if residual else branch
     x = _normalised(x, config, "norm", policy)
     x = keras.layers.Dropout(config.dropout, name="dropout", dtype=policy)(x)
+    heard = x
     if not config.tied:
         logits = keras.layers.Dense(config.vocabulary_size, dtype="float32", name="logits")(x)
     else:
         if config.units != config.embedding:
             x = keras.layers.Dense(config.embedding, name="projection", dtype=policy)(x)
         logits = embed(x, reverse=True)
+    if view.lookbacks:
+        likelier = keras.layers.Dense(view.lookbacks, kernel_initializer="zeros", dtype="float32", name="copy")(heard)
+        logits = Copying(name="copying", dtype="float32")(logits, likelier, inputs["context"])
     return keras.Model(inputs if len(inputs) > 1 else tokens, logits, name="musegen")
 
 
 def parameters(config: ModelConfig) -> int:
     """Return how many weights `build` gives the network, by arithmetic."""
     units, width, (gates, biases) = config.units, config.embedding, GATES[config.cell]
-    beside = len(sizes(config.context)) * WIDTH if config.context else 0
+    view = View.of(config)
+    beside = len(view.sizes) * WIDTH
     back = config.future
     aim = gates * back * (width + back + biases) + (back + 1 + LONGEST + 1) * (width + beside) if back else 0
     entering = width + beside + (config.layers - 1) * units  # into all recurrent layers together
     return (
         config.vocabulary_size * width
-        + ROWS * WIDTH * bool(config.context)
+        + view.rows * WIDTH * bool(view)
+        + (units + 1) * view.lookbacks
         + aim
         + gates * units * (entering + config.layers * (units + biases))
         + 2 * units * config.layers * config.layer_norm
@@ -107,11 +116,29 @@ def parameters(config: ModelConfig) -> int:
     )
 
 
-def _embedded(context: Any, parts: int) -> Any:
+@keras.saving.register_keras_serializable("musegen")
+class Copying(keras.layers.Layer):  # type: ignore[misc]
+    """Makes the tokens that came next at K earlier places likelier.
+
+    Logits `float32[B, T, V]`, by how much `float32[B, T, K]`, and the context, whose last K columns are 1 + the
+    tokens and 0 for none → logits.
+    """
+
+    def call(self, logits: Any, likelier: Any, context: Any) -> Any:
+        """Add what there is to add."""
+        tokens = ops.arange(1, logits.shape[-1] + 1, dtype="int32")
+        for place in range(likelier.shape[-1]):
+            column = context.shape[-1] - likelier.shape[-1] + place
+            there = ops.equal(context[:, :, column, None], tokens)
+            logits += ops.where(there, likelier[:, :, place, None], 0.0)
+        return logits
+
+
+def _embedded(context: Any, view: View) -> Any:
     """Return the embeddings of the columns, side by side: `int32[B, T, F]` → `float32[B, T, F · WIDTH]`."""
-    table = keras.layers.Embedding(ROWS, WIDTH, name="context_embedding", dtype="float32")
+    table = keras.layers.Embedding(view.rows, WIDTH, name="context_embedding", dtype="float32")
     return keras.layers.Reshape((-1, context.shape[-1] * WIDTH), name="columns", dtype="float32")(
-        table(context + offsets(parts))
+        table(context + view.offsets)
     )
 
 

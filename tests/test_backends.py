@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from musegen import Encoder, EncoderConfig, ModelConfig, Score, Track, TrainingConfig, checkpoint
-from musegen.context import beside
+from musegen.context import View, beside
 from musegen.engine import Engine
 from musegen.model import build
 
@@ -28,7 +28,7 @@ CASES = {  # the network, and how it is fitted
     "gru": (replace(_model, cell="gru"), replace(_config, optimizer="rmsprop", global_clipnorm=0.0, clipvalue=0.1)),
     "rnn": (replace(_model, cell="rnn"), replace(_config, optimizer="sgd", schedule="constant")),
     "all": (
-        replace(_model, cell="lstm", layers=2, layer_norm=True, residual=True, tied=True, context=1),
+        replace(_model, cell="lstm", layers=2, layer_norm=True, residual=True, tied=True, context=1, lookback=True),
         replace(_config, tbptt=True, ema=0.9, label_smoothing=0.1, transpose=2),
     ),
 }
@@ -64,7 +64,7 @@ def piece(seed):
 def heard(model):
     """Some tokens and their context, `[1, T]` and `[1, T, F]`."""
     tokens = ENCODER.encode(piece(0))[None, :24].astype(np.int32)
-    return tokens, beside(tokens, ENCODER.vocabulary, model.context)
+    return tokens, beside(tokens, ENCODER.vocabulary, View.of(model))
 
 
 def logits(model, weights):

@@ -11,7 +11,7 @@ from musegen import Encoder, EncoderConfig, EncodingError, Score, Track
 from musegen.checkpoint import Checkpoint, save
 from musegen.composer import Composer
 from musegen.config import ModelConfig
-from musegen.context import beside, context, pieces, since, sizes
+from musegen.context import View, beside, context, pieces, since
 from musegen.engine import Engine
 from musegen.grammar import grammar
 from musegen.model import build
@@ -24,22 +24,25 @@ NAMES = ("bar", "quarter", "phase", "left", "meter", "part")
 VOICES = ("highest", "lowest", "before", "highest time", "lowest time", "count")
 
 
-def stepped(tokens, vocabulary, parts):
+def stepped(tokens, vocabulary, view):
     """The rows that the grammar gives token by token."""
     out = []
     for token in tokens.tolist():
         if token == vocabulary.first["start"]:
             rules = grammar(vocabulary)
         rules.advance(token)
-        out.append(rules.context(parts))
+        out.append(rules.context(view))
     return np.array(out)
 
 
 def assert_steps_agree(tokens, encoder, parts):
-    at_once = context(tokens, encoder.vocabulary, parts)
-    assert at_once.dtype == np.uint8 and at_once.shape == (len(tokens), len(sizes(parts)))
-    np.testing.assert_array_equal(at_once, stepped(tokens, encoder.vocabulary, parts))
-    assert (at_once < sizes(parts)).all()
+    view = View(parts, len(encoder.vocabulary))
+    at_once = context(tokens, encoder.vocabulary, view)
+    assert at_once.dtype == np.uint16 and at_once.shape == (len(tokens), len(view.sizes))
+    np.testing.assert_array_equal(at_once, stepped(tokens, encoder.vocabulary, view))
+    assert (at_once < view.sizes).all()
+    alone = context(tokens, encoder.vocabulary, View(parts))
+    np.testing.assert_array_equal(alone, at_once[:, : len(View(parts).sizes)])
 
 
 def described(encoder, tokens, parts=1):
@@ -47,7 +50,7 @@ def described(encoder, tokens, parts=1):
     names = [*NAMES, *(f"{voice} {part}" for voice in VOICES for part in range(parts))]
     return [
         (str(event), {name: int(value) for name, value in zip(names, row, strict=True) if value})
-        for event, row in zip(encoder.events(tokens), context(tokens, encoder.vocabulary, parts), strict=True)
+        for event, row in zip(encoder.events(tokens), context(tokens, encoder.vocabulary, View(parts)), strict=True)
     ]
 
 
@@ -83,10 +86,11 @@ def test_tunes_all_at_once_and_token_by_token(config, seed):
 def test_many_pieces_are_each_for_themselves(encoding, monkeypatch):
     encoder = Encoder(EncoderConfig(encoding=encoding))
     tunes = [encoder.encode(path) for path in SEEDS]
-    apart = np.concatenate([context(tokens, encoder.vocabulary, 3) for tokens in tunes])
+    view = View(3, len(encoder.vocabulary))
+    apart = np.concatenate([context(tokens, encoder.vocabulary, view) for tokens in tunes])
     for stretch in (1, 700, 1 << 15):
         monkeypatch.setattr(pieces, "STRETCH", stretch)
-        np.testing.assert_array_equal(context(np.concatenate(tunes), encoder.vocabulary, 3), apart)
+        np.testing.assert_array_equal(context(np.concatenate(tunes), encoder.vocabulary, view), apart)
 
 
 def test_a_bar_of_two_parts():
@@ -181,10 +185,10 @@ def test_times_of_a_performance_grow_from_1_to_96():
 
 def test_pieces_begin_with_start():
     vocabulary = Vocabulary(EncoderConfig())
-    assert context(np.zeros(0, np.int32), vocabulary, 2).shape == (0, len(sizes(2)))
-    assert beside(np.array([[vocabulary.first["start"]]] * 3), vocabulary, 2).shape == (3, 1, len(sizes(2)))
+    assert context(np.zeros(0, np.int32), vocabulary, View(2)).shape == (0, len(View(2).sizes))
+    assert beside(np.array([[vocabulary.first["start"]]] * 3), vocabulary, View(2)).shape == (3, 1, len(View(2).sizes))
     with pytest.raises(EncodingError, match="first event must be start"):
-        context(np.array([vocabulary.first["bar"]], np.int32), vocabulary, 2)
+        context(np.array([vocabulary.first["bar"]], np.int32), vocabulary, View(2))
 
 
 class Listening(Engine):
@@ -208,7 +212,7 @@ def seeing(path, encoder):
     """A composer with an untrained network that has all options on."""
     model = ModelConfig(
         len(Vocabulary(encoder)), cell="gru", layers=2, units=16, embedding=8,
-        residual=True, layer_norm=True, tied=True, context=3,
+        residual=True, layer_norm=True, tied=True, context=3, lookback=True,
     )  # fmt: skip
     network = build(model)
     rng = np.random.default_rng(3)
@@ -231,7 +235,7 @@ def test_what_is_seen_in_composing_is_what_is_seen_in_listening(tmp_path, encodi
     assert len(composition.added) > 3
     engine = composer.engine
     tokens, logits = np.array([engine.tokens], np.int32), np.concatenate(engine.logits)
-    known = context(tokens[0], composer.encoder.vocabulary, 3)[None]
+    known = context(tokens[0], composer.encoder.vocabulary, View.of(composer.checkpoint.model))[None]
     forced, _ = Engine.forward(engine, tokens, engine.initial_state(), known)
     np.testing.assert_allclose(forced[0], logits, atol=1e-5)
     if primer:

@@ -8,17 +8,18 @@ import pytest
 
 from musegen.checkpoint import Checkpoint
 from musegen.config import EncoderConfig, ModelConfig
-from musegen.context import sizes
+from musegen.context import View
 from musegen.engine import Engine
 from musegen.errors import CheckpointError, ConfigError
 from musegen.model import build, parameters
 from tests.conftest import random_weights
 
 OPTIONS = [
-    dict(zip(("residual", "layer_norm", "tied", "context"), chosen, strict=True))
-    for chosen in itertools.product((False, True), (False, True), (False, True), (0, 2))
+    dict(zip(("residual", "layer_norm", "tied"), chosen, strict=True)) | seen
+    for chosen in itertools.product((False, True), (False, True), (False, True))
+    for seen in ({}, {"context": 2}, {"context": 2, "lookback": True})
 ]
-ALL = {"residual": True, "layer_norm": True, "tied": True, "context": 2}
+ALL = {"residual": True, "layer_norm": True, "tied": True, "context": 2, "lookback": True}
 
 
 def randomised(model, scale=0.25):
@@ -33,7 +34,7 @@ def heard(config, rows=3, length=20):
     tokens = rng.integers(0, config.vocabulary_size, (rows, length)).astype(np.int32)
     if not config.context:
         return tokens, None, tokens
-    context = rng.integers(0, sizes(config.context), (rows, length, len(sizes(config.context)))).astype(np.uint8)
+    context = rng.integers(0, View.of(config).sizes, (rows, length, len(View.of(config).sizes))).astype(np.uint16)
     return tokens, context, {"tokens": tokens, "context": context}
 
 
@@ -133,7 +134,9 @@ def test_settings_from_before_there_were_options_are_read():
     assert ModelConfig.from_dict(config.to_dict()) == config
 
 
-@pytest.mark.parametrize("bad", [{"context": 17}, {"context": -1}, {"tied": 1}, {"residual": "yes"}])
+@pytest.mark.parametrize(
+    "bad", [{"context": 17}, {"lookback": True}, {"context": -1}, {"tied": 1}, {"residual": "yes"}]
+)
 def test_options_out_of_range_are_refused(bad):
     with pytest.raises(ConfigError, match=f"{next(iter(bad))} must be"):
         ModelConfig(40, **bad)

@@ -18,8 +18,7 @@ from musegen.checkpoint import Checkpoint, load, save
 from musegen.cli.evaluate import evaluate as command
 from musegen.cli.evaluate import shown
 from musegen.config import ModelConfig
-from musegen.context import WIDTH, sizes
-from musegen.context.layout import ROWS
+from musegen.context import WIDTH, View
 from musegen.encoder import Encoder
 from musegen.engine import Engine
 from musegen.evaluating import Rate, amounts, evaluated, rates, running
@@ -172,8 +171,8 @@ def watchful(config, seed, **network):
     weights, gates = random_weights(model, rng), GATES["gru"]
     shapes = {}
     if model.context:
-        shapes["context_embedding"] = [(ROWS, WIDTH)]
-        kernel = rng.normal(0, 0.3, (8 + len(sizes(model.context)) * WIDTH, gates * 16)).astype(np.float32)
+        shapes["context_embedding"] = [(View.of(model).rows, WIDTH)]
+        kernel = rng.normal(0, 0.3, (8 + len(View.of(model).sizes) * WIDTH, gates * 16)).astype(np.float32)
         weights["recurrent_0"][0] = kernel
     if model.future:
         shapes |= {"backward": [(8, gates * 6), (6, gates * 6), (2, gates * 6)], "aim": [(6, 8), (8,)],

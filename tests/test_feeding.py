@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from musegen import Encoder, EncoderConfig, ModelConfig, Score, Track, TrainingConfig, ingest
-from musegen.context import context
+from musegen.context import View, context
 from musegen.dataset import load
 from musegen.training.feeding import LONGEST_VALIDATION, WholePieces, Windows
 
@@ -97,12 +97,12 @@ def test_with_tbptt_little_music_is_heard_to_its_end(data):
 
 
 def test_context_comes_with_its_tokens(data):
-    model = replace(MODEL, context=1)
+    model = replace(MODEL, context=1, lookback=True)
     plain, told = (Windows(data.train, ENCODER, m, CONFIG) for m in (MODEL, model))
     for (x, y), (inputs, follow) in zip(batches(plain), batches(told), strict=True):
         assert np.array_equal(inputs["tokens"], x) and np.array_equal(follow, y)
     tokens = data.train.tokens(0)
-    expected = context(tokens, ENCODER.vocabulary, 1)
+    expected = context(tokens, ENCODER.vocabulary, View.of(model))
     told = Windows(data.train, ENCODER, model, replace(CONFIG, tbptt=True, sequence_length=len(tokens)))
     found = [
         inputs["context"][row, : len(tokens) - 1]

@@ -18,7 +18,7 @@ from musegen.checkpoint import Checkpoint, save
 from musegen.cli import main
 from musegen.composing import choose, infill_file
 from musegen.config import EncoderConfig, ModelConfig, TrainingConfig
-from musegen.context import context, sizes
+from musegen.context import View, context
 from musegen.encoder import Encoder
 from musegen.engine import Engine
 from musegen.errors import CheckpointError, EncodingError, MidiError, TrainingError
@@ -94,7 +94,7 @@ def test_steps_the_whole_sequence_and_keras_agree(tmp_path, cell, columns):
     }
     beside = None
     if columns:
-        beside = rng.integers(0, sizes(columns), (3, 20, len(sizes(columns)))).astype(np.uint8)
+        beside = rng.integers(0, View(columns).sizes, (3, 20, len(View(columns).sizes))).astype(np.uint16)
         inputs["context"] = beside
     expected = keras.ops.convert_to_numpy(model(inputs))
     engine = Engine(config, Checkpoint(tmp_path, EncoderConfig(), config).weights()).towards(inputs["future"])
@@ -157,12 +157,12 @@ def test_batches_depend_on_seed_epoch_and_step_alone(tmp_path):
     encoder = Encoder(LINE)
     store = ingest([tmp_path / "music"], tmp_path / "store", encoder, seed=0)
     data = dataset.load(store)
-    model = ModelConfig(len(encoder.vocabulary), units=8, embedding=8, future=4, context=1)
+    model = ModelConfig(len(encoder.vocabulary), units=8, embedding=8, future=4, context=1, lookback=True)
     config = TrainingConfig(sequence_length=24, batch_size=4, transpose=3, seed=3)
     batches = Gaps(data.train, encoder, model, config)
     inputs, targets, weight = batches[1]
     assert {k: v.shape for k, v in inputs.items()} == {
-        "tokens": (4, 24), "future": (4, FUTURE), "left": (4, 24), "context": (4, 24, len(sizes(1))),
+        "tokens": (4, 24), "future": (4, FUTURE), "left": (4, 24), "context": (4, 24, len(View.of(model).sizes)),
     }  # fmt: skip
     assert ((weight == 1) == (inputs["left"] > 0)).all() and set(np.unique(weight)) == {0, 1}
     batches.lay_out(0, 1)  # as a run that is resumed does
@@ -175,7 +175,7 @@ def test_batches_depend_on_seed_epoch_and_step_alone(tmp_path):
     for a, b in zip(keras.tree.flatten(fixed[0]), keras.tree.flatten(fixed[0]), strict=True):
         np.testing.assert_array_equal(a, b)
     piece = data.train.tokens(0)
-    whole = context(piece, encoder.vocabulary, 1)
+    whole = context(piece, encoder.vocabulary, View.of(model))
     rng = np.random.default_rng(0)
     (alone, _, _) = fixed._batch([piece], rng, 0.0)
     gap = drawn(piece, 24, encoder.vocabulary, np.random.default_rng(0))

@@ -19,6 +19,7 @@ from musegen.composer import load, whole
 from musegen.composing import Source, compose_file, opened, rendered
 from musegen.composition import Request
 from musegen.config import EncoderConfig, SamplerConfig
+from musegen.context import View
 from musegen.errors import CheckpointError
 from musegen.generation import generate
 from musegen.grammar import MetricGrammar
@@ -49,7 +50,7 @@ def written(composer, primer, **options):
     """The cast, the tokens that were drawn with `start` before them, and what they make."""
     request = Request.of(primer, {"inject": True, "seed": 0, **options})
     plan = composer._plan(request)
-    ((_, drawn),) = generate(composer.engine, [plan.task], composer.checkpoint.model.context)
+    ((_, drawn),) = generate(composer.engine, [plan.task], View.of(composer.checkpoint.model))
     tokens = np.append(composer.encoder.vocabulary.first["start"], drawn.tokens)
     return composer._cast(primer), tokens, drawn, plan.finish(drawn)
 

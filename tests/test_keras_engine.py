@@ -16,7 +16,7 @@ from musegen import ModelConfig, load
 from musegen.checkpoint import WEIGHTS, Checkpoint, save
 from musegen.composition import Request
 from musegen.config import EncoderConfig
-from musegen.context import sizes
+from musegen.context import View
 from musegen.engine import Engine
 from musegen.errors import CheckpointError, ConfigError
 from musegen.keras_engine import KerasEngine
@@ -69,8 +69,8 @@ def heard(config, rows, length):
     tokens = rng.integers(0, config.vocabulary_size, (rows, length)).astype(np.int32)
     if not config.context:
         return tokens, None
-    columns = sizes(config.context)
-    return tokens, rng.integers(0, columns, (rows, length, len(columns))).astype(np.uint8)
+    columns = View.of(config).sizes
+    return tokens, rng.integers(0, columns, (rows, length, len(columns))).astype(np.uint16)
 
 
 def everything(checkpoint, engine=None):
@@ -98,7 +98,9 @@ def assert_the_same_as_numpy(checkpoint, found):
 
 def tune(folder):
     """A small untrained checkpoint that sees a context."""
-    model = ModelConfig(len(Vocabulary(LINE)), cell="gru", units=16, embedding=8, layer_norm=True, context=1)
+    model = ModelConfig(
+        len(Vocabulary(LINE)), cell="gru", units=16, embedding=8, layer_norm=True, context=1, lookback=True
+    )
     saved(folder, model)
     made = Checkpoint(folder, LINE, model, (Track("Whistle", 78),))
     save(made, folder / WEIGHTS)

@@ -48,6 +48,7 @@ _MODEL = (
     _Field("layer_norm", "Normalise what goes into each layer after the first."),
     _Field("tied", "The output layer is the embedding read backwards."),
     _Field("context", "Parts whose sounding notes, and the place in the bar, the model sees; 0 for none."),
+    _Field("lookback", "The model sees what came next where the piece was alike before; needs --context."),
     _Field("future", "Fill gaps: width of the layer that reads what comes after one; 0 for a model that continues."),
 )
 

@@ -2,7 +2,7 @@
 
 A network may see, beside each token, a row of small whole numbers that follow from the tokens up to and
 with that one. It need not learn to count beats, nor remember for how long each part holds its note. The
-columns and their sizes depend on the number of parts alone:
+columns and their sizes depend on the number of parts, and whether it looks back:
 
 =============  ======  ======================================================  ===========================
 column         values  metric                                                  performance
@@ -19,30 +19,36 @@ before         129     1 + the pitch that ended last, of several together the hi
 highest time   97      twelfths of a quarter that it will sound                how long it has sounded
 lowest time    97      the same of the lowest
 count          16      how many pitches sound, up to 15
+alike          7       how many of the last tokens, `ALIKE`, are the same at an earlier place; 0 for none
+next           V + 1   1 + the token that came next there; 0 if there is no such place
 =============  ======  ======================================================  ===========================
 
-From `highest` on there is a column for each of the first parts; a performance is one part. A note sounds
-from the token that says all of it: `duration`, or `note_on`. Times of a performance are in steps that grow
-with their length; 0 means that nothing sounds.
+From `highest` to `count` there is a column for each of the first parts; a performance is one part. A note
+sounds from the token that says all of it: `duration`, or `note_on`. Times of a performance are in steps that
+grow with their length; 0 means that nothing sounds. `alike` and `next` have a column for each of the places
+that are looked back to, `LOOKBACKS`: see `musegen.context.lookback`.
 """
 
 from __future__ import annotations
 
 from musegen.context.columns import Context, metric_columns, performance_columns, row, since, until
-from musegen.context.layout import ROWS, WIDTH, offsets, sizes
+from musegen.context.layout import ALIKE, ALONE, LOOKBACKS, WIDTH, View
+from musegen.context.lookback import Heard
 from musegen.context.pieces import beside, context
 
 __all__ = [
-    "ROWS",
+    "ALIKE",
+    "ALONE",
+    "LOOKBACKS",
     "WIDTH",
     "Context",
+    "Heard",
+    "View",
     "beside",
     "context",
     "metric_columns",
-    "offsets",
     "performance_columns",
     "row",
     "since",
-    "sizes",
     "until",
 ]

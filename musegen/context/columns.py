@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from musegen.context.layout import LONGEST, MOST, OF_PART
+from musegen.context.layout import LONGEST, MOST, OF_PART, View
+from musegen.context.lookback import Heard
 
 __all__ = ["Context", "metric_columns", "performance_columns", "row", "since", "until"]
 
-Context = NDArray[np.uint8]
+Context = NDArray[np.uint16]
 
 PHRASE = 8  # bars
 _COLUMNS = sum(columns for _, columns in OF_PART.values())  # of each part
@@ -50,16 +51,18 @@ def since(steps: Any) -> Any:
 
 
 def row(
-    of_piece: Sequence[Any], sounds: NDArray[np.bool_], times: NDArray[np.int64], ended: NDArray[np.int64], parts: int
-) -> Context:
-    """Return a row of `context` for each of B places in pieces, `uint8[B, F]`, from what a grammar knows.
+    of_piece: Sequence[Any], sounds: NDArray[np.bool_], times: NDArray[np.int64], ended: NDArray[np.int64],
+    heard: Sequence[Heard], view: View,
+) -> Context:  # fmt: skip
+    """Return a row of `context` for each of B places in pieces, `uint16[B, F]`, from what a grammar knows.
 
     Args:
         of_piece: The columns before the parts', `int64[B]` each, or a number for all.
-        sounds: `bool[B, P, 128]`: the pitches that sound in each part; P may be less than `parts`.
+        sounds: `bool[B, P, 128]`: the pitches that sound in each part; P may be less than `view.parts`.
         times: `int64[B, P, 128]`: their times, as `until` and `since` give them.
         ended: `int64[B, P]`: 1 + the pitch that ended last, of several that did so together the highest; 0 for none.
-        parts: As for `context`.
+        heard: The last tokens of each.
+        view: As for `context`.
     """
     any_ = sounds.any(axis=-1)
     low, high = sounds.argmax(axis=-1), 127 - sounds[..., ::-1].argmax(axis=-1)
@@ -67,14 +70,17 @@ def row(
     def time(pitch: NDArray[np.int64]) -> NDArray[np.int64]:
         return np.take_along_axis(times, pitch[..., None], axis=-1)[..., 0]
 
-    columns = np.zeros((len(sounds), _COLUMNS, parts), np.uint8)
+    columns = np.zeros((len(sounds), _COLUMNS, view.parts), np.uint16)
     for index, values in enumerate((
         np.where(any_, high + 1, ended), (low + 1) * any_, ended, time(high) * any_, time(low) * any_,
         np.minimum(sounds.sum(axis=-1), MOST),
     )):  # fmt: skip
         columns[:, index, : sounds.shape[1]] = values
-    out = np.empty((len(sounds), len(of_piece) + _COLUMNS * parts), np.uint8)
+    out = np.empty((len(sounds), len(view.sizes)), np.uint16)
     for index, values in enumerate(of_piece):
         out[:, index] = values
-    out[:, len(of_piece) :] = columns.reshape(len(sounds), -1)
+    back = len(of_piece) + _COLUMNS * view.parts
+    out[:, len(of_piece) : back] = columns.reshape(len(sounds), -1)
+    if view.lookbacks:
+        out[:, back:] = [mine.lookback() for mine in heard]
     return out

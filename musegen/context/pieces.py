@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from musegen.context.columns import Context, metric_columns, performance_columns, since, until
-from musegen.context.layout import MOST, sizes
+from musegen.context.layout import MOST, View
+from musegen.context.lookback import lookback
 from musegen.errors import EncodingError
 from musegen.vocabulary import Tokens, Vocabulary
 
@@ -22,39 +23,43 @@ STRETCH = 1 << 15  # tokens worked on at once: what they need fits in a processo
 _TIME = 32  # bits; far more than the steps of a piece
 
 
-def context(tokens: Tokens, vocabulary: Vocabulary, parts: int) -> Context:
+def context(tokens: Tokens, vocabulary: Vocabulary, view: View) -> Context:
     """Return what is known beside each token of pieces that stand end to end.
 
     Args:
         tokens: `int[T]`: pieces, or beginnings of pieces, each from its `start`.
         vocabulary: What they mean.
-        parts: How many parts have columns of their own.
+        view: Which columns are wanted.
 
     Returns:
-        `uint8[T, F]`, F = `len(sizes(parts))`: row t follows from the piece's tokens up to and with t.
+        `uint16[T, F]`, F = `len(view.sizes)`: row t follows from the piece's tokens up to and with t.
 
     Raises:
         EncodingError: The first token is not `start`.
     """
-    out = np.empty((len(tokens), len(sizes(parts))), np.uint8)
+    out = np.empty((len(tokens), len(view.sizes)), np.uint16)
     starts = np.flatnonzero(tokens == vocabulary.first["start"])
     if len(tokens) and not (len(starts) and starts[0] == 0):
         raise EncodingError(f"the first event must be start. Received: {vocabulary.event(int(tokens[0]))}.")
     columns = _performance if vocabulary.config.encoding == "performance" else _metric
     borders = starts[np.unique(starts // STRETCH, return_index=True)[1]]
     for first, stop in pairwise([*borders.tolist(), len(tokens)]):
-        of_piece, of_parts = columns(tokens[first:stop], vocabulary, parts)
+        some, mine = tokens[first:stop], out[first:stop]
+        of_piece, of_parts = columns(some, vocabulary, view.parts)
         for index, column in enumerate(of_piece):
-            out[first:stop, index] = column
-        out[first:stop, len(of_piece) :] = of_parts.T
+            mine[:, index] = column
+        back = len(of_piece) + len(of_parts)
+        mine[:, len(of_piece) : back] = of_parts.T
+        if view.lookbacks:
+            mine[:, back:] = lookback(some, vocabulary)
     return out
 
 
-def beside(tokens: Tokens, vocabulary: Vocabulary, parts: int) -> Context | None:
-    """Return the context of rows of tokens, each from its `start`: `int[B, T]` → `uint8[B, T, F]`; of no parts None."""
-    if not parts:
+def beside(tokens: Tokens, vocabulary: Vocabulary, view: View) -> Context | None:
+    """Return the context of rows of tokens, each from its `start`: `int[B, T]` → `uint16[B, T, F]`; of no view None."""
+    if not view:
         return None
-    return context(tokens.ravel(), vocabulary, parts).reshape(*tokens.shape, len(sizes(parts)))
+    return context(tokens.ravel(), vocabulary, view).reshape(*tokens.shape, len(view.sizes))
 
 
 class _Notes(NamedTuple):
@@ -72,7 +77,7 @@ class _Notes(NamedTuple):
     """Piece (from 1) << _TIME, + time of its end."""
 
 
-def _metric(tokens: Tokens, vocabulary: Vocabulary, parts: int) -> tuple[Any, Context]:
+def _metric(tokens: Tokens, vocabulary: Vocabulary, parts: int) -> tuple[Any, NDArray[np.uint8]]:
     """Return the columns before the parts', and the parts', `uint8[6 · parts, T]`."""
     quarter, longest = vocabulary.config.steps_per_quarter, vocabulary.blocks["duration"]
     values = vocabulary.values[tokens].astype(np.int64)
@@ -105,7 +110,7 @@ def _metric(tokens: Tokens, vocabulary: Vocabulary, parts: int) -> tuple[Any, Co
     return metric_columns(bar, position, meter, length, part, quarter), of_parts
 
 
-def _performance(tokens: Tokens, vocabulary: Vocabulary, parts: int) -> tuple[Any, Context]:
+def _performance(tokens: Tokens, vocabulary: Vocabulary, parts: int) -> tuple[Any, NDArray[np.uint8]]:
     """Return the columns before the parts', and the parts', `uint8[6 · parts, T]`."""
     values = vocabulary.values[tokens].astype(np.int64)
     of = _by_kind(tokens, vocabulary)
@@ -148,7 +153,7 @@ def _latest(marks: NDArray[np.bool_]) -> Integers:
     return out
 
 
-def _sounding(notes: _Notes, piece: Integers, parts: int, time: Callable[[Integers], Any]) -> Context:
+def _sounding(notes: _Notes, piece: Integers, parts: int, time: Callable[[Integers], Any]) -> NDArray[np.uint8]:
     """Return the columns of the parts, `uint8[6 · parts, T]`."""
     size = len(piece)
     keep = notes.part < parts

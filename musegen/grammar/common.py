@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from musegen.context import Context
+from musegen.context import Context, Heard, View
 from musegen.vocabulary import Tokens, Vocabulary
 
 __all__ = ["Grammar", "Mask", "Note"]
@@ -41,11 +41,12 @@ class Grammar(ABC):
         now: The current step, from the beginning of the piece.
         bar_length: Steps of a bar; of a performance, which has none, those of 4/4 at 120 bpm.
         notes: What was struck so far.
+        heard: The last tokens.
     """
 
     bar_length: int
 
-    MUTABLE: tuple[str, ...] = ("notes",)
+    MUTABLE: tuple[str, ...] = ("notes", "heard")
     """Names of what changes in place."""
 
     length: int | None = None
@@ -57,6 +58,7 @@ class Grammar(ABC):
         self.kind: str | None = None
         self.now = 0
         self.notes: list[Note] = []
+        self.heard = Heard(vocabulary)
         self._kinds, self._values = vocabulary.kinds.tolist(), vocabulary.values.tolist()
 
     @property
@@ -80,8 +82,8 @@ class Grammar(ABC):
 
     @classmethod
     @abstractmethod
-    def contexts(cls, rows: Sequence[Self], parts: int) -> Context:
-        """Return what `musegen.context` knows after the last token of each row, `uint8[B, F]`."""
+    def contexts(cls, rows: Sequence[Self], view: View) -> Context:
+        """Return what `musegen.context` knows after the last token of each row, `uint16[B, F]`."""
 
     @abstractmethod
     def take(self, kind: str, value: int) -> None:
@@ -92,13 +94,14 @@ class Grammar(ABC):
         out: Mask = self.allowed_in([self])[0]
         return out
 
-    def context(self, parts: int) -> Context:
-        """Return what `musegen.context` knows after the last token, `uint8[F]`."""
-        out: Context = self.contexts([self], parts)[0]
+    def context(self, view: View) -> Context:
+        """Return what `musegen.context` knows after the last token, `uint16[F]`."""
+        out: Context = self.contexts([self], view)[0]
         return out
 
     def advance(self, token: int) -> None:
         """Take a token that was allowed."""
+        self.heard.take(token)
         self.take(self.vocabulary.names[self._kinds[token]], self._values[token])
 
     def read(self, tokens: Tokens) -> Self:

@@ -9,7 +9,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from musegen.context import Context, metric_columns, row, until
+from musegen.context import Context, View, metric_columns, row, until
 from musegen.grammar.common import Grammar, Mask, Note, Tables, looked_up, stacked
 from musegen.vocabulary import Vocabulary
 
@@ -37,7 +37,7 @@ class MetricGrammar(Grammar):
         latest_off: The last of them.
     """
 
-    MUTABLE = ("notes", "off", "_drum", "_over")
+    MUTABLE = ("notes", "heard", "off", "_drum", "_over")
 
     def __init__(self, vocabulary: Vocabulary) -> None:
         """Stand before `start`."""
@@ -155,17 +155,18 @@ class MetricGrammar(Grammar):
                 mine[last] = np.logaddexp.reduce([*mine[last : block.stop], mine[hold]])
 
     @classmethod
-    def contexts(cls, rows: Sequence[Self], parts: int) -> Context:
-        """Return what `musegen.context` knows after the last token of each row, `uint8[B, F]`."""
+    def contexts(cls, rows: Sequence[Self], view: View) -> Context:
+        """Return what `musegen.context` knows after the last token of each row, `uint16[B, F]`."""
         quarter = rows[0].vocabulary.config.steps_per_quarter
         facts = np.array([(r.bar, r.position, r.meter, r.bar_length, r.part, r.now) for r in rows]).T
         bar, position, meter, length, part, now = facts
-        off = stacked([rules.off[:parts] for rules in rows])
+        off = stacked([rules.off[: view.parts] for rules in rows])
         left = off - now[:, None, None]
         over = np.where((left <= 0) & (off > 0), (off << 7) + np.arange(128), 0).max(axis=-1)
-        over = np.maximum(over, stacked([rules._over[:parts] for rules in rows]))
+        over = np.maximum(over, stacked([rules._over[: view.parts] for rules in rows]))
         columns = metric_columns(bar, position, meter, length, part, quarter)
-        return row(columns, left > 0, until(left, quarter), ((over & 127) + 1) * (over > 0), parts)
+        ended = ((over & 127) + 1) * (over > 0)
+        return row(columns, left > 0, until(left, quarter), ended, [rules.heard for rules in rows], view)
 
     def take(self, kind: str, value: int) -> None:
         """Take an event that was allowed."""

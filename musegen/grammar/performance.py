@@ -8,7 +8,7 @@ from typing import Self
 
 import numpy as np
 
-from musegen.context import Context, performance_columns, row, since
+from musegen.context import Context, View, performance_columns, row, since
 from musegen.grammar.common import Grammar, Mask, Note, Tables, looked_up, stacked
 from musegen.vocabulary import MAX_SHIFT, Vocabulary
 
@@ -27,7 +27,7 @@ class PerformanceGrammar(Grammar):
     """
 
     bar_length = BAR
-    MUTABLE = ("notes", "sounding", "since", "_open")
+    MUTABLE = ("notes", "heard", "sounding", "since", "_open")
 
     def __init__(self, vocabulary: Vocabulary) -> None:
         """Stand before `start`."""
@@ -94,13 +94,14 @@ class PerformanceGrammar(Grammar):
         return followers, max(shift, 0), velocity, on, off, lowest < 0 and (over or self.length is None)
 
     @classmethod
-    def contexts(cls, rows: Sequence[Self], parts: int) -> Context:
-        """Return what `musegen.context` knows after the last token of each row, `uint8[B, F]`."""
+    def contexts(cls, rows: Sequence[Self], view: View) -> Context:
+        """Return what `musegen.context` knows after the last token of each row, `uint16[B, F]`."""
         facts = [(r.now, r._last_note, r._ended, len(r.notes) > 0) for r in rows]
         now, last_note, ended, begun = np.array(facts).T
         sounding, began = (stacked([getattr(r, name) for r in rows])[:, None] for name in ("sounding", "since"))
         of_piece = performance_columns(since(now - last_note) * begun)
-        return row(of_piece, sounding, since(now[:, None, None] - began), ended[:, None], parts)
+        times = since(now[:, None, None] - began)
+        return row(of_piece, sounding, times, ended[:, None], [r.heard for r in rows], view)
 
     def take(self, kind: str, value: int) -> None:
         """Take an event that was allowed."""

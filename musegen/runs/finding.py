@@ -132,6 +132,7 @@ def in_words(model: ModelConfig) -> str:
         "layer norm": model.layer_norm,
         "tied": model.tied,
         f"context of {model.context}": model.context,
+        "lookback": model.lookback,
         f"future {model.future}": model.future,
     }
     said = [word for word, holds in more.items() if holds]

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from musegen.config import ModelConfig, TrainingConfig
-from musegen.context import context
+from musegen.context import View, context
 from musegen.dataset import Pieces
 from musegen.encoder import Encoder
 from musegen.varying import Variation, varied
@@ -33,12 +33,12 @@ def inputs(rows: Rows) -> Any:
     return {"tokens": rows[:, :, 0], "context": rows[:, :, 1:]}
 
 
-def rows_of(pieces: list[Tokens], vocabulary: Vocabulary, parts: int) -> list[Rows]:
-    """Return pieces with their context, if there are parts that the network wants to know of."""
+def rows_of(pieces: list[Tokens], vocabulary: Vocabulary, view: View) -> list[Rows]:
+    """Return pieces with their context, if the network sees one."""
     tokens = np.concatenate(pieces)
     columns = [tokens[:, None]]
-    if parts:
-        columns.append(context(tokens, vocabulary, parts).astype(np.int32))
+    if view:
+        columns.append(context(tokens, vocabulary, view).astype(np.int32))
     return np.split(np.hstack(columns), np.cumsum([len(piece) for piece in pieces])[:-1])
 
 
@@ -68,7 +68,7 @@ class Windows(keras.utils.PyDataset):  # type: ignore[misc]
         """Lay out the first epoch."""
         super().__init__()
         self.pieces, self.encoder, self.config = pieces, encoder, config
-        self.parts = model.context
+        self.view = View.of(model)
         if config.tbptt:  # a row for each piece at most, and steps enough to come to the end of the longest
             windows = -(-(pieces.lengths - 1) // config.sequence_length)
             count, most, least = int(windows.sum()), len(pieces), int(windows.max())
@@ -125,7 +125,7 @@ class Windows(keras.utils.PyDataset):  # type: ignore[misc]
             for some in np.split(order, np.flatnonzero(np.diff(chunk)) + 1):
                 pieces = [self.pieces.tokens(index) for index in some.tolist()]
                 yield from rows_of(
-                    varied(pieces, self.encoder, variation, self._rng), self.encoder.vocabulary, self.parts
+                    varied(pieces, self.encoder, variation, self._rng), self.encoder.vocabulary, self.view
                 )
 
     def _dealt(self) -> tuple[Any, ...]:
@@ -168,7 +168,7 @@ class WholePieces(keras.utils.PyDataset):  # type: ignore[misc]
     def __init__(self, pieces: Pieces, encoder: Encoder, model: ModelConfig, tokens: int, multiple: int = 1) -> None:
         """Sort the pieces by length and batch them; they are read when their turn comes."""
         super().__init__()
-        self.pieces, self.vocabulary, self.parts = pieces, encoder.vocabulary, model.context
+        self.pieces, self.vocabulary, self.view = pieces, encoder.vocabulary, View.of(model)
         spans = [
             (min(length - 1 - at, LONGEST_VALIDATION), piece, at)
             for piece, length in enumerate(pieces.lengths.tolist())
@@ -190,7 +190,7 @@ class WholePieces(keras.utils.PyDataset):  # type: ignore[misc]
     def __getitem__(self, index: int) -> tuple[Any, NDArray[np.int32], NDArray[np.float32]]:
         """Return inputs, the tokens that follow, and weights, `[B, T]` each."""
         length, rows, spans = self.batches[index]
-        whole = rows_of([self.pieces.tokens(piece) for _, piece, _ in spans], self.vocabulary, self.parts)
+        whole = rows_of([self.pieces.tokens(piece) for _, piece, _ in spans], self.vocabulary, self.view)
         out = np.zeros((rows, length + 1, whole[0].shape[1]), np.int32)
         weight = np.zeros((rows, length), np.float32)
         for row, ((count, _, at), piece) in enumerate(zip(spans, whole, strict=True)):

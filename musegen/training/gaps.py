@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from musegen import gaps
 from musegen.config import ModelConfig, TrainingConfig
-from musegen.context import context, sizes
+from musegen.context import View, context
 from musegen.dataset import Dataset, Pieces
 from musegen.encoder import Encoder
 from musegen.errors import TrainingError
@@ -92,7 +92,7 @@ class _Batches(keras.utils.PyDataset):  # type: ignore[misc]
     def __init__(self, pieces: Pieces, encoder: Encoder, model: ModelConfig, config: TrainingConfig, multiple: int = 1):
         """Count the rows."""
         super().__init__()
-        self.pieces, self.encoder, self.config, self.parts = pieces, encoder, config, model.context
+        self.pieces, self.encoder, self.config, self.view = pieces, encoder, config, View.of(model)
         self.slots = np.repeat(np.arange(len(pieces)), -(-pieces.lengths // config.sequence_length))
         self.rows = int(np.clip(len(self.slots), 1, config.batch_size)) // multiple * multiple or multiple
 
@@ -100,7 +100,7 @@ class _Batches(keras.utils.PyDataset):  # type: ignore[misc]
         """Return a batch of gaps in these pieces, `rows` at most; rows that are missing weigh nothing."""
         shape, vocabulary = (self.rows, self.config.sequence_length), self.encoder.vocabulary
         tokens, targets, left = np.zeros((3, *shape), np.int32)
-        columns = np.zeros((*shape, len(sizes(self.parts)) if self.parts else 0), np.int32)
+        columns = np.zeros((*shape, len(self.view.sizes)), np.int32)
         weight, future = np.zeros(shape, np.float32), np.zeros((self.rows, FUTURE), np.int32)
         for row, piece in enumerate(pieces):
             found = gaps.window(piece, drawn(piece, shape[1], vocabulary, rng), shape[1], vocabulary)
@@ -108,10 +108,10 @@ class _Batches(keras.utils.PyDataset):  # type: ignore[misc]
             tokens[row, :count], targets[row, :count], left[row, :count] = found.tokens, found.targets, found.left
             weight[row, :count] = found.weight
             future[row] = gaps.withheld(vocabulary) if rng.random() < withhold else found.future
-            if self.parts:
-                columns[row, :count] = context(piece, vocabulary, self.parts)[found.first :][:count]
+            if self.view:
+                columns[row, :count] = context(piece, vocabulary, self.view)[found.first :][:count]
         inputs = {"tokens": tokens, "future": future, "left": left}
-        return ({**inputs, "context": columns} if self.parts else inputs), targets, weight
+        return ({**inputs, "context": columns} if self.view else inputs), targets, weight
 
 
 class Gaps(_Batches):
