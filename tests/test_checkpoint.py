@@ -2,12 +2,14 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import h5py
 import numpy as np
 import pytest
 
 from musegen import CheckpointError, EncoderConfig, checkpoint, load
+from musegen.model import build
 
 
 @pytest.fixture
@@ -20,6 +22,26 @@ def test_what_is_saved_is_loaded(checkpoints):
     for name, made in checkpoints.items():
         assert checkpoint.load(made.path) == made
         assert made.name == name
+
+
+def test_weights_are_kept_in_half_precision_unless_they_would_overflow(checkpoints, tmp_path):
+    half = replace(checkpoints["line"], path=tmp_path / "half")
+    half.path.mkdir()
+    network, again = build(half.model), build(half.model)
+    bias = network.get_layer("logits").bias
+    bias.assign(np.linspace(0, 1e6, bias.shape[0]))
+    network.save_weights(tmp_path / "whole.weights.h5")
+    checkpoint.save(half, tmp_path / "whole.weights.h5", half=True)
+    again.load_weights(half.path / "model.weights.h5")
+    found = checkpoint.load(half.path).weights()
+    with h5py.File(half.path / "model.weights.h5") as file:
+        assert {file[f"layers/{name}/vars/0"].dtype for name in ("embedding", "dense")} == {np.dtype(np.float16)}
+        assert file["layers/dense/vars/1"].dtype == np.float32
+    for layer in again.layers:
+        for array, there in zip(layer.get_weights(), found.get(layer.name, []), strict=True):
+            assert np.array_equal(array, there) and there.dtype == np.float32
+    for before, after in zip(network.get_weights(), again.get_weights(), strict=True):
+        np.testing.assert_allclose(after, before, rtol=2**-11, atol=1e-7)
 
 
 def test_a_name_is_looked_up_in_the_folders_of_the_environment_first(copy, monkeypatch):

@@ -11,7 +11,7 @@ from musegen import Encoder, EncoderConfig, EncodingError, Score, Track
 from musegen.checkpoint import Checkpoint, save
 from musegen.composer import Composer
 from musegen.config import ModelConfig
-from musegen.context import View, beside, context, pieces, since
+from musegen.context import ALIKE, LOOKBACKS, View, beside, context, lookback, pieces, since
 from musegen.engine import Engine
 from musegen.grammar import grammar
 from musegen.model import build
@@ -176,6 +176,51 @@ def test_played_notes():
         {"part": 1, "phase": int(since(31)), "highest 0": 68, "before 0": 68},
         {"part": 1, "phase": int(since(31)), "highest 0": 68, "before 0": 68},
     ]
+
+
+def looked_back(encoder, tokens):
+    """Event → what is looked back to beside it: place → (how much alike, what came next there)."""
+    view = View(1, len(encoder.vocabulary))
+    names = [f"{count} {kind}" for kind, counts in LOOKBACKS.items() for count in counts]
+    rows = context(tokens, encoder.vocabulary, view)[:, -2 * view.lookbacks :].tolist()
+    return [
+        (str(event), {
+            name: (alike, str(encoder.vocabulary.event(follow - 1)))
+            for name, alike, follow in zip(names, row[: len(names)], row[len(names) :], strict=True) if follow
+        })
+        for event, row in zip(encoder.events(tokens), rows, strict=True)
+    ]  # fmt: skip
+
+
+def test_what_came_next_where_the_tune_was_alike():
+    encoder = Encoder(EncoderConfig(steps_per_quarter=4, parts=1, programs=False, drums=False, velocities=0, tempos=0))
+    bars = [[60, 62], [64, 65], [60, 62], [64, 67]]
+    notes = [(1920 * bar + 960 * half, 960, p, 90, 0) for bar, both in enumerate(bars) for half, p in enumerate(both)]
+    rows = looked_back(encoder, encoder.encode(Score(notes=notes, tracks=[Track()], end=4 * 1920)))
+    assert [event for event, _ in rows[:3]] == ["start", "bar", "time_signature 4/4"] and not rows[2][1]
+    second, third, fourth = rows[9:16], rows[16:23], rows[23:30]
+    assert second[0] == ("bar", {"1 bars": (1, "time_signature 4/4")})
+    assert second[1] == ("position 0", {"1 bars": (1, "pitch 60")})
+    assert second[2] == ("pitch 64", {"1 bars": (0, "duration 8")})
+    # The first notes of a tune are like nothing yet.
+    assert second[6] == ("duration 8", {"1 bars": (1, "bar")})
+    assert third[0] == ("bar", {"1 bars": (2, "position 0"), "2 bars": (1, "time_signature 4/4")})
+    assert third[1] == ("position 0", {"1 bars": (2, "pitch 64"), "2 bars": (1, "pitch 60")})
+    assert third[6] == ("duration 8", {"1 bars": (1, "bar"), "2 bars": (3, "bar"), "6 tokens": (3, "bar")})
+    # Bar 2 is the one that bar 4 is like, until its last note.
+    alike, follow = fourth[4][1]["2 bars"]
+    assert fourth[4][0] == "position 8" and ALIKE[alike - 1] == 8 and follow == "pitch 65"
+    assert fourth[5] == ("pitch 67", {"1 bars": (0, "duration 8"), "2 bars": (0, "duration 8")})
+
+
+@pytest.mark.parametrize("encoding", ["metric", "performance"])
+def test_it_is_looked_back_so_far_and_no_farther(encoding, monkeypatch):
+    encoder = Encoder(EncoderConfig(encoding=encoding))
+    tokens = np.concatenate([encoder.encode(path) for path in SEEDS])
+    before = context(tokens, encoder.vocabulary, View(1, len(encoder.vocabulary)))
+    monkeypatch.setattr(lookback, "HORIZON", 40)
+    assert_steps_agree(tokens, encoder, 1)
+    assert not np.array_equal(before, context(tokens, encoder.vocabulary, View(1, len(encoder.vocabulary))))
 
 
 def test_times_of_a_performance_grow_from_1_to_96():

@@ -218,7 +218,7 @@ def finish(made: Checkpoint, run: Path, reports: Sequence[EpochReport], data: Da
     }
     made = replace(made, provenance={**made.provenance, **found})
     novelty.Index.of_tokens(data.train, Encoder(made.encoder)).save(made.path / novelty.FILE)
-    checkpoints.save(made, run / BEST)
+    checkpoints.save(made, run / BEST, half=True)
     shutil.copyfile(run / LOG, made.path / LOG)
     done = run.with_name(f"{run.name}-done")
     shutil.rmtree(done, ignore_errors=True)

@@ -1,0 +1,78 @@
+"""Draws `docs/samples/NAME.png`: ten continuations by each shipped checkpoint, the first that came (`make docs`).
+
+Primers are the ten of `midi_data/seeds` that the checkpoint predicts best; nothing else is chosen.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import matplotlib
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt
+import numpy as np
+
+from musegen import MusegenError, checkpoint, load
+from musegen.composer import Composer
+from musegen.composition import Composition
+
+ROOT = Path(__file__).parent.parent
+SEEDS = sorted(p for p in (ROOT / "midi_data/seeds").glob("*.mid") if not p.stem.endswith("-continued"))
+HOW_MANY, BARS, SEED = 10, 16, 1
+KNOWN, ADDED = "#4c566a", ("#d08770", "#5e81ac", "#a3be8c", "#b48ead", "#bf616a", "#88c0d0", "#ebcb8b", "#8fbcbb")
+
+
+def main() -> None:
+    """Compose and draw."""
+    folder = Path(__file__).parent / "samples"
+    folder.mkdir(exist_ok=True)
+    for name in checkpoint.available():
+        composer = load(name)
+        if composer.checkpoint.fills:
+            continue
+        figure, panels = plt.subplots(HOW_MANY // 2, 2, figsize=(16, 2 * HOW_MANY), dpi=80)
+        for path, axes in zip(_most_at_home(composer), panels.flat, strict=True):
+            _draw(composer.composition(path, bars=BARS, seed=SEED), path, axes)
+        figure.tight_layout(h_pad=1.5)
+        figure.savefig(folder / f"{name}.png")
+        plt.close(figure)
+
+
+def _most_at_home(composer: Composer) -> list[Path]:
+    """Return the primers that the checkpoint predicts best, by name."""
+    nats = {}
+    for path in SEEDS:
+        try:
+            nats[path] = composer.nats_per_note(path)
+        except MusegenError:
+            continue  # drums alone, for a model that knows none
+    return sorted(sorted(nats, key=nats.__getitem__)[:HOW_MANY])
+
+
+def _draw(made: Composition, path: Path, axes: plt.Axes) -> None:
+    """Draw a piano roll: the primer grey, what was added in a colour for each track."""
+    quarter = made.score.ticks_per_quarter
+    primer = made.score.notes[made.score.notes["onset"] < made.start]
+    rolls = [(primer, KNOWN)]
+    rolls += [
+        (made.added[made.added["track"] == track], ADDED[track % len(ADDED)])
+        for track in np.unique(made.added["track"])
+    ]
+    for notes, colour in rolls:
+        axes.barh(notes["pitch"], notes["duration"] / quarter, left=notes["onset"] / quarter, height=0.9, color=colour)
+    for line in made.score.barlines() / quarter:
+        axes.axvline(line, color="#e5e9f0", linewidth=0.6, zorder=0)
+    axes.axvline(made.start / quarter, color="#bf616a", linewidth=1.2)
+    low, high = axes.get_ylim()
+    octaves = [pitch for pitch in range(0, 128, 12) if low <= pitch <= high]
+    axes.set_yticks(octaves, [f"C{pitch // 12 - 1}" for pitch in octaves])
+    axes.set_xlim(0, made.score.end / quarter)
+    axes.set_xticks([])
+    axes.set_title(f"{path.stem}: {made.nats_per_note:.2f} nats per note added", loc="left", fontsize=11)
+    for side in ("top", "right", "bottom"):
+        axes.spines[side].set_visible(False)
+
+
+if __name__ == "__main__":
+    main()
