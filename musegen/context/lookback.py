@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from musegen.context.layout import ALIKE, LOOKBACKS
+from musegen.hashing import mixed
 from musegen.vocabulary import Tokens, Vocabulary
 
 __all__ = ["HORIZON", "Heard", "lookback"]
@@ -156,18 +157,15 @@ def _grams(tokens: Tokens) -> dict[int, NDArray[np.uint64]]:
     grams = {1: tokens.astype(np.uint64) + np.uint64(1)}
     for count in (2, 4, 6, 8, 16, 32):
         half = 1 << (count - 1).bit_length() - 1
-        grams[count] = _mixed(grams[count - half], grams[half], half)
+        grams[count] = _joined(grams[count - half], grams[half], half)
     return grams
 
 
-def _mixed(earlier: NDArray[np.uint64], later: NDArray[np.uint64], apart: int) -> NDArray[np.uint64]:
-    """Return numbers of two numbers, the first that of some tokens ago: by splitmix64 (Steele et al. 2014)."""
-    mixed = later * np.uint64(0x9E3779B97F4A7C15)
-    mixed[apart:] += earlier[: max(len(earlier) - apart, 0)]
-    mixed = (mixed ^ mixed >> np.uint64(30)) * np.uint64(0xBF58476D1CE4E5B9)
-    mixed = (mixed ^ mixed >> np.uint64(27)) * np.uint64(0x94D049BB133111EB)
-    out: NDArray[np.uint64] = mixed ^ mixed >> np.uint64(31)
-    return out
+def _joined(earlier: NDArray[np.uint64], later: NDArray[np.uint64], apart: int) -> NDArray[np.uint64]:
+    """Return numbers that stand for two numbers, the first of them that of some tokens ago."""
+    both = later.copy()
+    both[apart:] += mixed(earlier[: max(len(earlier) - apart, 0)])
+    return mixed(both)
 
 
 def _before(grams: NDArray[np.uint64], begun: Integers) -> Integers:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from musegen.errors import ConfigError
+from musegen.hashing import mixed
 from musegen.measures.lines import Column, lines
 from musegen.score import Score
 
@@ -48,20 +49,9 @@ def fingerprint(score: Score, start: int = 0, end: int | None = None) -> Fingerp
     hashes = np.zeros(count, np.uint64)
     for place in range(GRAM):
         mine = follows[place : count + place] == owner
-        hashes = _mixed(hashes + np.where(mine, padded[place : count + place], np.uint64(0)))
+        hashes = mixed(hashes + np.where(mine, padded[place : count + place], np.uint64(0)))
     whole = follows[GRAM - 1 : count + GRAM - 1] == owner
     return np.unique(hashes[whole | first])
-
-
-def _mixed(values: Fingerprint) -> Fingerprint:
-    """Return hashes of numbers: the finaliser of SplitMix64 (Steele, Lea and Flood 2014)."""
-    out = values + np.uint64(0x9E3779B97F4A7C15)
-    out ^= out >> np.uint64(30)
-    out *= np.uint64(0xBF58476D1CE4E5B9)
-    out ^= out >> np.uint64(27)
-    out *= np.uint64(0x94D049BB133111EB)
-    out ^= out >> np.uint64(31)
-    return out
 
 
 def likeness(a: Fingerprint, b: Fingerprint) -> float:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from musegen.bundle import Bundle, Column, changes, moments, take
+from musegen.hashing import mixed
 from musegen.store.entries import offsets
 
 __all__ = ["SHARED_RUN", "melodies", "runs", "same_tunes", "signatures", "tunes"]
@@ -79,7 +80,7 @@ def signatures(bundle: Bundle) -> Hashes:
     symbol = _rhythm(piece, at, begins, _is_dull(piece, value, len(out)))
     symbol = (symbol << 10) + (together.astype(np.int64) << 9) + value
     place = np.arange(len(key)) - begins.repeat(count)
-    out[piece[begins]] = np.add.reduceat(_mixed(_mixed(place.view(np.uint64)) + symbol.view(np.uint64)), begins)
+    out[piece[begins]] = np.add.reduceat(mixed(mixed(place.view(np.uint64)) + symbol.view(np.uint64)), begins)
     return out
 
 
@@ -100,17 +101,6 @@ def _rhythm(piece: Column, at: Column, begins: Column, counts: NDArray[np.bool_]
     common = np.zeros(len(counts), np.int64)
     common[piece[begins]] = np.gcd.reduceat(steps, begins)
     out: Column = steps // np.maximum(common, 1)[piece]
-    return out
-
-
-def _mixed(values: Hashes) -> Hashes:
-    """Return hashes of numbers: the finaliser of SplitMix64 (Steele, Lea and Flood 2014)."""
-    out = values + np.uint64(0x9E3779B97F4A7C15)
-    out ^= out >> np.uint64(30)
-    out *= np.uint64(0xBF58476D1CE4E5B9)
-    out ^= out >> np.uint64(27)
-    out *= np.uint64(0x94D049BB133111EB)
-    out ^= out >> np.uint64(31)
     return out
 
 
@@ -180,7 +170,7 @@ def _runs(melody: NDArray[np.int8], lengths: Column) -> tuple[Hashes, Column]:
     for half in (1, 2, 4):  # 1, 2, 4, then 8 intervals in a number: exact, and two of them make a run
         packed = (packed[:-half] << np.uint64(8 * half)) + packed[half:]
     start = (within & (_different(melody) > DULL)).nonzero()[0]
-    return _mixed(_mixed(packed[start]) + packed[start + SHARED_RUN // 2]), owner[start]
+    return mixed(mixed(packed[start]) + packed[start + SHARED_RUN // 2]), owner[start]
 
 
 def _different(melody: NDArray[np.int8]) -> NDArray[np.uint8]:
