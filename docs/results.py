@@ -15,6 +15,8 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+from _calibration import calibrated
+
 from musegen import load
 from musegen.evaluating import evaluated
 from musegen.recipes import Recipe
@@ -56,6 +58,18 @@ class Table:
     voices: int | None = None
     nats: float = 1.0
 
+
+UNITS = """## Are the units right?
+
+Simple models of the same data, counted here in what the stores hold, next to what others found for such models.
+Nats by cell or frame; a bigram knows the voice's last cell; "each pitch by itself" is what the paper of 2012 calls
+a note 1-gram.
+
+| data | part | model | here | others |
+|---|---|---|---|---|
+"""
+OTHERS = {("jsb4", "each pitch by itself"): 11.06, ("nottingham", "each pitch by itself"): 10.25}
+"""From the paper of 2012."""
 
 PAPER = "Boulanger-Lewandowski et al. 2012"
 TABLES = (
@@ -166,6 +180,18 @@ hash. Figures of others are quoted.
 """
 
 
+def units() -> str:
+    """Return what the page says of the units."""
+    path = RECORDS / "calibration.json"
+    rows = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
+    titles = {table.name: table.title for table in TABLES}
+    return UNITS + "".join(
+        f"| {titles[row['set']]} | {row['part']} | {row['model']} | {row['nats']:.3f} "
+        f"| {OTHERS.get((row['set'], row['model']), '')} |\n"
+        for row in rows
+    )
+
+
 def main() -> None:
     """Make the records of runs that are there, if a folder of runs is named; write the page."""
     if runs := [Path(argument) for argument in sys.argv[1:]]:
@@ -174,7 +200,9 @@ def main() -> None:
                 RECORDS.mkdir(exist_ok=True)
                 made = json.dumps(record(table, runs[0]), indent=1)
                 (RECORDS / f"{table.name}.json").write_text(made + "\n", encoding="utf-8")
-    page = "\n".join([INTRODUCTION, *map(section, TABLES)])
+        found = json.dumps(calibrated(runs[0]), indent=1)
+        (RECORDS / "calibration.json").write_text(found + "\n", encoding="utf-8")
+    page = "\n".join([INTRODUCTION, *map(section, TABLES), units()])
     (ROOT / "docs/results.md").write_text(page, encoding="utf-8")
 
 
