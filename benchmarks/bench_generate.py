@@ -23,6 +23,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,7 @@ import numpy as np
 from musegen import Composer, ModelConfig, Request, load
 from musegen.blas import one_thread
 from musegen.composer import whole
+from musegen.context import View, beside
 from musegen.engine import Engine
 from musegen.generation import generate
 
@@ -92,7 +94,9 @@ def one() -> Rows:
     composer, primer = load("folk"), whole(SEED)
     network = build(composer.checkpoint.model)
     network.load_weights(composer.checkpoint.path / "model.weights.h5")
-    window = composer.encoder.encode(primer)[:25][None]
+    tokens = composer.encoder.encode(primer)[:25][None]
+    context = beside(tokens, composer.encoder.vocabulary, View.of(composer.checkpoint.model))
+    window = tokens if context is None else {"tokens": tokens, "context": context.astype(np.int32)}
     network.predict(window, verbose=0)
     composer.composition(primer, bars=1, seed=0)
     rows: Rows = {}
@@ -118,9 +122,10 @@ def one() -> Rows:
 
 def step(engine: Engine, width: int) -> float:
     """Return seconds of a step."""
-    tokens, state = np.zeros(width, np.int32), engine.initial_state(width)
+    tokens, state, view = np.zeros(width, np.int32), engine.initial_state(width), View.of(engine.config)
+    context = np.zeros((width, len(view.sizes)), np.uint16) if view else None
     with one_thread():
-        return timed(lambda: engine.step(tokens, state), 50)
+        return timed(lambda: engine.step(tokens, state, context), 50)
 
 
 def products(config: ModelConfig, width: int) -> float:
@@ -144,17 +149,17 @@ def batch() -> Rows:
     rows: Rows = {}
     primer, width = whole(SEED), 64
     for config in (load("folk").checkpoint.model, ModelConfig(386, "lstm", 2, 256), ModelConfig(386, "lstm", 3, 512)):
-        composer = Composer(load("folk").checkpoint)
-        if config != composer.checkpoint.model:
+        composer = Composer(replace(load("folk").checkpoint, model=config))
+        if config != load("folk").checkpoint.model:
             composer.engine = Engine(config, random_weights(config))
         requests = [Request(primer, bars=32, seed=seed) for seed in range(2 * width)]
 
         def loop(composer: Composer = composer, requests: list[Request] = requests) -> dict[str, float]:
             """Return microseconds of the token loop (rules, sampling, guards) for as many tokens as it has rows."""
-            tasks = [composer._plan(request).task for request in requests]
+            tasks, view = [composer._plan(request).task for request in requests], View.of(composer.checkpoint.model)
             drawn: list[Any] = []
             with one_thread():
-                seconds = timed(lambda: drawn.extend(generate(composer.engine, tasks)))
+                seconds = timed(lambda: drawn.extend(generate(composer.engine, tasks, view)))
             return {"us_per_step": 1e6 * seconds / sum(len(piece.tokens) for _, piece in drawn) * width}
 
         def pieces(composer: Composer = composer, requests: list[Request] = requests) -> dict[str, float]:
