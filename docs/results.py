@@ -87,16 +87,16 @@ TABLES = (
         "jsb4", "Bach's chorales in quarter frames", "frame", "nats by frame, joint", "test",
         ((f"RNN-RBM ({PAPER})", 6.27), (f"RNN-NADE ({PAPER})", 5.56)), 5.5,
         "Models whose pitches within a frame depend on each other. Independent ones (LSTM 8.45, GRU 8.43, TCN 8.10: "
-        "Bai et al. 2018) are of another class. The split was not made with copies in mind: half of the test pieces have 18 "
-        "notes in a row in common with a training piece, one has 102.",
+        "Bai et al. 2018) are of another class. The split was not made with copies in mind: half of the test pieces "
+        "have 18 notes in a row in common with a training piece, one has 102.",
         Fraction(1, 4),
     ),
     Table(
         "nottingham", "Nottingham tunes with chords in quarter frames", "frame", "nats by frame, joint", "test",
         ((f"RNN-RBM ({PAPER})", 2.39), (f"RNN-NADE ({PAPER})", 2.31)), 2.2,
-        "As above; independent ones: LSTM 3.29, GRU 3.46, TCN 3.07 (Bai et al. 2018). Most of these tunes repeat themselves, "
-        "which a network that looks back makes use of. Test tunes have up to 257 notes in a row in common with a training "
-        "tune, half of them 14.",
+        "As above; independent ones: LSTM 3.29, GRU 3.46, TCN 3.07 (Bai et al. 2018). Most of these tunes repeat "
+        "themselves, which a network that looks back makes use of. Test tunes have up to 257 notes in a row in common with "
+        "a training tune, half of them 14.",
         Fraction(1, 4),
     ),
     Table(
