@@ -95,8 +95,8 @@ TABLES = (
         "nottingham", "Nottingham tunes with chords in quarter frames", "frame", "nats by frame, joint", "test",
         ((f"RNN-RBM ({PAPER})", 2.39), (f"RNN-NADE ({PAPER})", 2.31)), 2.2,
         "As above; independent ones: LSTM 3.29, GRU 3.46, TCN 3.07 (Bai et al. 2018). Most of these tunes repeat "
-        "themselves, which a network that looks back makes use of. Test tunes have up to 257 notes in a row in common with "
-        "a training tune, half of them 14.",
+        "themselves, which a network that looks back makes use of. Test tunes have up to 257 notes in a row in common "
+        "with a training tune, half of them 14.",
         Fraction(1, 4),
     ),
     Table(
