@@ -279,6 +279,8 @@ class ConstraintConfig(_Config):
     """The longest note value, as `1/2`."""
     density: str = ""
     """How many notes begin in a bar, in all parts together: `4:8`, `4:` (at least), `:8` (at most) or `6`."""
+    parallels: bool = True
+    """Whether two parts may move in parallel fifths and octaves, or from one to the next by contrary motion."""
     end: str = "cut"
     """`cut` (at the barline), `cadence` (on the tonic, on a strong beat), or `fade` (ever softer)."""
 

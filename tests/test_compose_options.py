@@ -1,6 +1,7 @@
 """`musegen compose`: what its options do, and what it says."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -119,9 +120,10 @@ def test_what_is_copied_is_said_and_can_be_forbidden(tune):
     )
 
 
-def test_a_cold_piece_says_what_was_written_anew(tune):
-    output = run(tune, "--checkpoint", "folk", "--bars", 40, "--temperature", 0.01, "--seed", 7)
-    assert "of what was added, 1 time: it went in circles" in output
+def test_a_cold_piece_says_what_was_written_anew(tmp_path):
+    tune = shutil.copy(SEEDS / "greensleeves.mid", tmp_path)
+    output = run(tune, "--checkpoint", "folk", "--bars", 64, "--temperature", 0.01, "--seed", 7)
+    assert re.search(r"of what was added, \d+ times?: it went in circles", output)
 
 
 @pytest.mark.parametrize(

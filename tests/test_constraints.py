@@ -1,6 +1,6 @@
 """What is drawn under constraints meets them, ends where it must, and there is always something to draw."""
 
-from itertools import pairwise
+from itertools import combinations, pairwise
 
 import numpy as np
 import pytest
@@ -125,6 +125,24 @@ class Walk:
             self.check_density(ordinary["onset"], lines, cadence)
         if wanted.end == "cadence":
             self.check_cadence(notes, drum, cadence)
+        if not wanted.parallels:
+            self.check_parallels(notes[~drum], cadence)
+
+    def check_parallels(self, notes, cadence):
+        """Count them as a teacher would: among the parts that go from one single note to the next."""
+        moves = {}
+        for track in np.unique(notes["track"]):
+            voice = notes[notes["track"] == track]
+            onsets, first, count = np.unique(voice["onset"], return_index=True, return_counts=True)
+            for a, b in pairwise(range(len(onsets))):
+                end = voice["onset"][first[a]] + voice["duration"][first[a]]
+                if count[a] == count[b] == 1 and end == onsets[b] and self.place.start <= onsets[b] < cadence:
+                    pair = voice["pitch"][first[a]], voice["pitch"][first[b]]
+                    moves.setdefault(onsets[b], []).append(pair)
+        for together in moves.values():
+            for (a, b), (c, d) in combinations(together, 2):
+                before, after = abs(a - c) % 12, abs(b - d) % 12
+                assert a == b or c == d or before != after or before not in (0, 7)
 
     def check_density(self, onsets, lines, cadence):
         fewest, most = read_density(self.wanted.density)
@@ -200,6 +218,7 @@ ALONE = [
     ConstraintConfig(density=":6"),
     ConstraintConfig(density="3"),
     ConstraintConfig(end="cadence"),
+    ConstraintConfig(parallels=False),
     ConstraintConfig(key="D:dorian", range="G3:C6", max_polyphony=4, min_note="1/16", max_note="1/2", end="cadence"),
 ]
 
@@ -233,6 +252,7 @@ def wishes(draw):
         min_note=short,
         max_note=long,
         density=draw(st.sampled_from(["", "2:6", f"{fewest}:", f":{most}", f"{fewest}:{most}"])),
+        parallels=draw(st.booleans()),
         end=draw(st.sampled_from(["cut", "cadence", "fade"])),
     )
 
@@ -331,6 +351,33 @@ def test_a_single_voice_is_silent_when_the_next_note_is_due():
     rules.advance(rules.vocabulary.token("duration", 11))
     assert left(rules, constraints, "position") == list(range(18, 48))
     assert left(rules, constraints, "pitch") == []
+
+
+def test_voices_do_not_move_in_parallel_fifths_and_octaves():
+    def struck(position, *pitches):
+        """Quarter notes, one in each of the first parts."""
+        events = [(("part", part), ("pitch", pitch), ("duration", 3)) for part, pitch in enumerate(pitches)]
+        return (("position", position), *(event for three in events for event in three))
+
+    wanted = ConstraintConfig(parallels=False)
+    before = struck(0, 67, 60, 48)  # a fifth, and an octave below that
+    cases = {
+        (69,): {62, 50, 38, 26, 14, 2, 76, 88, 100, 112, 124},  # fifths to 69, either way; 60 stays
+        (67,): set(),  # who does not move is parallel to nobody
+        (72,): {65, 53, 41, 29, 17, 5, 79, 91, 103, 115, 127},
+    }
+    for after, forbidden in cases.items():
+        rules, constraints = told(CONFIGS[2], wanted, *COMMON, *before, *struck(4, *after), ("part", 1), length=2)
+        assert set(range(128)) - set(left(rules, constraints, "pitch")) == forbidden
+    rules, constraints = told(CONFIGS[2], wanted, *COMMON, *before, *struck(4, 69, 64), ("part", 2), length=2)
+    octaves, fifths = set(range(4, 128, 12)), {pitch for pitch in range(128) if abs(pitch - 69) % 12 == 7}
+    assert set(range(128)) - set(left(rules, constraints, "pitch")) == octaves | fifths
+    # After a rest nothing is parallel, nor is a chord a voice.
+    rules, constraints = told(CONFIGS[2], wanted, *COMMON, *before, *struck(8, 69), ("part", 1), length=2)
+    assert len(left(rules, constraints, "pitch")) == 128
+    chord = (*struck(0, 60), ("pitch", 67), ("duration", 3), ("part", 1), ("pitch", 48), ("duration", 3))
+    rules, constraints = told(CONFIGS[2], wanted, *COMMON, *chord, *struck(4, 62), ("part", 1), length=2)
+    assert len(left(rules, constraints, "pitch")) == 128
 
 
 def test_the_only_pitch_is_free_when_the_next_note_is_due_and_taken_where_it_rings():

@@ -1,5 +1,6 @@
 """The checkpoints and seeds that lie in the repository work together as the README says."""
 
+import itertools
 import json
 import re
 from pathlib import Path
@@ -76,6 +77,27 @@ def test_new_pieces_fill_their_bars(name):
         made = load(name).composition(None, bars=8, seed=seed)
         assert len(made.score.barlines()) - 1 == 8
         assert len(made.added) >= 16
+
+
+def test_four_voices_avoid_parallels_when_they_are_told_to():
+    def parallels(score):
+        """Moments in which two voices go from fifth to fifth, or octave to octave."""
+        lines = [score.notes[score.notes["track"] == track] for track in range(4)]
+        found = 0
+        for a, b in itertools.combinations(lines, 2):
+            moves = [{(int(n["onset"])): (int(m["pitch"]), int(n["pitch"])) for m, n in itertools.pairwise(line)
+                      if m["onset"] + m["duration"] == n["onset"]} for line in (a, b)]  # fmt: skip
+            for at in moves[0].keys() & moves[1].keys():
+                (a0, a1), (b0, b1) = moves[0][at], moves[1][at]
+                found += (
+                    a0 != a1 and b0 != b1 and abs(a0 - b0) % 12 == abs(a1 - b1) % 12 and abs(a1 - b1) % 12 in (0, 7)
+                )
+        return found
+
+    composer, options = load("chorales"), {"bars": 12, "seed": 1, "temperature": 0.7}
+    assert parallels(composer.composition(None, **options).score) > 3
+    told = composer.composition(None, **options, parallels=False)
+    assert parallels(told.score) <= told.gave_way
 
 
 @pytest.mark.parametrize("seed_file", SEEDS[:3], ids=lambda path: path.stem)

@@ -30,6 +30,7 @@ _HELP: dict[str, dict[str, str]] = {
         "min_note": "The shortest note value, as 1/16.",
         "max_note": "The longest note value, as 1/2.",
         "density": "Notes in a bar, as 4:8, 4: (at least) or :8 (at most).",
+        "parallels": "Whether parts may move in parallel fifths and octaves.",
         "end": "At the barline, on the tonic, or ever softer.",
     },
 }

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from fractions import Fraction
+from functools import lru_cache
 from typing import Protocol
 
 import numpy as np
 
-from musegen.constraints.wish import Place, Wish, bits
-from musegen.grammar import Grammar
+from musegen.constraints.wish import ALL, Place, Wish, bits
+from musegen.grammar import Grammar, Note
 from musegen.keys import Key
 
-__all__ = ["Constraint", "Density", "InKey", "InRange", "Lengths", "Polyphony"]
+__all__ = ["Constraint", "Density", "InKey", "InRange", "Lengths", "NoParallels", "Polyphony"]
 
 CHORD = 4  # notes that may begin together, however few a bar may have
+RECENT = 64  # notes among which the last of each part is looked for
+PERFECT = (0, 7)  # semitones of octave and fifth, without octaves
 
 
 class Constraint(Protocol):
@@ -74,6 +78,55 @@ class InKey:
     def narrow(self, wish: Wish, rules: Grammar) -> None:
         """Keep the pitches of the key."""
         wish.only(self._pitches)
+
+
+class NoParallels:
+    """No two voices go from a fifth to a fifth or from an octave to an octave, in either direction.
+
+    A voice is a part that strikes one note at a time, the next where the last one ends. Drums are exempt. A part
+    cannot know what the parts after it are going to do; they know what it did.
+    """
+
+    def narrow(self, wish: Wish, rules: Grammar) -> None:
+        """Leave out pitches that would be parallel to a part that has moved at this step."""
+        if rules.kind not in ("part", "program"):
+            return
+        moves = _moves(rules.notes, wish.now)
+        before, _ = moves.get(wish.part, (None, None))
+        if before is None:
+            return
+        pitches = ALL
+        for part, (old, new) in moves.items():
+            if part != wish.part and old is not None and new is not None and old != new:
+                pitches &= _not_parallel(new, abs(old - before) % 12, before)
+        wish.only(pitches)
+
+
+def _moves(notes: Sequence[Note], now: int) -> dict[int, tuple[int | None, int | None]]:
+    """Return of each part the pitch that ends at a step, and the one that begins; None where there is not just one."""
+    struck: dict[int, list[Note]] = {}
+    before: dict[int, list[Note]] = {}
+    for note in reversed(notes[-RECENT:]):
+        latest = (struck if note.onset == now else before).setdefault(note.part, [])
+        if not note.drum and (not latest or latest[0].onset == note.onset):
+            latest.append(note)
+
+    def one(some: list[Note]) -> int | None:
+        return some[0].pitch if len(some) == 1 else None
+
+    return {
+        part: (one(some) if some and some[0].end == now else None, one(struck.get(part, [])))
+        for part, some in before.items()
+    }
+
+
+@lru_cache(maxsize=4096)
+def _not_parallel(pitch: int, interval: int, before: int) -> int:
+    """Return the pitches that are not at an interval to one, if it is a fifth or an octave; and the one before."""
+    if interval not in PERFECT:
+        return ALL
+    every = np.arange(128)
+    return bits((np.abs(every - pitch) % 12 != interval) | (every == before))
 
 
 class Density:

@@ -11,7 +11,7 @@ from musegen.config import ConstraintConfig
 from musegen.constraints.cadence import Cadence
 from musegen.constraints.metric import IN_NOTE, MetricTokens
 from musegen.constraints.performance import PerformanceTokens
-from musegen.constraints.single import Constraint, Density, InKey, InRange, Lengths, Polyphony
+from musegen.constraints.single import Constraint, Density, InKey, InRange, Lengths, NoParallels, Polyphony
 from musegen.constraints.texts import check, read_density, read_note_value, read_range
 from musegen.constraints.wish import Place
 from musegen.grammar import Grammar, Mask
@@ -58,7 +58,7 @@ class Constraints:
         """Return the tokens that meet the constraints, `bool[V]`; never none if some are legal.
 
         If no token meets them all, one is set aside: the least important with which that helps, the last in the
-        order range, polyphony, lengths, cadence, key, density. If that does not help, more are.
+        order range, polyphony, lengths, cadence, key, parallels, density. If that does not help, more are.
 
         Args:
             rules: Has taken everything so far.
@@ -122,6 +122,8 @@ def _constraints(wanted: ConstraintConfig, vocabulary: Vocabulary, place: Place)
         yield Cadence(place)
     if wanted.key != "none" and place.key is not None:
         yield InKey(place.key, place)
+    if not wanted.parallels and "part" in vocabulary.blocks:
+        yield NoParallels()
     if wanted.density:
         config = vocabulary.config
         chords = config.encoding == "performance" or min(config.parts, place.parts or config.parts) > 1
