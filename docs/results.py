@@ -71,6 +71,22 @@ a note 1-gram.
 OTHERS = {("jsb4", "each pitch by itself"): 11.06, ("nottingham", "each pitch by itself"): 10.25}
 """From the paper of 2012."""
 
+LOOKED = """## What it looks like
+
+Ten continuations by sixteen bars for each shipped checkpoint that continues music, drawn by `docs/samples.py`: the ten
+seeds that it predicts best, temperature 1, the first that came. Grey is the primer.
+
+`folk`: phrases of four and eight bars come back, often with another end, and end on long notes; eighths stay eighths in
+a jig. Some go up to where fiddles play, whatever the primer did (`ode_to_joy`).
+
+![Piano rolls: ten tunes, and how folk goes on with them](samples/folk.png)
+
+`chorales`: four voices go on as four voices, each where it was (`old_hundredth`). It is not at home with a single line,
+which wanders, in `five_four` down three octaves, nor with two hands of a piano. `auto` gives it no single lines.
+
+![Piano rolls: ten tunes, and how chorales goes on with them](samples/chorales.png)
+"""
+
 PAPER = "Boulanger-Lewandowski et al. 2012"
 TABLES = (
     Table(
@@ -205,7 +221,7 @@ def main() -> None:
                 (RECORDS / f"{table.name}.json").write_text(made + "\n", encoding="utf-8")
         found = json.dumps(calibrated(runs[0]), indent=1)
         (RECORDS / "calibration.json").write_text(found + "\n", encoding="utf-8")
-    page = "\n".join([INTRODUCTION, *map(section, TABLES), units()])
+    page = "\n".join([INTRODUCTION, *map(section, TABLES), units(), LOOKED])
     (ROOT / "docs/results.md").write_text(page, encoding="utf-8")
 
 
