@@ -40,23 +40,23 @@ class Guard(Protocol):
 class Loops:
     """Nothing goes round in circles.
 
-    A fault is what has sounded for at least four bars and three rounds, of four bars at most each, the same notes
+    A fault is what has sounded for at least four bars and three rounds, of eight bars at most each, the same notes
     after the same times; or one pitch struck sixteen times, with no other between. Drums may do as they like.
 
     """
 
-    BARS, ROUNDS, STRIKES = 4, 3, 16
+    LEAST, LONGEST, ROUNDS, STRIKES = 4, 8, 3, 16
 
     def faults(self, rules: Grammar, first: int) -> Iterator[Fault]:
         """Yield the fifth of the strikes, and the second round from its beginning."""
-        recent = bisect_left(rules.notes, rules.now - self.ROUNDS * self.BARS * rules.bar_length, key=_onset)
+        recent = bisect_left(rules.notes, rules.now - self.ROUNDS * self.LONGEST * rules.bar_length, key=_onset)
         notes = rules.notes[max(first, min(recent, len(rules.notes) - self.STRIKES)) :]
         if "drum" in rules.vocabulary.blocks:
             notes = [note for note in notes if not note.drum]
         struck = notes[-self.STRIKES :]
         if len(struck) == self.STRIKES and len({(note.part, note.pitch) for note in struck}) == 1:
             yield Fault("one note", struck[4].onset, struck[4].pitch)
-        again = self._again(notes, self.BARS * rules.bar_length) if notes else None
+        again = self._again(notes, self.LEAST * rules.bar_length) if notes else None
         if again is not None:
             yield Fault("repetition", again.onset, again.pitch)
 
