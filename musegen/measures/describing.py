@@ -146,7 +146,7 @@ def _of_bars(score: Score, notes: Table, start: int, end: int) -> dict[str, floa
     if end <= start:
         return {}
     quarter = score.ticks_per_quarter
-    barlines = score.barlines()
+    barlines = np.unique(score.barlines())  # a bar that no tick is long holds nothing
     barlines = barlines[max(int(barlines.searchsorted(start, side="right")) - 1, 0) :]
     barlines = barlines[: int(barlines.searchsorted(end)) + 1]
     bars = len(barlines) - 1
