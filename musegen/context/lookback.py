@@ -19,7 +19,7 @@ from musegen.context.layout import ALIKE, LOOKBACKS
 from musegen.hashing import mixed
 from musegen.vocabulary import Tokens, Vocabulary
 
-__all__ = ["HORIZON", "Heard", "lookback"]
+__all__ = ["HORIZON", "Heard", "latest", "lookback"]
 
 HORIZON = 8192
 """Tokens that it is looked back over, at most."""
@@ -112,12 +112,12 @@ def lookback(tokens: Tokens, vocabulary: Vocabulary) -> NDArray[np.uint16]:
         there. Both are 0 where there is no such place, or what came next there cannot come next here.
     """
     now, kinds = np.arange(len(tokens)), vocabulary.kinds[tokens]
-    begun = _latest(kinds == vocabulary.kind("start"))
+    begun = latest(kinds == vocabulary.kind("start"))
     grams = _grams(tokens)
     bars, keys = _keyed(tokens, vocabulary, begun)
-    out = np.zeros((2, sum(map(len, LOOKBACKS.values())), len(tokens)), np.uint16)
     places = [np.where(bars > ago, keys.searchsorted(keys - ago * _IN_BAR, side="right") - 1, -1) for ago in _BARS]
     places += [_before(grams[count], begun) for count in _TOKENS]
+    out = np.zeros((2, len(places), len(tokens)), np.uint16)
     for index, place in enumerate(places):
         there = (place >= 0) & (now - place <= HORIZON)
         at = np.where(there, place, 0)
@@ -130,7 +130,8 @@ def lookback(tokens: Tokens, vocabulary: Vocabulary) -> NDArray[np.uint16]:
     return columns
 
 
-def _latest(marks: NDArray[np.bool_]) -> Integers:
+def latest(marks: NDArray[np.bool_]) -> Integers:
+    """Return the index of the last mark at or before each place; the first place has one."""
     out: Integers = np.maximum.accumulate(np.where(marks, np.arange(len(marks)), 0))
     return out
 
@@ -140,9 +141,9 @@ def _keyed(tokens: Tokens, vocabulary: Vocabulary, begun: Integers) -> tuple[Int
     kinds, values = vocabulary.kinds[tokens], vocabulary.values[tokens].astype(np.int64)
     bar, position, part = (kinds == vocabulary.kind(kind) for kind in ("bar", "position", "part"))
     turns = bar | (kinds == vocabulary.kind("start"))
-    place = np.where(position, (values + 1) * _IN_PART, 0)[_latest(turns | position)]
-    place += np.where(part, (values + 1) * _IN_PLACE, 0)[_latest(turns | position | part)]
-    place += np.minimum(np.arange(len(tokens)) - _latest(turns | position | part), _IN_PLACE - 1)
+    place = np.where(position, (values + 1) * _IN_PART, 0)[latest(turns | position)]
+    place += np.where(part, (values + 1) * _IN_PLACE, 0)[latest(turns | position | part)]
+    place += np.minimum(np.arange(len(tokens)) - latest(turns | position | part), _IN_PLACE - 1)
     bars = bar.cumsum()
     # A piece's `start` is a bar before its first.
     return bars - bars[begun], turns.cumsum() * _IN_BAR + place

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from musegen.context.columns import Context, metric_columns, performance_columns, since, until
 from musegen.context.layout import MOST, View
-from musegen.context.lookback import lookback
+from musegen.context.lookback import latest, lookback
 from musegen.errors import EncodingError
 from musegen.vocabulary import Tokens, Vocabulary
 
@@ -86,20 +86,19 @@ def _metric(tokens: Tokens, vocabulary: Vocabulary, parts: int) -> tuple[Any, ND
 
     def said(kind: str, *ends: str) -> Integers:
         """Return the last value of a kind in this piece, since the last event of `ends`; −1 for none."""
-        latest = _latest(of(kind, "start", *ends))
-        return np.where(of(kind), values, -1)[latest]
+        return np.where(of(kind), values, -1)[latest(of(kind, "start", *ends))]
 
     position, meter = said("position", "bar"), said("time_signature")
     part = said("part") if "part" in vocabulary.blocks else np.zeros(len(tokens), np.int64)
     length = np.append(vocabulary.meter_steps, 4 * quarter)[meter]
-    begun, piece = _latest(start), start.cumsum()
+    begun, piece = latest(start), start.cumsum()
     bars = of("bar").cumsum()
     bar = bars - bars[begun] - 1
     # With a bar, the one before it is over; its own meter is said only after it.
     clock = np.where(of("bar") & (bar > 0), length, 0).cumsum()
     now = clock - clock[begun] + np.maximum(position, 0)
     last = of("duration").nonzero()[0]
-    head = _latest(of("pitch", "drum", "start"))[last]
+    head = latest(of("pitch", "drum", "start"))[last]
     holds = of("hold").cumsum()
     off = now[last] + (holds[last] - holds[head]) * longest + values[last] + 1
     end = (piece[last] << _TIME) + off
@@ -115,11 +114,11 @@ def _performance(tokens: Tokens, vocabulary: Vocabulary, parts: int) -> tuple[An
     values = vocabulary.values[tokens].astype(np.int64)
     of = _by_kind(tokens, vocabulary)
     start, is_on = of("start"), of("note_on")
-    begun, piece = _latest(start), start.cumsum()
+    begun, piece = latest(start), start.cumsum()
     elapsed = np.where(of("time_shift"), values + 1, 0).cumsum()
     now = elapsed - elapsed[begun]
-    latest = _latest(is_on | start)
-    rest = np.where(is_on[latest], since(now - now[latest]), 0)
+    struck = latest(is_on | start)
+    rest = np.where(is_on[struck], since(now - now[struck]), 0)
     events = of("note_on", "note_off").nonzero()[0]
     voice = (piece[events] << 7) + values[events]
     order = voice.argsort(kind="stable")  # the events of each pitch stay in order of time
@@ -145,12 +144,6 @@ def _by_kind(tokens: Tokens, vocabulary: Vocabulary) -> Callable[..., NDArray[np
         return out
 
     return of
-
-
-def _latest(marks: NDArray[np.bool_]) -> Integers:
-    """Return the index of the last mark at or before each place; the first place has one."""
-    out: Integers = np.maximum.accumulate(np.where(marks, np.arange(len(marks)), 0))
-    return out
 
 
 def _sounding(notes: _Notes, piece: Integers, parts: int, time: Callable[[Integers], Any]) -> NDArray[np.uint8]:

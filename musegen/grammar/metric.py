@@ -37,7 +37,7 @@ class MetricGrammar(Grammar):
         latest_off: The last of them.
     """
 
-    MUTABLE = ("notes", "heard", "off", "_drum", "_over")
+    MUTABLE = (*Grammar.MUTABLE, "off", "_drum", "_over")
 
     def __init__(self, vocabulary: Vocabulary) -> None:
         """Stand before `start`."""

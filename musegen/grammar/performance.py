@@ -27,7 +27,7 @@ class PerformanceGrammar(Grammar):
     """
 
     bar_length = BAR
-    MUTABLE = ("notes", "heard", "sounding", "since", "_open")
+    MUTABLE = (*Grammar.MUTABLE, "sounding", "since", "_open")
 
     def __init__(self, vocabulary: Vocabulary) -> None:
         """Stand before `start`."""
