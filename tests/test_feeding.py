@@ -2,12 +2,14 @@
 
 from dataclasses import replace
 
+import keras
 import numpy as np
 import pytest
 
 from musegen import Encoder, EncoderConfig, ModelConfig, Score, Track, TrainingConfig, ingest
 from musegen.context import View, context
-from musegen.dataset import load
+from musegen.dataset import Pieces, load
+from musegen.model import build
 from musegen.training.feeding import LONGEST_VALIDATION, WholePieces, Windows
 
 ENCODER = Encoder(EncoderConfig(parts=1, programs=False, velocities=0, tempos=0))
@@ -129,6 +131,20 @@ def test_validation_holds_every_token_once_and_padding_weighs_nothing(data):
     )
     assert found == sorted(tuple(piece.tokens.tolist()) for piece in data.validation)
     assert all(tokens.size <= 300 or len(tokens) == 1 for tokens, _, _ in made)
+
+
+def test_keras_takes_batches_of_which_many_are_as_long_as_each_other(tmp_path):
+    for number, count in enumerate((150, 151, 152, 20, 21, 22, 23, 24)):
+        pitches = np.random.default_rng(number).integers(40, 90, count)
+        notes = [(240 * k, 240, int(p), 80, 0) for k, p in enumerate(pitches)]
+        Score(notes=notes, tracks=[Track()]).save(tmp_path / "in" / f"{number}.mid")
+    pieces = Pieces(ingest([tmp_path / "in"], tmp_path / "store", ENCODER), np.arange(8))
+    whole = WholePieces(pieces, ENCODER, replace(MODEL, units=4, context=1), tokens=512)
+    lengths = [length for length, _, _ in whole.batches]
+    assert len(set(sorted(lengths)[-3:])) == 1 < len(set(lengths))
+    network = build(replace(MODEL, units=4, context=1))
+    network.compile(loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    assert np.isfinite(network.evaluate(whole, verbose=0))
 
 
 def test_pieces_longer_than_a_stretch_are_measured_in_stretches(tmp_path):
