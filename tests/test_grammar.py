@@ -72,6 +72,34 @@ def test_a_longest_rest_leaves_no_silence(config):
         assert np.diff(bars).max() <= 2
 
 
+@pytest.mark.parametrize(
+    ("bars", "expected"),
+    [(1, {"bar": 0, "end": 0.5}), (2, {"bar": 0.5, "end": 0}), (None, {"bar": 0.4, "end": 0.1})],
+)
+def test_a_barline_at_the_end_counts_as_the_end_and_an_end_before_it_as_a_barline(bars, expected):
+    vocabulary = Encoder(CONFIGS[1]).vocabulary
+    rules = grammar(vocabulary)
+    rules.length = bars
+    for kind, value in (
+        ("start", 0),
+        ("bar", 0),
+        ("time_signature", METERS.index((2, 4))),
+        ("position", 12),
+        ("pitch", 60),
+        ("duration", 0),
+    ):
+        rules.advance(vocabulary.token(kind, value))
+    turns = [vocabulary.first[kind] for kind in expected]
+    p = np.full(len(vocabulary), 0.5 / (len(vocabulary) - 2))
+    p[turns] = 0.4, 0.1
+    folded = np.log(p)
+    type(rules).fold([rules], folded[None])
+    found = np.exp(folded) * rules.allowed()
+    assert found[turns] == pytest.approx(list(expected.values()))
+    others = np.setdiff1d(np.arange(len(p)), turns)
+    assert np.allclose(np.exp(folded[others]), p[others])
+
+
 def test_notes_too_long_for_the_end_count_as_notes_until_the_end():
     encoder = Encoder(CONFIGS[1])
     vocabulary = encoder.vocabulary

@@ -143,10 +143,14 @@ class MetricGrammar(Grammar):
     def fold(cls, rows: Sequence[Self], logits: NDArray[np.float32]) -> None:
         """Let a note too long for the end count as one that lasts until there, in logits `float32[B, V]`, in place.
 
-        Merely forbidding it would leave its probability to the shortest notes, and pieces would
-        end in a splutter.
+        And where it is told where to end, let the barline that must be the last count as the end, and an end before
+        that as a barline. Merely forbidding these would leave their probability to the shortest notes and to more
+        notes at the last place of the bar, and pieces would end in a splutter.
         """
         tables = rows[0]._tables
+        turns = [tables.slices[kind].start for kind in ("bar", "end")]
+        told = [index for index, rules in enumerate(rows) if rules.length is not None]
+        logits[np.ix_(told, turns)] = np.logaddexp.reduce(logits[np.ix_(told, turns)], axis=1, keepdims=True)
         block, hold = tables.slices["duration"], tables.slices["hold"].start
         for rules, mine in zip(rows, logits, strict=True):
             room = rules.room if rules.kind in IN_NOTE else None
