@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from musegen import gaps
 from musegen.blas import one_thread
-from musegen.context import Context, View, beside, context
+from musegen.context import Context, View, beside
 from musegen.engine import Engine
 from musegen.gaps import LONGEST, Gap
 from musegen.sampling import log_softmax
@@ -109,12 +109,13 @@ def _together(
     shape = (len(mine), max(len(window.tokens) for window in mine))
     tokens, left = np.zeros((2, *shape), np.int32)
     columns = np.zeros((*shape, len(view.sizes)), np.uint16) if view else None
+    fills = bool(engine.config.future)
     for row, (index, window) in enumerate(zip(some.tolist(), mine, strict=True)):
         here = slice(0, len(window.tokens))
         tokens[row, here], left[row, here] = window.tokens, window.left
         if columns is not None:
-            columns[row, here] = context(cases[index][0], vocabulary, view)[window.first :][here]
-    fills = bool(engine.config.future)
+            piece, gap = cases[index]
+            columns[row, here] = gaps.beside(piece, gap, window, vocabulary, view, told and fills)
     if fills:
         engine = engine.towards(np.array([w.future if told else gaps.withheld(vocabulary) for w in mine]))
     logits, _ = engine.forward(tokens, engine.initial_state(len(mine)), columns, left if fills else None)

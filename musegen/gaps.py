@@ -16,9 +16,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from musegen.context import Context, Heard, View, context
 from musegen.vocabulary import Tokens, Vocabulary
 
-__all__ = ["FUTURE", "LONGEST", "Gap", "Window", "ahead", "borders", "window", "withheld"]
+__all__ = ["FUTURE", "LONGEST", "Gap", "Window", "ahead", "beside", "borders", "window", "withheld"]
 
 FUTURE = 192  # tokens after a gap that are read: eight bars and more of a melody
 LONGEST = 8  # bars of a gap that are told apart: a longer gap counts down from there when it comes so near
@@ -89,3 +90,28 @@ def window(tokens: Tokens, gap: Gap, room: int, vocabulary: Vocabulary) -> Windo
         first, heard, tokens[first + 1 : stop + 1], left.astype(np.int32), inside.astype(np.float32),
         ahead(tokens[gap.closes :], vocabulary),
     )  # fmt: skip
+
+
+def beside(tokens: Tokens, gap: Gap, heard: Window, vocabulary: Vocabulary, view: View, told: bool) -> Context:
+    """Return the context of a window, `uint16[N, F]`.
+
+    Args:
+        tokens: The whole piece, `int32[T]`.
+        gap: The gap in it.
+        heard: The window of the gap.
+        vocabulary: What the tokens mean.
+        view: Which columns are wanted.
+        told: Whether the network is told what stands behind the gap: what is looked back to may then be there, too.
+    """
+    stop = heard.first + len(heard.tokens)
+    out = context(tokens[:stop], vocabulary, view)
+    if told and view.lookbacks:
+        known = Heard(vocabulary)
+        for token in tokens[: gap.opens + 1].tolist():
+            known.take(token)
+        known.foresee(tokens[gap.closes :], int((tokens[gap.opens : gap.closes] == vocabulary.first["bar"]).sum()))
+        for index in range(gap.opens, stop):
+            if index > gap.opens:
+                known.take(int(tokens[index]))
+            out[index, -2 * view.lookbacks :] = known.lookback()
+    return out[heard.first :]

@@ -142,6 +142,7 @@ class Filling(MetricGrammar):
         lines = borders(tokens, vocabulary)
         opens, closes = np.searchsorted(lines, gap).tolist()
         self.length = self.bar + closes - opens
+        self.heard.foresee(tokens[gap.closes :], closes - opens)
         self._closing = int(tokens[gap.closes])
         self._stop = int(_steps(tokens, lines, vocabulary)[closes])
         self.latest_off = min(self.latest_off, self._stop)

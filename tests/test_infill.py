@@ -9,7 +9,7 @@ import mido
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 import musegen
@@ -19,10 +19,12 @@ from musegen.cli import main
 from musegen.composing import choose, infill_file
 from musegen.config import EncoderConfig, ModelConfig, TrainingConfig
 from musegen.context import View, context
+from musegen.context.layout import LOOKBACKS
 from musegen.encoder import Encoder
 from musegen.engine import Engine
 from musegen.errors import CheckpointError, EncodingError, MidiError, TrainingError
 from musegen.gaps import FUTURE, Gap
+from musegen.infilling import Filling
 from musegen.midi import from_mido
 from musegen.model import build, parameters
 from musegen.normalise import merge_programs
@@ -34,6 +36,7 @@ from musegen.training.running import networks
 from musegen.vocabulary import Vocabulary
 from tests.conftest import GATES, random_weights, write_keras_weights
 from tests.test_compose import absolute, assert_playable, files
+from tests.test_encoder import scores
 
 LINE = EncoderConfig(parts=1, programs=False, drums=False, velocities=0, tempos=0)
 
@@ -150,6 +153,43 @@ def pieces(folder, count=12, bars=8):
         keys = rng.integers(0, 3, bars // 2).repeat(2)
         notes = [(1920 * i, 1920, 55 + 17 * (i % 2) + int(key), 80, 0) for i, key in enumerate(keys)]
         Score(notes=notes, tracks=[Track()]).save(folder / f"{number}.mid")
+
+
+@given(st.data())
+@settings(max_examples=40, deadline=None)
+def test_places_behind_a_gap_are_looked_at_alike_while_it_is_filled_and_all_at_once(data):
+    encoder = Encoder(data.draw(st.sampled_from([EncoderConfig(velocities=0, tempos=0), EncoderConfig()])))
+    tokens, view = encoder.encode(data.draw(scores())), View(1, len(encoder.vocabulary))
+    assume(len(gaps.borders(tokens, encoder.vocabulary)) > 1)
+    gap = drawn(tokens, 400, encoder.vocabulary, np.random.default_rng(data.draw(st.integers(0, 99))))
+    window = gaps.window(tokens, gap, len(tokens), encoder.vocabulary)
+    told, untold = (
+        gaps.beside(tokens, gap, window, encoder.vocabulary, view, told)[:, -2 * view.lookbacks :]
+        for told in (True, False)
+    )
+    past = context(tokens, encoder.vocabulary, view)[window.first :, -2 * view.lookbacks :]
+    assert np.array_equal(untold, past[: len(untold)])
+    opens = gap.opens - window.first
+    assert np.array_equal(told[:opens], untold[:opens])
+    rules = Filling(encoder.vocabulary, tokens, gap)
+    for index, row in enumerate(told[opens:], gap.opens):
+        if index > gap.opens:
+            rules.advance(int(tokens[index]))
+        assert rules.heard.lookback() == row.tolist()
+
+
+def test_what_comes_again_behind_a_gap_can_be_copied():
+    encoder, rng = Encoder(LINE), np.random.default_rng(0)
+    line = np.tile(rng.integers(50, 90, (4, 8)), (2, 1)).ravel().tolist()  # four bars, twice
+    tokens = encoder.encode(Score(notes=[(240 * i, 240, p, 80, 0) for i, p in enumerate(line)], tracks=[Track()]))
+    lines = gaps.borders(tokens, encoder.vocabulary)
+    gap, view = Gap(int(lines[0]), int(lines[2])), View(1, len(encoder.vocabulary))
+    window = gaps.window(tokens, gap, 400, encoder.vocabulary)
+    told, untold = (gaps.beside(tokens, gap, window, encoder.vocabulary, view, told) for told in (True, False))
+    inside = slice(gap.opens + 2, gap.closes)  # only the first bar says its meter
+    four_bars = -view.lookbacks + LOOKBACKS["bars"].index(4)
+    assert np.array_equal(told[inside, four_bars], 1 + tokens[inside.start + 1 : inside.stop + 1])
+    assert not untold[inside, four_bars].any()
 
 
 def test_batches_depend_on_seed_epoch_and_step_alone(tmp_path):

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import copy
 from bisect import bisect_right
+from collections.abc import Iterator
 from typing import Self
 
 import numpy as np
@@ -48,6 +49,8 @@ class Heard:
         self._places: list[int] = []  # where each is: bar, position, part and how many tokens after that
         self._bars = 0
         self._place = 0
+        self._vocabulary = vocabulary
+        self._behind: Heard | None = None
 
     def take(self, token: int) -> None:
         """Hear a token."""
@@ -72,32 +75,57 @@ class Heard:
         out._places = self._places.copy()
         return out
 
+    def foresee(self, tokens: Tokens, bars: int) -> None:
+        """Know what stands behind a gap, from now on.
+
+        Args:
+            tokens: `int[T]`, from the one that closes the gap.
+            bars: How many bars are left of the gap, the one that has begun included.
+        """
+        self._behind = Heard(self._vocabulary)
+        self._behind._bars = self._bars + bars - 1
+        for token in tokens[:HORIZON].tolist():
+            self._behind.take(token)
+
     def lookback(self) -> list[int]:
-        """Return a row of `lookback`."""
-        text, last = self._text, len(self._text) - 1
+        """Return a row of `lookback`; in a gap, each place is the one on either side that is more alike."""
+        found = [self._found(self._text, place) for place in self._ago()]
+        if self._behind is not None:
+            there = [self._found(self._behind._text, place) for place in self._ahead(self._behind)]
+            found = [max(pair, key=lambda place: (place[0], place[1] > 0)) for pair in zip(found, there, strict=True)]
+        return [alike for alike, _ in found] + [follow for _, follow in found]
+
+    def _ago(self) -> Iterator[int]:
+        """Yield where it is looked back to; −1 for nowhere."""
+        last = len(self._text) - 1
         least = max(last - HORIZON, 0)
-        places = [
-            bisect_right(self._places, self._place - bars * _IN_BAR, least) - 1 if self._bars > bars else -1
-            for bars in _BARS
-        ]
+        for bars in _BARS:
+            there = self._bars > bars
+            place = bisect_right(self._places, self._place - bars * _IN_BAR, least) - 1 if there else -1
+            yield place if place >= least else -1
         for count in _TOKENS:
-            at = text.rfind(text[-count:], max(least - count + 1, 0), last) if last >= count else -1
-            places.append(at + count - 1 if at >= 0 else -1)
-        kind = self._kinds[ord(text[-1])] if text else 0
-        alike, follow = [], []
-        for place in places:
-            if place < least or not self._follows[kind][self._kinds[ord(text[place + 1])]]:
-                alike.append(0)
-                follow.append(0)
-                continue
-            level = 0
-            for count in ALIKE:
-                if place + 1 < count or text[place + 1 - count : place + 1] != text[-count:]:
-                    break
-                level += 1
-            alike.append(level)
-            follow.append(ord(text[place + 1]) + 1)
-        return alike + follow
+            at = self._text.rfind(self._text[-count:], max(least - count + 1, 0), last) if last >= count else -1
+            yield at + count - 1 if at >= 0 else -1
+
+    def _ahead(self, behind: Heard) -> Iterator[int]:
+        """Yield as many places behind the gap: so many bars later, and where the last tokens come first."""
+        for bars in _BARS:
+            yield bisect_right(behind._places, self._place + bars * _IN_BAR) - 1
+        for count in _TOKENS:
+            at = behind._text.find(self._text[-count:]) if len(self._text) > count else -1
+            yield at + count - 1 if at >= 0 else -1
+
+    def _found(self, text: str, place: int) -> tuple[int, int]:
+        """Return how much alike a place of a text is, and 1 + what came next; 0 and 0 if that cannot come next here."""
+        kind = self._kinds[ord(self._text[-1])] if self._text else 0
+        if not 0 <= place < len(text) - 1 or not self._follows[kind][self._kinds[ord(text[place + 1])]]:
+            return 0, 0
+        level = 0
+        for count in ALIKE:
+            if place + 1 < count or text[place + 1 - count : place + 1] != self._text[-count:]:
+                break
+            level += 1
+        return level, ord(text[place + 1]) + 1
 
 
 def lookback(tokens: Tokens, vocabulary: Vocabulary) -> NDArray[np.uint16]:

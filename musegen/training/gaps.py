@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from musegen import gaps
 from musegen.config import ModelConfig, TrainingConfig
-from musegen.context import View, context
+from musegen.context import View
 from musegen.dataset import Dataset, Pieces
 from musegen.encoder import Encoder
 from musegen.errors import TrainingError
@@ -103,13 +103,15 @@ class _Batches(keras.utils.PyDataset):  # type: ignore[misc]
         columns = np.zeros((*shape, len(self.view.sizes)), np.int32)
         weight, future = np.zeros(shape, np.float32), np.zeros((self.rows, FUTURE), np.int32)
         for row, piece in enumerate(pieces):
-            found = gaps.window(piece, drawn(piece, shape[1], vocabulary, rng), shape[1], vocabulary)
+            gap = drawn(piece, shape[1], vocabulary, rng)
+            found = gaps.window(piece, gap, shape[1], vocabulary)
             count = len(found.tokens)
             tokens[row, :count], targets[row, :count], left[row, :count] = found.tokens, found.targets, found.left
             weight[row, :count] = found.weight
-            future[row] = gaps.withheld(vocabulary) if rng.random() < withhold else found.future
+            told = rng.random() >= withhold
+            future[row] = found.future if told else gaps.withheld(vocabulary)
             if self.view:
-                columns[row, :count] = context(piece, vocabulary, self.view)[found.first :][:count]
+                columns[row, :count] = gaps.beside(piece, gap, found, vocabulary, self.view, told)
         inputs = {"tokens": tokens, "future": future, "left": left}
         return ({**inputs, "context": columns} if self.view else inputs), targets, weight
 
