@@ -117,15 +117,18 @@ class Heard:
 
     def _found(self, text: str, place: int) -> tuple[int, int]:
         """Return how much alike a place of a text is, and 1 + what came next; 0 and 0 if that cannot come next here."""
-        kind = self._kinds[ord(self._text[-1])] if self._text else 0
-        if not 0 <= place < len(text) - 1 or not self._follows[kind][self._kinds[ord(text[place + 1])]]:
+        if not 0 <= place < len(text) - 1:
+            return 0, 0
+        mine, after = self._text, place + 1
+        follow = ord(text[after])
+        if not self._follows[self._kinds[ord(mine[-1])]][self._kinds[follow]]:
             return 0, 0
         level = 0
         for count in ALIKE:
-            if place + 1 < count or text[place + 1 - count : place + 1] != self._text[-count:]:
+            if after < count or text[after - count : after] != mine[-count:]:
                 break
             level += 1
-        return level, ord(text[place + 1]) + 1
+        return level, follow + 1
 
 
 def lookback(tokens: Tokens, vocabulary: Vocabulary) -> NDArray[np.uint16]:
