@@ -85,6 +85,12 @@ a jig. Some go up to where fiddles play, whatever the primer did (`ode_to_joy`).
 which wanders, in `five_four` down three octaves, nor with two hands of a piano. `auto` gives it no single lines.
 
 ![Piano rolls: ten tunes, and how chorales goes on with them](samples/chorales.png)
+
+`songs`: hands stay hands (`minuet_in_g`) and patterns go on (`jesu_joy`); keys and registers wander, the more so after ten
+bars, and lines become denser than the primer's. Most of these seeds are not its kind of music: `auto` gives it
+`minuet_in_g`, `frere_jacques`, `tempo_and_pedal`, `swing_blues` and `balkan_seven`, the others to `folk` and `chorales`.
+
+![Piano rolls: ten tunes, and how songs goes on with them](samples/songs.png)
 """
 
 PAPER = "Boulanger-Lewandowski et al. 2012"

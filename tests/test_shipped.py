@@ -17,7 +17,7 @@ from tests.test_compose import absolute, assert_playable, assert_untouched
 
 ROOT = Path(__file__).parent.parent
 SEEDS = sorted(p for p in (ROOT / "midi_data" / "seeds").glob("*.mid") if not p.stem.endswith("-continued"))
-NAMES = ["chorales", "folk"]
+NAMES = ["chorales", "folk", "songs"]
 FILLS = ["folk-infill"]
 
 
@@ -47,9 +47,10 @@ def test_every_seed_is_continued_and_opens_everywhere(tmp_path, seed_file):
     assert played <= {e.channel for chunk in before.tracks for e in chunk if e.type == "note_on"}
 
 
-def test_auto_knows_a_chorale_from_a_jig():
+def test_auto_knows_a_chorale_from_a_jig_and_a_minuet():
     assert choose(whole(ROOT / "midi_data/seeds/old_hundredth.mid"))[0].checkpoint.name == "chorales"
     assert choose(whole(ROOT / "midi_data/seeds/irish_washerwoman.mid"))[0].checkpoint.name == "folk"
+    assert choose(whole(ROOT / "midi_data/seeds/minuet_in_g.mid"))[0].checkpoint.name == "songs"
 
 
 def test_drums_are_named_as_left_out(tmp_path):
