@@ -331,6 +331,18 @@ def test_the_live_line_has_all_that_is_watched(monkeypatch, live):
     assert "epoch 3/7  train 1.5000  validation 1.7500* nats/token" in terminal.getvalue()
 
 
+@pytest.mark.parametrize(("live", "seconds", "lines"), [(True, 0, 2), (True, 60, 0), (False, 0, 0)])
+def test_a_log_says_now_and_then_how_far_an_epoch_is(monkeypatch, capsys, live, seconds, lines):
+    monkeypatch.setattr("musegen.cli.progress.SECONDS", seconds)
+    with TrainingDisplay(TrainingConfig(epochs=7), live=live) as display:
+        display.step(step_report(3, 4))
+        display.step(step_report(3, 5))
+    said = [
+        f"epoch 3/7  {at}/10 steps  train {nats:.4f} nats/token  100 tokens/s" for at, nats in ((4, 0.50), (5, 0.40))
+    ]
+    assert capsys.readouterr().err.splitlines() == said[:lines]
+
+
 def test_the_display_takes_names_as_they_are(capsys):
     from types import SimpleNamespace
 

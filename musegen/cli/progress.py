@@ -1,8 +1,9 @@
-"""What a person sees while a model trains: a live line on a terminal, a line per epoch in a log."""
+"""What a person sees while a model trains: a live line on a terminal; in a log a line per epoch, and one a minute."""
 
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from musegen.training import EpochReport, StepReport
 
 __all__ = ["FilesDisplay", "TrainingDisplay", "done"]
+
+SECONDS = 60.0  # for which a log stays silent within an epoch, at least
 
 
 class FilesDisplay(Progress):
@@ -62,7 +65,7 @@ class TrainingDisplay:
 
         Args:
             config: How the model is fitted.
-            live: Whether there may be one; it is shown on terminals alone.
+            live: Whether there may be one; it is shown on terminals alone, elsewhere a line now and then.
         """
         self._epochs = config.epochs
         self._console = Console(file=sys.stderr, highlight=False, markup=False, emoji=False, soft_wrap=True)
@@ -76,6 +79,8 @@ class TrainingDisplay:
             disable=not (live and self._console.is_terminal),
         )
         self._task = self._live.add_task("", total=None, at="", visible=False)
+        self._log = live and not self._console.is_terminal
+        self._said = time.monotonic()
         self._epoch = 0  # that the live line is in
         self._best: tuple[float, int] | None = None
         self._validation = "–"  # of the last epoch, in words
@@ -92,6 +97,7 @@ class TrainingDisplay:
     def say(self, text: str) -> None:
         """Print a line."""
         self._console.print(text)
+        self._said = time.monotonic()
 
     def resumed(self, run: Run) -> None:
         """Say what there is of the run that goes on."""
@@ -129,11 +135,10 @@ class TrainingDisplay:
             self._epoch = report.epoch
             # So that the time that is left is reckoned from this epoch's steps alone.
             self._live.reset(self._task, total=report.steps, completed=report.step, description=title, at="")
-        self._live.numbers = (
-            f"train {report.train_nats:.4f}  validation {self._validation} nats/token  "
-            f"{report.tokens_per_second:,.0f} tokens/s",
-            norms(report),
-        )
+        train, speed = f"train {report.train_nats:.4f}", f"{report.tokens_per_second:,.0f} tokens/s"
+        if self._log and time.monotonic() - self._said >= SECONDS:
+            self.say(f"{title}  {report.step:,}/{report.steps:,} steps  {train} nats/token  {speed}")
+        self._live.numbers = f"{train}  validation {self._validation} nats/token  {speed}", norms(report)
         self._live.update(
             self._task, visible=True, description=title, completed=report.step, at=f"{report.step}/{report.steps} steps"
         )
