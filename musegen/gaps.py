@@ -106,12 +106,11 @@ def beside(tokens: Tokens, gap: Gap, heard: Window, vocabulary: Vocabulary, view
     stop = heard.first + len(heard.tokens)
     out = context(tokens[:stop], vocabulary, view)
     if told and view.lookbacks:
-        known = Heard(vocabulary)
-        for token in tokens[: gap.opens + 1].tolist():
+        known, bars = Heard(vocabulary), tokens[gap.opens : gap.closes] == vocabulary.first["bar"]
+        for index, token in enumerate(tokens[:stop].tolist()):
             known.take(token)
-        known.foresee(tokens[gap.closes :], int((tokens[gap.opens : gap.closes] == vocabulary.first["bar"]).sum()))
-        for index in range(gap.opens, stop):
-            if index > gap.opens:
-                known.take(int(tokens[index]))
-            out[index, -2 * view.lookbacks :] = known.lookback()
+            if index == gap.opens:
+                known.foresee(tokens[gap.closes :], int(bars.sum()))
+            if index >= gap.opens:
+                out[index, -2 * view.lookbacks :] = known.lookback()
     return out[heard.first :]

@@ -72,13 +72,9 @@ def test_a_longest_rest_leaves_no_silence(config):
         assert np.diff(bars).max() <= 2
 
 
-@pytest.mark.parametrize(
-    ("bars", "expected"),
-    [(1, {"bar": 0, "end": 0.5}), (2, {"bar": 0.5, "end": 0}), (None, {"bar": 0.4, "end": 0.1})],
-)
-def test_a_barline_at_the_end_counts_as_the_end_and_an_end_before_it_as_a_barline(bars, expected):
-    vocabulary = Encoder(CONFIGS[1]).vocabulary
-    rules = grammar(vocabulary)
+def on_the_second_beat(bars):
+    """Return rules of so many bars that have begun a note on the second beat of a bar of 2/4."""
+    rules = grammar(Encoder(CONFIGS[1]).vocabulary)
     rules.length = bars
     for kind, value in (
         ("start", 0),
@@ -86,9 +82,19 @@ def test_a_barline_at_the_end_counts_as_the_end_and_an_end_before_it_as_a_barlin
         ("time_signature", METERS.index((2, 4))),
         ("position", 12),
         ("pitch", 60),
-        ("duration", 0),
     ):
-        rules.advance(vocabulary.token(kind, value))
+        rules.advance(rules.vocabulary.token(kind, value))
+    return rules
+
+
+@pytest.mark.parametrize(
+    ("bars", "expected"),
+    [(1, {"bar": 0, "end": 0.5}), (2, {"bar": 0.5, "end": 0}), (None, {"bar": 0.4, "end": 0.1})],
+)
+def test_a_barline_at_the_end_counts_as_the_end_and_an_end_before_it_as_a_barline(bars, expected):
+    rules = on_the_second_beat(bars)
+    vocabulary = rules.vocabulary
+    rules.advance(vocabulary.token("duration", 0))
     turns = [vocabulary.first[kind] for kind in expected]
     p = np.full(len(vocabulary), 0.5 / (len(vocabulary) - 2))
     p[turns] = 0.4, 0.1
@@ -101,18 +107,8 @@ def test_a_barline_at_the_end_counts_as_the_end_and_an_end_before_it_as_a_barlin
 
 
 def test_notes_too_long_for_the_end_count_as_notes_until_the_end():
-    encoder = Encoder(CONFIGS[1])
-    vocabulary = encoder.vocabulary
-    rules = grammar(vocabulary)
-    rules.length = 1
-    for kind, value in (
-        ("start", 0),
-        ("bar", 0),
-        ("time_signature", METERS.index((2, 4))),
-        ("position", 12),
-        ("pitch", 60),
-    ):
-        rules.advance(vocabulary.token(kind, value))
+    rules = on_the_second_beat(1)
+    vocabulary = rules.vocabulary
     p = np.full(len(vocabulary), 1 / len(vocabulary))
     folded = np.log(p)
     type(rules).fold([rules], folded[None])

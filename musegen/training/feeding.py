@@ -183,7 +183,7 @@ class WholePieces(keras.utils.PyDataset):  # type: ignore[misc]
             self.batches.append((length, rows, spans[-rows:]))
             del spans[-rows:]
         # The shortest first: Keras looks at two batches, and takes what is the same in both to be so in all.
-        self.batches.insert(0, self.batches.pop())
+        self.batches = self.batches[-1:] + self.batches[:-1]
 
     def __len__(self) -> int:
         """Return the number of batches."""
