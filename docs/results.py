@@ -83,8 +83,9 @@ a jig. Some go up to where fiddles play, whatever the primer did (`ode_to_joy`).
 
 ![Piano rolls: ten tunes, and how folk goes on with them](samples/folk.png)
 
-`chorales`: four voices go on as four voices, each where it was (`old_hundredth`). It is not at home with a single line,
-which wanders, in `five_four` down three octaves, nor with two hands of a piano. `auto` gives it no single lines.
+`chorales`: four voices go on as four voices, each where it was (`old_hundredth`). Single lines stay where they are,
+too, but notes become shorter and phrases are lost (`amazing_grace`); two hands of a piano become two slow voices
+(`minuet_in_g`). `auto` gives it no single lines.
 
 ![Piano rolls: ten tunes, and how chorales goes on with them](samples/chorales.png)
 
