@@ -66,9 +66,9 @@ def heard(score: Score) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
 
 def parallels(a: NDArray[np.int64], b: NDArray[np.int64]) -> int:
     """Return how often two voices move from fifth to fifth, or from octave to octave, in one direction."""
-    up, other = np.diff(a), np.diff(b)
+    one, other = np.diff(a), np.diff(b)
     apart = (a - b) % 12
-    return int(((apart[1:] == apart[:-1]) & np.isin(apart[1:], (0, 7)) & (up * other > 0)).sum())
+    return int(((apart[1:] == apart[:-1]) & np.isin(apart[1:], (0, 7)) & (one * other > 0)).sum())
 
 
 def measured(score: Score) -> list[float]:
