@@ -11,13 +11,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from musegen import checkpoint, metric, performance
+from musegen import display, metric, performance
 from musegen.bulk import Encoded, bundled, encode_files, load
 from musegen.bundle import Bundle, Unencodable
 from musegen.config import EncoderConfig, require
-from musegen.errors import EncodingError
+from musegen.deprecation import replacement
+from musegen.errors import EncodingError, MusegenError
 from musegen.events import Events
 from musegen.files import atomic_path, refuse_to_overwrite
+from musegen.marks import token_marks
 from musegen.midi import MidiSource
 from musegen.reading import read
 from musegen.score import Score
@@ -202,15 +204,30 @@ position 12, pitch 62, duration 6, position 18, pitch 64, duration 6, end
 
     @classmethod
     def from_checkpoint(cls, name_or_path: str | Path) -> Encoder:
-        """Return the encoder that a checkpoint was trained with.
+        """Return the encoder of a checkpoint. Deprecated: use `musegen.load(name_or_path).encoder`."""
+        load = replacement("Encoder.from_checkpoint(name)", "musegen.load(name).encoder", "load")
+        encoder: Encoder = load(name_or_path).encoder
+        return encoder
+
+    def draw(self, source: MidiSource) -> display.Picture:
+        """Draw a piano roll with the tokens below: one SVG, less than 50,000 bytes in UTF-8.
+
+        A notebook shows it as a picture. If the encoding cannot carry the music, the picture says why.
 
         Args:
-            name_or_path: The name of a shipped checkpoint, such as `folk`, or a directory.
+            source: As for `encode`; the encoding must be metric.
 
         Raises:
-            CheckpointError: There is no such checkpoint, or it is damaged.
+            MidiError: `source` cannot be read.
+            ConfigError: The encoding is not metric.
         """
-        return cls(checkpoint.load(name_or_path).encoder)
+        require(self.config.encoding == "metric", "tokens are drawn of the metric encoding", self.config.encoding,
+                "Use Encoder().draw(music).")  # fmt: skip
+        score = read(source)
+        try:
+            return display.svg(score, token_marks(score, self))
+        except MusegenError as error:
+            return display.svg(score, notice=f"No tokens: {error}")
 
     def save(self, path: str | Path, *, force: bool = False) -> None:
         """Write the settings as JSON.

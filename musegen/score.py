@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from musegen import editing, frames
+from musegen import display, editing
 from musegen.columns import KEY, METER, NOTE, PEDAL, TEMPO, Table, Track, broken_rules, columns, table
+from musegen.deprecation import replacement
 from musegen.errors import MidiError
+from musegen.export import audio, dataframe, midi, music21, objects
 from musegen.timing import DEFAULT_METER, DEFAULT_TEMPO, barlines, in_force, tempo_map
 
 if TYPE_CHECKING:
@@ -201,7 +203,7 @@ class Score:
         Raises:
             MusegenError: pandas is not installed.
         """
-        return frames.to_frame(self)
+        return dataframe.to_frame(self)
 
     @classmethod
     def from_dataframe(cls, frame: pd.DataFrame, ticks_per_quarter: int | None = None, **fields: Any) -> Score:
@@ -209,7 +211,7 @@ class Score:
 
         Args:
             frame: Must have `pitch`, and `onset` and `duration` in ticks, or else in quarters. The rest has
-                defaults; `musegen.frames.from_frame` says which.
+                defaults; `musegen.export.dataframe.from_frame` says which.
             ticks_per_quarter: If left out, what `frame.attrs` or the columns say; or 480.
             fields: More of what makes a score: `tempos`, `meters`, `keys`, `pedals`, `end`, `tracks`.
 
@@ -217,7 +219,7 @@ class Score:
             MidiError: A column is missing, there twice, or holds what no note can have; or the ticks are
                 not all of one length.
         """
-        return cls(**{**frames.from_frame(frame, ticks_per_quarter), **fields})
+        return cls(**{**dataframe.from_frame(frame, ticks_per_quarter), **fields})
 
     def plot(self, ax: matplotlib.axes.Axes | None = None) -> matplotlib.axes.Axes:
         """Draw a piano roll with matplotlib, in `ax` or in axes of its own, and return the axes.
@@ -225,64 +227,46 @@ class Score:
         Raises:
             MusegenError: matplotlib is not installed.
         """
-        from musegen import display
-
         return display.plot(self, ax)
 
     def _repr_html_(self) -> str:
-        """Return an SVG piano roll with its tokens: what a notebook shows of a score."""
-        from musegen import display
-        from musegen.encoder import Encoder
-
-        return display.svg(self, Encoder())
+        """Return an SVG piano roll: what a notebook shows of a score. `Encoder.draw` adds the tokens."""
+        return display.svg(self)
 
     def audio(self, sample_rate: int = 44_100) -> Audio:
-        """Return a player for notebooks. See `musegen.midi.audio`.
+        """Return a player for notebooks. See `musegen.export.audio.audio`.
 
         Raises:
             MusegenError: What renders it is not installed, or there is no SoundFont.
             MidiError: There is nothing to hear, or more than an hour.
         """
-        from musegen.midi import audio
-
-        return audio(self, sample_rate)
+        return audio.audio(self, sample_rate)
 
     def save(self, path: str | Path, *, force: bool = False) -> None:
-        """Write a MIDI file. See `musegen.midi.write`."""
-        from musegen.midi import write
-
-        write(self, path, force=force)
+        """Write a MIDI file. See `musegen.export.midi.write`."""
+        midi.write(self, path, force=force)
 
     def to_mido(self) -> mido.MidiFile:
-        """Return this score as a `mido.MidiFile`. See `musegen.midi.to_mido`."""
-        from musegen.midi import to_mido
-
-        return to_mido(self)
+        """Return this score as a `mido.MidiFile`. See `musegen.export.midi.to_mido`."""
+        return midi.to_mido(self)
 
     def to_pretty_midi(self) -> pretty_midi.PrettyMIDI:
-        """Return this score as a `pretty_midi.PrettyMIDI`. See `musegen.midi.to_pretty_midi`."""
-        from musegen.midi import to_pretty_midi
-
-        return to_pretty_midi(self)
+        """Return this score as a `pretty_midi.PrettyMIDI`. See `musegen.export.objects.to_pretty_midi`."""
+        return objects.to_pretty_midi(self)
 
     def to_symusic(self) -> symusic.core.ScoreTick:
-        """Return this score as a `symusic` score in ticks. See `musegen.midi.to_symusic`."""
-        from musegen.midi import to_symusic
-
-        return to_symusic(self)
+        """Return this score as a `symusic` score in ticks. See `musegen.export.objects.to_symusic`."""
+        return objects.to_symusic(self)
 
     def to_music21(self) -> Any:
-        """Return this score as a `music21.stream.Score`. See `musegen.notation.to_music21`."""
-        from musegen.notation import to_music21
-
-        return to_music21(self)
+        """Return this score as a `music21.stream.Score`. See `musegen.export.music21.to_music21`."""
+        return music21.to_music21(self)
 
     @classmethod
     def from_pretty_midi(cls, midi: pretty_midi.PrettyMIDI) -> Score:
-        """Return the music of a `pretty_midi.PrettyMIDI`. `musegen.read` takes this and all others, too."""
-        from musegen.midi import from_pretty_midi
-
-        return from_pretty_midi(midi)
+        """Return the music of a `pretty_midi.PrettyMIDI`. Deprecated: use `musegen.read`, which takes it too."""
+        score: Score = replacement("Score.from_pretty_midi(midi)", "musegen.read(midi)", "read")(midi)
+        return score
 
 
 _EMPTY = {"tempos": table(TEMPO), "meters": table(METER), "keys": table(KEY), "pedals": table(PEDAL)}

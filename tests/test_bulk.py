@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import musegen.parallel
-from musegen import ConfigError, Encoder, EncoderConfig, EncodingError, MidiError, Score, Track
+from musegen import ConfigError, Encoder, EncoderConfig, EncodingError, MidiError, Score, Track, load
 from musegen.bulk import _encode_task
 from musegen.bundle import Bundle, Unencodable
 from musegen.parallel import Crash, each
@@ -242,7 +242,9 @@ def test_settings_are_saved_and_loaded(tmp_path):
 
 def test_a_checkpoint_gives_its_encoder(checkpoints):
     for checkpoint in checkpoints.values():
-        assert Encoder.from_checkpoint(checkpoint.path).config == checkpoint.encoder
+        assert load(checkpoint.path).encoder.config == checkpoint.encoder
+        with pytest.warns(DeprecationWarning, match=r"Use musegen\.load\(name\)\.encoder"):
+            assert Encoder.from_checkpoint(checkpoint.path).config == checkpoint.encoder
 
 
 def test_events_print_a_line_for_each_moment():

@@ -13,8 +13,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from musegen import Encoder, EncodingError, Score, Track
-from musegen.display import svg
+from musegen import ConfigError, Encoder, EncoderConfig, EncodingError, Score, Track
 from musegen.display.colours import PALETTE
 from musegen.midi import read
 from musegen.programs import PROGRAMS
@@ -27,7 +26,7 @@ LEFT, RIGHT = 92, 1984  # where the music begins and ends, in the picture's unit
 
 def picture(score):
     """The picture as a tree, after what holds for all of them."""
-    text = score._repr_html_()
+    text = Encoder().draw(score)._repr_html_()
     assert len(text.encode()) < 50_000
     root = ElementTree.fromstring(text)
     assert root.tag == f"{SVG}svg"
@@ -302,11 +301,22 @@ def test_drawing_imports_no_plotting_library():
 
 
 def test_other_encodings_of_bars_are_drawn_alike():
-    from musegen import EncoderConfig
-
-    score = read(SEEDS[0])
-    root = ElementTree.fromstring(svg(score, Encoder(EncoderConfig(steps_per_quarter=4, velocities=0, tempos=0))))
+    encoder = Encoder(EncoderConfig(steps_per_quarter=4, velocities=0, tempos=0))
+    root = ElementTree.fromstring(encoder.draw(SEEDS[0]))
     assert not {"velocity", "tempo"} & set(drawn_tokens(root))
+
+
+def test_a_performance_is_not_drawn_and_the_remedy_is_named():
+    with pytest.raises(ConfigError, match=r"Encoder\(\)\.draw"):
+        Encoder(EncoderConfig(encoding="performance")).draw(SEEDS[0])
+
+
+@pytest.mark.parametrize("path", SEEDS[:3], ids=lambda p: p.stem)
+def test_a_score_by_itself_is_drawn_without_tokens(path):
+    score = read(path)
+    bare, whole = ElementTree.fromstring(score._repr_html_()), picture(score)
+    assert not drawn_tokens(bare) and len(drawn_notes(bare)) == len(drawn_notes(whole))
+    assert "token" not in texts(bare)[0]
 
 
 @pytest.fixture

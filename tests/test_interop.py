@@ -15,9 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from musegen import Encoder, MidiError, MusegenError, Score, Track, read
+from musegen.export.audio import resampled
 from musegen.extras import require
 from musegen.midi import render
-from musegen.midi.sound import resampled
 from musegen.notation import load_notation
 from tests.test_encoder import scores
 

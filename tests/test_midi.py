@@ -9,6 +9,7 @@ import pytest
 import symusic
 from hypothesis import given, settings
 
+import musegen
 from musegen import MidiError, MusegenError, Score, Track
 from musegen.midi import from_mido, load_mido, read, to_mido, write
 from tests.test_compose import distinct_channels, files
@@ -68,7 +69,9 @@ def test_pretty_midi_round_trip():
     midi = PIECE.to_pretty_midi()
     assert [i.name for i in midi.instruments] == ["Flute", "Cello", "Kit"]
     assert midi.instruments[0].notes[1].end == pytest.approx(0.5 + 0.3)
-    again = Score.from_pretty_midi(midi)
+    again = musegen.read(midi)
+    with pytest.warns(DeprecationWarning, match=r"Use musegen\.read\(midi\)"):
+        assert Score.from_pretty_midi(midi) == again
     assert content(again) == content(PIECE)
     assert again.keys.tolist() == PIECE.keys.tolist() and again.meters.tolist() == PIECE.meters.tolist()
 

@@ -1,6 +1,6 @@
 """Pictures of a score: an SVG for notebooks, made of text alone, and a matplotlib plot."""
 
-from musegen.display.drawing import svg
+from musegen.display.drawing import Picture, svg
 from musegen.display.plotting import plot
 
-__all__ = ["plot", "svg"]
+__all__ = ["Picture", "plot", "svg"]

@@ -1,4 +1,4 @@
-"""A score as an SVG picture: a piano roll in systems, and its tokens below.
+"""A score as an SVG picture: a piano roll in systems, and tokens below where some are given.
 
 The picture is text of under 50 kB for any music, without scripts, styles or ids, so that many can
 stand on one page; colours of text and lines are those of the page. A notebook puts it into its HTML
@@ -15,15 +15,13 @@ from numpy.typing import NDArray
 from musegen.display.colours import INK, KIND_COLOURS, OTHER_KIND, PALETTE
 from musegen.display.elements import Entry, bar_numbers, escaped, grid, legend, notes, prose, token_strip
 from musegen.display.labels import summary, track_label
-from musegen.display.layout import GROUPS, WIDTH, Page, lay_out, merged, strokes
-from musegen.display.tokens import Marks, token_marks
+from musegen.display.layout import GROUPS, WIDTH, Marks, Page, lay_out, merged, strokes
 from musegen.errors import MusegenError
 
 if TYPE_CHECKING:
-    from musegen.encoder import Encoder
     from musegen.score import Score
 
-__all__ = ["svg"]
+__all__ = ["Picture", "svg"]
 
 MAX_BYTES = 50_000
 ATTEMPTS = ((4, 0), (3, 0), (2, 0), (1, 0), *((1, cell) for cell in (4, 8, 16, 32, 64, 128)))
@@ -33,28 +31,31 @@ LEGEND_TRACKS = 16
 NO_MARKS = Marks((), np.zeros(0), np.zeros(0, np.int64), np.zeros(0, np.int64))
 
 
-def svg(score: Score, encoder: Encoder) -> str:
+class Picture(str):
+    """An SVG picture as text, which a notebook draws."""
+
+    def _repr_html_(self) -> str:
+        return str(self)
+
+
+def svg(score: Score, marks: Marks = NO_MARKS, notice: str = "") -> Picture:
     """Return the picture, less than 50,000 bytes in UTF-8.
 
     Args:
         score: The music.
-        encoder: Makes the tokens; metric. If it refuses the music, the picture says why.
+        marks: Tokens to show below the notes.
+        notice: A sentence to show at the foot.
     """
-    marks, notices = NO_MARKS, []
     try:
         lines = score.barlines()
     except MusegenError as error:  # more bars than anyone could draw
-        return f"<pre>{escaped(repr(score))}: {escaped(str(error))}</pre>"
-    try:
-        marks = token_marks(score, encoder)
-    except MusegenError as error:
-        notices.append(f"No tokens: {error}")
+        return Picture(f"<pre>{escaped(repr(score))}: {escaped(str(error))}</pre>")
     out = ""
     for systems, cell in ATTEMPTS:
-        out = _picture(score, lines, marks, notices, systems, cell)
+        out = _picture(score, lines, marks, [notice] if notice else [], systems, cell)
         if out and len(out.encode()) < MAX_BYTES:
             break
-    return out
+    return Picture(out)
 
 
 def _picture(score: Score, lines: NDArray[np.int64], marks: Marks, notices: list[str], systems: int, cell: int) -> str:

@@ -15,8 +15,7 @@ from numpy.typing import NDArray
 
 from musegen.display.colours import INK, KIND_COLOURS, OTHER_KIND, PALETTE, VELOCITY_OPACITIES
 from musegen.display.labels import printable, text_width
-from musegen.display.layout import GROUPS, LEFT, NUMBERS, TOKEN_ROW, WIDTH, Page, Strokes
-from musegen.display.tokens import Marks
+from musegen.display.layout import GROUPS, LEFT, NUMBERS, TOKEN_ROW, WIDTH, Marks, Page, Strokes
 
 __all__ = ["Entry", "bar_numbers", "escaped", "grid", "legend", "notes", "prose", "token_strip"]
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from musegen.score import Score
 
-__all__ = ["LEFT", "RIGHT", "WIDTH", "Page", "Strokes", "lay_out", "merged", "strokes"]
+__all__ = ["LEFT", "RIGHT", "WIDTH", "Marks", "Page", "Strokes", "lay_out", "merged", "strokes"]
 
 WIDTH = 2000
 LEFT, RIGHT = 92, 1984  # of the music
@@ -23,6 +23,22 @@ NUMBERS, GAP = 28, 30  # room for the bar numbers above a system, and below it
 ROLL, LANE = 420, 100  # heights to aim at
 TOKEN_ROW = 8
 GROUPS = 28  # of tracks, each with its paths: a multiple of the number of colours
+
+
+class Marks(NamedTuple):
+    """The tokens of a score, counted by time and kind.
+
+    Attributes:
+        kinds: Names of the kinds there are, in the order of the vocabulary.
+        ticks: `float64[M]`: where the tokens of a mark stand.
+        kind: `int64[M]`: their kind, an index into `kinds`.
+        counts: `int64[M]`: how many they are.
+    """
+
+    kinds: tuple[str, ...]
+    ticks: NDArray[np.float64]
+    kind: NDArray[np.int64]
+    counts: NDArray[np.int64]
 
 
 class Page(NamedTuple):

@@ -1,11 +1,13 @@
-"""MIDI files to `Score` and back. The only package that knows a MIDI library.
+"""MIDI files to `Score`, and changes to MIDI files that keep everything else in them.
 
 symusic reads in bulk (C++, two orders of magnitude faster than the others), mido reads and writes
 where every event and its channel matter, pretty_midi is the type people exchange.
 """
 
+from musegen.export.audio import audio, render
+from musegen.export.midi import save, to_mido, write
+from musegen.export.objects import to_pretty_midi, to_symusic
 from musegen.midi.appending import append
-from musegen.midi.exchange import to_pretty_midi, to_symusic
 from musegen.midi.gathering import gather
 from musegen.midi.overdubbing import overdub
 from musegen.midi.reading import (
@@ -19,8 +21,6 @@ from musegen.midi.reading import (
     read_bytes,
 )
 from musegen.midi.replacing import refill
-from musegen.midi.sound import audio, render
-from musegen.midi.writing import save, to_mido, write
 
 __all__ = [
     "MidiSource",

@@ -5,8 +5,8 @@ from __future__ import annotations
 import copy
 from typing import TYPE_CHECKING, Any
 
-from musegen.midi.tables import SUSTAIN
-from musegen.midi.writing import note_events
+from musegen.export.midi import note_events
+from musegen.programs import SUSTAIN
 from musegen.score import Score, Table
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from musegen.midi.tables import MAX_DENOMINATOR
+from musegen.programs import MAX_DENOMINATOR
 
 __all__ = ["MIDO_KINDS", "mend", "wrong_meter", "wrong_tempo"]
 

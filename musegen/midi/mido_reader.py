@@ -13,7 +13,7 @@ from musegen.errors import MidiError
 from musegen.midi.container import check_size, layout_of, read_bytes
 from musegen.midi.meta import wrong_meter, wrong_tempo
 from musegen.midi.structure import walk
-from musegen.midi.tables import DRUM_CHANNEL, END_OF_TRACK, KEY_NUMBERS, MAX_TICK, MAX_TRACKS, SUSTAIN
+from musegen.programs import DRUM_CHANNEL, END_OF_TRACK, KEY_NUMBERS, MAX_TICK, MAX_TRACKS, SUSTAIN
 from musegen.score import KEY, METER, NOTE, PEDAL, TEMPO, Score, Track, table
 
 if TYPE_CHECKING:

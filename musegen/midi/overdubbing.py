@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from musegen.errors import MidiError
-from musegen.midi.tables import DRUM_CHANNEL
-from musegen.midi.writing import chunk, note_events
+from musegen.export.midi import chunk, note_events
+from musegen.programs import DRUM_CHANNEL
 from musegen.score import Score, Table
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from musegen.errors import MidiError
-from musegen.midi.tables import SUSTAIN
+from musegen.programs import SUSTAIN
 from musegen.score import KEY, METER, NOTE, PEDAL, TEMPO, Score, Track, table
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ import copy
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
-from musegen.midi.writing import note_events
+from musegen.export.midi import note_events
 from musegen.score import Score, Table
 
 if TYPE_CHECKING:

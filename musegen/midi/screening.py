@@ -18,7 +18,7 @@ import re
 import numpy as np
 
 from musegen.midi.container import Layout
-from musegen.midi.tables import END_OF_TRACK
+from musegen.programs import END_OF_TRACK
 
 __all__ = ["FAR", "LONG", "is_tame", "looks_tame"]
 

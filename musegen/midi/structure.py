@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 from musegen.errors import MidiError
 from musegen.midi.meta import MIDO_KINDS, mend
-from musegen.midi.tables import END_OF_TRACK, MAX_TICK
+from musegen.programs import END_OF_TRACK, MAX_TICK
 
 __all__ = ["Chunk", "walk"]
 

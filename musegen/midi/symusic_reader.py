@@ -26,7 +26,7 @@ from musegen.errors import MidiError
 from musegen.midi.container import Layout, layout_of
 from musegen.midi.screening import LONG, is_tame, looks_tame
 from musegen.midi.structure import walk
-from musegen.midi.tables import END_OF_TRACK, MAX_TRACKS, SUSTAIN
+from musegen.programs import END_OF_TRACK, MAX_TRACKS, SUSTAIN
 from musegen.score import KEY, METER, NOTE, PEDAL, TEMPO, Score, Track, columns, table
 
 __all__ = ["from_symusic", "parse"]

@@ -21,10 +21,10 @@ tempo in words       nothing: only a number is a tempo
 music21 is imported when a function needs it, so that importing this package costs nothing.
 """
 
+from musegen.export.music21 import to_music21
 from musegen.notation.abc import parse_abc, split_abc
 from musegen.notation.files import NOTATION_SUFFIXES, load_notation, parse_file, read_text
 from musegen.notation.streams import from_music21
-from musegen.notation.writing import to_music21
 
 __all__ = [
     "NOTATION_SUFFIXES",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from musegen.notation.quiet import quiet
+from musegen.export.music21 import quiet
 
 __all__ = ["parse_abc", "split_abc"]
 

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from musegen.errors import MidiError
+from musegen.export.music21 import quiet
 from musegen.notation.abc import parse_abc, split_abc
-from musegen.notation.quiet import quiet
 from musegen.notation.streams import from_music21
 from musegen.score import Score
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from musegen.errors import MidiError
-from musegen.notation.quiet import quiet
+from musegen.export.music21 import quiet
 from musegen.score import KEY, METER, NOTE, TEMPO, Score, Table, Track, table
 
 __all__ = ["from_music21"]

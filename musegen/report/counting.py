@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from musegen.midi.container import layout_of
-from musegen.midi.tables import END_OF_TRACK, SUSTAIN
+from musegen.programs import END_OF_TRACK, SUSTAIN
 from musegen.report.model import NotCarried
 from musegen.score import Score
 

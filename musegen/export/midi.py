@@ -5,12 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from musegen.columns import Track
 from musegen.files import atomic_path, refuse_to_overwrite
-from musegen.midi.tables import DRUM_CHANNEL, KEY_NAMES, SUSTAIN
-from musegen.score import Score, Track
+from musegen.programs import DRUM_CHANNEL, KEY_NAMES, SUSTAIN
 
 if TYPE_CHECKING:
     import mido
+
+    from musegen.score import Score
 
 __all__ = ["chunk", "note_events", "pedal_events", "save", "to_mido", "write"]
 

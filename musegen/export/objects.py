@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from musegen.midi.writing import to_mido
-from musegen.score import Score, Table
+from musegen.columns import Table
+from musegen.export.midi import to_mido
 
 if TYPE_CHECKING:
     import pretty_midi
     import symusic
+
+    from musegen.score import Score
 
 __all__ = ["midi_bytes", "to_pretty_midi", "to_symusic"]
 

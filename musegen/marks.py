@@ -2,32 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
+
+from musegen.display.layout import Marks
 
 if TYPE_CHECKING:
     from musegen.encoder import Encoder
     from musegen.score import Score
 
-__all__ = ["Marks", "token_marks"]
-
-
-class Marks(NamedTuple):
-    """The tokens of a score, counted by time and kind.
-
-    Attributes:
-        kinds: Names of the kinds there are, in the order of the vocabulary.
-        ticks: `float64[M]`: where the tokens of a mark stand.
-        kind: `int64[M]`: their kind, an index into `kinds`.
-        counts: `int64[M]`: how many they are.
-    """
-
-    kinds: tuple[str, ...]
-    ticks: NDArray[np.float64]
-    kind: NDArray[np.int64]
-    counts: NDArray[np.int64]
+__all__ = ["token_marks"]
 
 
 def token_marks(score: Score, encoder: Encoder) -> Marks:

@@ -14,12 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from musegen.errors import MidiError, MusegenError
+from musegen.export.objects import midi_bytes
 from musegen.extras import require
-from musegen.midi.exchange import midi_bytes
-from musegen.score import Score
 
 if TYPE_CHECKING:
     from IPython.display import Audio
+
+    from musegen.score import Score
 
 __all__ = ["audio", "render", "resampled", "soundfont"]
 

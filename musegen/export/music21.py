@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import io
+import warnings
 from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr
 from fractions import Fraction
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from musegen.notation.quiet import quiet
+from musegen.columns import Table, Track
+from musegen.errors import MidiError
 from musegen.programs import PROGRAMS
-from musegen.score import Score, Table, Track
 
-__all__ = ["to_music21"]
+if TYPE_CHECKING:
+    from musegen.score import Score
+
+__all__ = ["quiet", "to_music21"]
 
 Row = tuple[int, int, int, int]
 """One note: onset, offset, pitch, velocity; ticks."""
@@ -170,3 +177,19 @@ def _note(pitch: int, velocity: int, score: Score, onset: int) -> Any:
     out.octave = (pitch - sharps) // 12 - 1
     out.volume.velocity = velocity
     return out
+
+
+@contextmanager
+def quiet(what: str) -> Iterator[None]:
+    """Hold back music21's warnings and turn whatever it raises into a `MidiError`."""
+    try:
+        with warnings.catch_warnings(), redirect_stderr(io.StringIO()):
+            warnings.simplefilter("ignore")
+            yield
+    except MidiError:
+        raise
+    except Exception as error:  # music21's readers raise anything, IndexError and KeyError included
+        reason = f"{type(error).__name__}: {error}".strip(": ")
+        raise MidiError(
+            f"{what}: music21 cannot read it ({reason}). Open it in a notation program and export it anew."
+        ) from error
