@@ -31,11 +31,11 @@ from typing import Any
 import numpy as np
 
 from musegen import Composer, ModelConfig, Request, load
-from musegen.blas import one_thread
-from musegen.composer import whole
-from musegen.context import View, beside
-from musegen.engine import Engine
-from musegen.generation import generate
+from musegen.encoding.context import View, beside
+from musegen.generation.composer import whole
+from musegen.generation.loop import generate
+from musegen.model.blas import one_thread
+from musegen.model.engine import Engine
 
 ROOT = Path(__file__).parent.parent
 SEED = ROOT / "midi_data/seeds/amazing_grace.mid"
@@ -89,7 +89,7 @@ def cold() -> Rows:
 
 def one() -> Rows:
     """Measure one piece, and a network that is asked anew for every token."""
-    from musegen.model import build
+    from musegen.model.network import build
 
     composer, primer = load("folk"), whole(SEED)
     network = build(composer.checkpoint.model)

@@ -14,11 +14,12 @@ from pathlib import Path
 
 import numpy as np
 
-from musegen import checkpoint, evaluation, gaps
-from musegen.engine import Engine
-from musegen.gaps import Gap
-from musegen.store import Store
-from musegen.vocabulary import Tokens, Vocabulary
+from musegen.data.store import Store
+from musegen.encoding import gaps
+from musegen.encoding.gaps import Gap
+from musegen.encoding.vocabulary import Tokens, Vocabulary
+from musegen.model import checkpoint, likelihood
+from musegen.model.engine import Engine
 
 SEED = 0
 
@@ -63,7 +64,7 @@ def main() -> None:
     notes = {b: sum(int(vocabulary.notes[t[g.opens + 1 : g.closes]].sum()) for t, g in cases[b]) for b in lengths}
     print(f"{'nats per note in gaps of':56}" + "".join(f"{bars:>5} bars" for bars in lengths) + "       all")
     for name, (engine, told) in rows.items():
-        nats = {bars: evaluation.gap_nats(engine, cases[bars], vocabulary, told=told) for bars in lengths}
+        nats = {bars: likelihood.gap_nats(engine, cases[bars], vocabulary, told=told) for bars in lengths}
         total = {bars: sum(float(n.sum()) for n in nats[bars]) for bars in lengths}
         figures = [total[bars] / notes[bars] for bars in lengths] + [sum(total.values()) / sum(notes.values())]
         print(f"{name:56}" + "".join(f"{figure:10.3f}" for figure in figures), flush=True)

@@ -19,8 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from musegen import Composer, Request, Score, load
-from musegen.composer import whole
-from musegen.evaluation import row_nats
+from musegen.generation.composer import whole
+from musegen.model.likelihood import row_nats
 
 VOICES = [0, 1, 2, 3]
 CHORDS = ({0, 4, 7}, {0, 3, 7}, {0, 3, 6}, {0, 4, 7, 10}, {0, 3, 7, 10}, {0, 3, 6, 10}, {0, 4, 7, 11})

@@ -6,9 +6,9 @@
     python benchmarks/bench_train.py memory                           # a store of 160 MB, and what of it stays in RAM
 
 One process fits both, in turn, several rounds; medians. The plain model has Keras's own layers, and gets
-arrays from `keras.Model.fit`. Ours is `musegen.model.build` under `fit` of `musegen.training`: pieces that are dealt,
-transposed and laid out, the metric, the gradient norm and the reports are part of its time; validation and saving
-are not.
+arrays from `keras.Model.fit`. Ours is `musegen.model.network.build` under `fit` of `musegen.training`: pieces that are
+dealt, transposed and laid out, the metric, the gradient norm and the reports are part of its time; validation and
+saving are not.
 Counted is the arithmetic of the networks alone: two operations per multiplication of a product, three times for
 forward and backward. `share` is of what TensorFlow's product of two 2048 x 2048 matrices reached in the same
 rounds; `feeding` is the time that batches took to make, as a share of the step's. A run without
@@ -36,11 +36,11 @@ import numpy as np
 from keras import ops
 
 from musegen import Encoder, EncoderConfig, ModelConfig, TrainingConfig, ingest
-from musegen.dataset import load
+from musegen.data.dataset import load
 from musegen.training.feeding import WholePieces, Windows
 from musegen.training.fitting import fit
 from musegen.training.recording import EpochReport
-from musegen.training.running import networks
+from musegen.training.train import networks
 
 ROOT = Path(__file__).parent.parent
 STOCK = {"lstm": keras.layers.LSTM, "gru": keras.layers.GRU, "rnn": keras.layers.SimpleRNN}

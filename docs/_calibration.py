@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from musegen.grids import Chords, Kind, Voices, to_frames, trimmed
-from musegen.store import Store
+from musegen.data.pianoroll import Chords, Kind, Voices, to_frames, trimmed
+from musegen.data.store import Store
 
 __all__ = ["calibrated"]
 

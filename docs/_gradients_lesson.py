@@ -31,13 +31,14 @@ import numpy as np
 import tensorflow as tf
 
 import musegen
-from musegen import EncoderConfig, ModelConfig, TrainingConfig, TrainingError, corpus, train
-from musegen.encoder import Encoder
-from musegen.model import build, parameters
-from musegen.training import StepReport
+from musegen import EncoderConfig, ModelConfig, TrainingConfig, TrainingError, train
+from musegen.data import corpus
+from musegen.encoding.encoder import Encoder
+from musegen.model.network import build, parameters
 from musegen.training.carrying import Carried
 from musegen.training.feeding import Windows
 from musegen.training.fitting import fit
+from musegen.training.recording import StepReport
 from musegen.training.watching import Diverged
 
 PAGE = Path(__file__).parent / "explanation" / "gradients.md"
@@ -394,7 +395,8 @@ def turned(gradient: Any, value: float) -> dict[str, float]:
 
 def angle(folder: str) -> dict[str, Any]:
     """Measure on one batch of tunes how far clipping by value turns the gradient of an untrained network."""
-    from musegen import Store, dataset
+    from musegen import Store
+    from musegen.data import dataset
 
     encoder = of_tunes(Path(folder))
     network = ModelConfig(len(encoder.vocabulary), cell="rnn", layers=1, units=128, embedding=32)

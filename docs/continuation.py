@@ -9,8 +9,8 @@ import matplotlib
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 
-from musegen.composer import whole
-from musegen.composing import pick
+from musegen.generation.compose import pick
+from musegen.generation.composer import whole
 
 ROOT = Path(__file__).parent.parent
 SEED_FILE, SEED, BARS = "amazing_grace", 7, 16

@@ -18,9 +18,10 @@ from typing import Any
 from _calibration import calibrated
 
 from musegen import load
-from musegen.evaluating import evaluated
-from musegen.recipes import Recipe
-from musegen.runs import find, in_words, svg
+from musegen.cli.recipes import Recipe
+from musegen.evaluation import evaluated
+from musegen.training.curves import svg
+from musegen.training.runs import find, in_words
 
 ROOT = Path(__file__).parent.parent
 RECORDS = ROOT / "docs/results"
@@ -35,7 +36,7 @@ class Table:
     Attributes:
         name: Of the recipe, the run and the record.
         title: Heading.
-        unit: Of `musegen.evaluating.UNITS`.
+        unit: Of `musegen.evaluation.UNITS`.
         words: The unit in words.
         part: Which pieces published figures are of.
         published: Who, and the figure.

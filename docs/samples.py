@@ -13,9 +13,10 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 
-from musegen import MusegenError, checkpoint, load
-from musegen.composer import Composer
-from musegen.composition import Composition
+from musegen import MusegenError, load
+from musegen.generation.composer import Composer
+from musegen.generation.request import Composition
+from musegen.model import checkpoint
 
 ROOT = Path(__file__).parent.parent
 SEEDS = sorted(p for p in (ROOT / "midi_data/seeds").glob("*.mid") if not p.stem.endswith("-continued"))

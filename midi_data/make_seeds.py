@@ -22,9 +22,9 @@ from pathlib import Path
 
 import numpy as np
 
-from musegen import Score, Track, midi
-from musegen.notation import from_music21, parse_abc
-from musegen.score import NOTE, PEDAL, TEMPO
+from musegen import Score, Track
+from musegen.score import NOTE, PEDAL, TEMPO, midi
+from musegen.score.notation import from_music21, parse_abc
 
 SEEDS_FOLDER = Path(__file__).parent / "seeds"
 NEW = "new, written for musegen (MIT)"

@@ -6,51 +6,47 @@ Importing musegen, encoding, and composing on a CPU never import TensorFlow.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from musegen._version import __version__ as __version__
+from musegen.utils.deprecation import keep_old_modules
+
 if TYPE_CHECKING:
-    from musegen.composer import Composer, load
-    from musegen.composing import compose, infill
-    from musegen.composition import Request
     from musegen.config import ConstraintConfig, EncoderConfig, ModelConfig, SamplerConfig, TrainingConfig
-    from musegen.encoder import Encoder
-    from musegen.errors import (
-        CheckpointError,
-        ConfigError,
-        EncodingError,
-        MidiError,
-        MusegenError,
-        TrainingError,
-    )
-    from musegen.reading import read
+    from musegen.data.store import Store, ingest
+    from musegen.encoding.encoder import Encoder
+    from musegen.errors import CheckpointError, ConfigError, EncodingError, MidiError, MusegenError, TrainingError
+    from musegen.evaluation.surprisal import surprisal
+    from musegen.generation.compose import compose, infill
+    from musegen.generation.composer import Composer, load
+    from musegen.generation.request import Request
     from musegen.score import Score, Track
-    from musegen.store import Store, ingest
-    from musegen.surprising import surprisal
-    from musegen.training import train
+    from musegen.score.reading import read
+    from musegen.training.train import train
 
 _HOME = {
-    "Composer": "composer",
-    "compose": "composing",
-    "infill": "composing",
-    "load": "composer",
-    "Request": "composition",
+    "Composer": "generation.composer",
+    "compose": "generation.compose",
+    "infill": "generation.compose",
+    "load": "generation.composer",
+    "Request": "generation.request",
     "ConstraintConfig": "config",
     "EncoderConfig": "config",
     "ModelConfig": "config",
     "SamplerConfig": "config",
     "TrainingConfig": "config",
-    "Encoder": "encoder",
+    "Encoder": "encoding.encoder",
     "CheckpointError": "errors",
     "ConfigError": "errors",
     "EncodingError": "errors",
     "MidiError": "errors",
     "MusegenError": "errors",
     "TrainingError": "errors",
-    "read": "reading",
+    "read": "score.reading",
     "Score": "score",
     "Track": "score",
-    "Store": "store",
-    "ingest": "store",
-    "surprisal": "surprising",
-    "train": "training",
+    "Store": "data.store",
+    "ingest": "data.store",
+    "surprisal": "evaluation.surprisal",
+    "train": "training.train",
 }
 
 __all__ = [
@@ -79,7 +75,9 @@ __all__ = [
     "surprisal",
     "train",
 ]
-__version__ = "0.1.0"
+
+
+keep_old_modules()
 
 
 def __getattr__(name: str) -> Any:

@@ -134,13 +134,13 @@ class ModelConfig(_Config):
     """The output layer is the token embedding read backwards (Press and Wolf 2017)."""
     context: int = 0
     """How many parts' sounding notes the network sees, with the place in the bar, beside the token: 0 to 16.
-    0 is the token alone. See `musegen.context`."""
+    0 is the token alone. See `musegen.encoding.context`."""
     lookback: bool = False
     """Beside the sounding notes the network sees what came next where the piece was alike before, and may make those
-    tokens likelier. Needs a `context`. See `musegen.context.lookback`."""
+    tokens likelier. Needs a `context`. See `musegen.encoding.context.lookback`."""
     future: int = 0
     """State width of a recurrent layer that reads what comes after a gap, from its far end back to the gap: of a
-    model that fills gaps. 0 is a model that continues. See `musegen.gaps`."""
+    model that fills gaps. 0 is a model that continues. See `musegen.encoding.gaps`."""
 
     def __post_init__(self) -> None:
         """Check the settings."""
@@ -265,7 +265,7 @@ class TrainingConfig(_Config):
 
 @dataclass(frozen=True)
 class ConstraintConfig(_Config):
-    """What a continuation must keep to, whatever the model likes. The texts are read by `musegen.constraints`."""
+    """What a continuation must keep to, whatever the model likes. `generation.constraints` reads the texts."""
 
     key: str = "none"
     """`none`, `auto` (the key of the primer), or a key as `C:minor`, `Bb`, `F#m`: no pitch outside of it is struck."""

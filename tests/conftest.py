@@ -6,10 +6,10 @@ import h5py
 import numpy as np
 import pytest
 
-from musegen.checkpoint import Checkpoint, save
 from musegen.config import EncoderConfig, ModelConfig
+from musegen.encoding.vocabulary import Vocabulary
+from musegen.model.checkpoint import Checkpoint, save
 from musegen.score import Track
-from musegen.vocabulary import Vocabulary
 
 GATES = {"lstm": 4, "gru": 3, "rnn": 1}
 

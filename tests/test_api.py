@@ -9,6 +9,7 @@ from click.testing import CliRunner
 
 import musegen
 from musegen.cli import main
+from musegen.utils.deprecation import MOVED
 
 
 def test_public_names_are_these_and_all_exist():
@@ -77,3 +78,18 @@ def test_the_command_reference_is_up_to_date():
     code = "import runpy; print(runpy.run_path('cli_reference.py')['page'](), end='')"
     page = subprocess.run([sys.executable, "-c", code], cwd=docs, check=True, capture_output=True, text=True).stdout
     assert (docs / "cli.md").read_text() == page, "run `make docs`"
+
+
+def test_a_module_that_moved_is_found_under_its_old_name_with_a_warning():
+    for old, new in MOVED.items():
+        code = (
+            f"import importlib, warnings, musegen; warnings.simplefilter('error', DeprecationWarning)\n"
+            f"try: importlib.import_module({old!r})\n"
+            f"except DeprecationWarning as warning: assert {new!r} in str(warning), warning\n"
+            f"else: raise SystemExit('no warning')\n"
+            f"warnings.simplefilter('ignore')\n"
+            f"module, home = importlib.import_module({old!r}), importlib.import_module({new!r})\n"
+            f"assert module.__all__ == home.__all__\n"
+            f"assert all(getattr(module, name) is getattr(home, name) for name in home.__all__)"
+        )
+        subprocess.run([sys.executable, "-c", code], check=True)

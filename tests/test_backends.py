@@ -12,10 +12,11 @@ import keras
 import numpy as np
 import pytest
 
-from musegen import Encoder, EncoderConfig, ModelConfig, Score, Track, TrainingConfig, checkpoint
-from musegen.context import View, beside
-from musegen.engine import Engine
-from musegen.model import build
+from musegen import Encoder, EncoderConfig, ModelConfig, Score, Track, TrainingConfig
+from musegen.encoding.context import View, beside
+from musegen.model import checkpoint
+from musegen.model.engine import Engine
+from musegen.model.network import build
 
 BACKENDS = [name for name in ("tensorflow", "jax", "torch") if find_spec(name)]
 ENCODER = Encoder(EncoderConfig(parts=1, programs=False, drums=False, velocities=0, tempos=0, steps_per_quarter=4))
@@ -37,7 +38,7 @@ CASES = {  # the network, and how it is fitted
 PROCESS = """
 import json, sys
 from pathlib import Path
-from musegen.training import train
+from musegen.training.train import train
 from tests.test_backends import CASES, ENCODER, logits
 import numpy as np
 

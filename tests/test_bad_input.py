@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from musegen import MidiError
 from musegen.cli import main
-from musegen.midi import from_mido, load_mido, read
-from musegen.midi.reading import MAX_BYTES, parse, read_bytes
+from musegen.score.midi import from_mido, load_mido, read
+from musegen.score.midi.reading import MAX_BYTES, parse, read_bytes
 from tests.test_compose import files
 
 END = b"\0\xff\x2f\0"
@@ -335,7 +335,7 @@ def test_ten_million_events_are_refused_before_they_are_read(tmp_path, monkeypat
 def test_the_limit_of_size_is_the_largest_that_is_read(tmp_path, monkeypatch):
     (tmp_path / "all.mid").write_bytes(track())
     for limit, allowed in ((len(track()), True), (len(track()) - 1, False)):
-        monkeypatch.setattr("musegen.midi.container.MAX_BYTES", limit)
+        monkeypatch.setattr("musegen.score.midi.container.MAX_BYTES", limit)
         for source in (track(), tmp_path / "all.mid"):
             assert [not isinstance(made, str) for made in both(source)] == [allowed] * 2
 

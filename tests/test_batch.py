@@ -15,15 +15,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from musegen import Score, Track
-from musegen.batch import Plan, Primer, Rank, derived_seed, parse_sweeps, planned, ranking, replay, run, running
+from musegen.batch import Plan, Primer, Rank, derived_seed, parse_sweeps, planned, ranking, replay, run
+from musegen.batch import run as running
 from musegen.batch.manifest import Manifest
 from musegen.batch.plan import chunks, even
 from musegen.batch.primers import walked
 from musegen.cli.batch import batch
-from musegen.composing import compose_file
-from musegen.composition import Request
 from musegen.errors import CheckpointError, ConfigError, MusegenError
-from musegen.measures import near_duplicates
+from musegen.generation.compose import compose_file
+from musegen.generation.request import Request
+from musegen.score.measures import near_duplicates
 from tests.conftest import make_checkpoint
 
 TUNES = {"a": (60, 64, 67, 72), "b": (62, 65, 69, 74, 77), "c": (55, 59, 62)}

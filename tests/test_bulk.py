@@ -13,11 +13,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import musegen.parallel
+import musegen.utils.parallel
 from musegen import ConfigError, Encoder, EncoderConfig, EncodingError, MidiError, Score, Track, load
-from musegen.bulk import _encode_task
-from musegen.bundle import Bundle, Unencodable
-from musegen.parallel import Crash, each
+from musegen.encoding.bulk import _encode_task
+from musegen.encoding.bundle import Bundle, Unencodable
+from musegen.utils.parallel import Crash, each
 from tests.test_encoder import CONFIGS, scores
 
 TUNE = Score(notes=[(0, 480, 60, 80, 0), (480, 480, 62, 90, 0)], tracks=[Track("Flute", 73)])
@@ -123,7 +123,7 @@ def test_a_file_that_kills_its_reader_is_a_result_like_others(tmp_path, monkeypa
     paths = [tmp_path / f"{index}.mid" for index in range(5)]
     for path in paths:
         TUNE.save(path)
-    monkeypatch.setattr(musegen.bulk, "_encode_task", _deadly_task)
+    monkeypatch.setattr(musegen.encoding.bulk, "_encode_task", _deadly_task)
     done = list(Encoder().encode_files(paths, workers=2))
     assert [result.error is None for result in done] == [True, True, False, True, True]
     assert "2.mid: the process that read it died" in str(done[2].error)
@@ -142,7 +142,7 @@ def test_a_process_that_raises_is_not_taken_for_one_that_died():
 
 WORK = """
     import os, signal, sys, time
-    from musegen.parallel import each
+    from musegen.utils.parallel import each
 
     def work(seconds):
         print("working", os.getpid(), flush=True)

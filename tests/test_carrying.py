@@ -10,7 +10,7 @@ from musegen import EncoderConfig, ModelConfig, TrainingConfig
 from musegen.training.carrying import Carried
 from musegen.training.feeding import WholePieces, Windows
 from musegen.training.fitting import fit
-from musegen.training.running import networks
+from musegen.training.train import networks
 
 START, END, WAIT, ASK, KEYS = 0, 1, 2, 3, (4, 5, 6)
 ENCODER = SimpleNamespace(config=EncoderConfig(), vocabulary=SimpleNamespace(first={"start": START}))

@@ -8,8 +8,9 @@ import h5py
 import numpy as np
 import pytest
 
-from musegen import CheckpointError, EncoderConfig, checkpoint, load
-from musegen.model import build
+from musegen import CheckpointError, EncoderConfig, load
+from musegen.model import checkpoint
+from musegen.model.network import build
 
 
 @pytest.fixture

@@ -13,13 +13,14 @@ from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from musegen import Composer, MidiError, Score, Track, compose, evaluation, load
+from musegen import Composer, MidiError, Score, Track, compose, load
 from musegen.cli import main
-from musegen.composer import whole
-from musegen.composing import UNREAD_NATS, choose, compose_file
 from musegen.errors import EncodingError, MusegenError
-from musegen.midi import from_mido
-from musegen.primer import LONGEST_CONTEXT, bar_ticks, continuation_start, read_primer
+from musegen.generation.compose import UNREAD_NATS, choose, compose_file
+from musegen.generation.composer import whole
+from musegen.generation.primer import LONGEST_CONTEXT, bar_ticks, continuation_start, read_primer
+from musegen.model import likelihood
+from musegen.score.midi import from_mido
 
 
 def absolute(midi):
@@ -220,9 +221,9 @@ def test_a_melody_is_heard_in_the_octave_that_the_model_knows(checkpoints):
         tokens, shift = composer.hear(reading)
         nats = composer.surprise(reading)
         assert shift % 12 == 0
-        assert nats == pytest.approx(evaluation.token_nats(composer.engine, tokens[None]).sum() / 8)
+        assert nats == pytest.approx(likelihood.token_nats(composer.engine, tokens[None]).sum() / 8)
         shifts.append(shift)
-        as_written = evaluation.token_nats(composer.engine, reading.tokens[None]).sum() / 8
+        as_written = likelihood.token_nats(composer.engine, reading.tokens[None]).sum() / 8
         assert nats + 0.1 * abs(shift) / 12 <= as_written
         made = composer.composition(Score(notes=notes, tracks=[Track()]), bars=2, seed=3)
         back = composer.encoder.vocabulary.values[tokens[composer.encoder.vocabulary.notes[tokens]]] - shift
@@ -287,7 +288,7 @@ def test_a_late_release_costs_no_bar_of_silence():
 
 def test_auto_takes_the_likeliest_and_charges_for_what_a_model_cannot_read(checkpoints, monkeypatch):
     root = checkpoints["line"].path.parent
-    monkeypatch.setattr("musegen.checkpoint.roots", lambda: iter([root]))
+    monkeypatch.setattr("musegen.model.checkpoint.roots", lambda: iter([root]))
     notes = [(480 * i, 480, 60 + i % 5, 80, i % 2) for i in range(8)]
     primer = Score(notes=notes, tracks=[Track(), Track()])
     chosen, nats = choose(primer)

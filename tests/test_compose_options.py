@@ -14,7 +14,7 @@ from click.testing import CliRunner
 import musegen
 from musegen.cli import main
 from musegen.cli.sampling import Temperatures
-from musegen.composing import compose_file, opened
+from musegen.generation.compose import compose_file, opened
 
 SEEDS = Path(__file__).parents[1] / "midi_data" / "seeds"
 
@@ -82,7 +82,7 @@ def test_constraints_hold_in_the_file(tune):
     source, whole = opened(tune).score, musegen.read(made["output"])
     notes = whole.notes[whole.notes["onset"] >= made["start_tick"]]
     assert notes["pitch"].min() >= 60 and notes["pitch"].max() <= 72
-    key = musegen.keys.find_key(source)
+    key = musegen.score.keys.find_key(source)
     assert key.pitch_classes[notes["pitch"] % 12].all()
     assert notes["pitch"][-1] % 12 == key.tonic
     bars = np.bincount((notes["onset"] - made["start_tick"]) // (3 * whole.ticks_per_quarter))

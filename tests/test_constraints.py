@@ -9,13 +9,22 @@ from hypothesis import strategies as st
 
 from musegen import Encoder, MusegenError
 from musegen.config import ConstraintConfig
-from musegen.constraints import Constraints, Place, check, faded, read_density, read_note_value, read_pitch, read_range
-from musegen.constraints.metric import last_strong_beat
+from musegen.encoding.grammar import MetricGrammar, grammar
+from musegen.encoding.vocabulary import METERS
 from musegen.errors import ConfigError
-from musegen.grammar import MetricGrammar, grammar
-from musegen.keys import Key, find_key
+from musegen.generation.constraints import (
+    Constraints,
+    Place,
+    check,
+    faded,
+    read_density,
+    read_note_value,
+    read_pitch,
+    read_range,
+)
+from musegen.generation.constraints.metric import last_strong_beat
 from musegen.score import NOTE, table
-from musegen.vocabulary import METERS
+from musegen.score.keys import Key, find_key
 from tests.test_encoder import CONFIGS
 from tests.test_grammar import by_kind
 

@@ -8,14 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from musegen import Encoder, EncoderConfig, EncodingError, Score, Track
-from musegen.checkpoint import Checkpoint, save
-from musegen.composer import Composer
 from musegen.config import ModelConfig
-from musegen.context import ALIKE, LOOKBACKS, View, beside, context, lookback, pieces, since
-from musegen.engine import Engine
-from musegen.grammar import grammar
-from musegen.model import build
-from musegen.vocabulary import METERS, Vocabulary
+from musegen.encoding.context import ALIKE, LOOKBACKS, View, beside, context, lookback, pieces, since
+from musegen.encoding.grammar import grammar
+from musegen.encoding.vocabulary import METERS, Vocabulary
+from musegen.generation.composer import Composer
+from musegen.model.checkpoint import Checkpoint, save
+from musegen.model.engine import Engine
+from musegen.model.network import build
 from tests.test_encoder import CONFIGS, scores
 from tests.test_grammar import by_kind, walk
 

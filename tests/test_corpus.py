@@ -8,11 +8,11 @@ import pytest
 from click.testing import CliRunner
 
 from musegen.cli.corpus import corpus as command
-from musegen.corpus import CORPORA, Report, export, source_files
-from musegen.corpus import exporting as corpus
-from musegen.corpus.describing import abc_fields
+from musegen.data.corpus import CORPORA, Report, export, source_files
+from musegen.data.corpus import exporting as corpus
+from musegen.data.corpus.metadata import abc_fields
 from musegen.errors import ConfigError, MusegenError
-from musegen.midi import read
+from musegen.score.midi import read
 
 HEADER = "%abc-2.1\n"
 GOOD = "X:7\nT:The Wïld Geese\nT:Other name\nC:trad.\nZ:by A. Norbeck\nM:3/4\nL:1/4\nK:G\nD|G A B|c2 d|]\n"

@@ -8,11 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from musegen import Encoder, EncoderConfig, MusegenError, Score, Track, TrainingError
-from musegen.bundle import Bundle
-from musegen.dataset import load, opened
-from musegen.normalise import close_all_gaps, close_gaps, merge_programs, pad_pickup, pad_pickups
-from musegen.store import ingest
-from musegen.transposing import transposed
+from musegen.data.dataset import load, opened
+from musegen.data.store import ingest
+from musegen.encoding.bundle import Bundle
+from musegen.encoding.normalise import close_all_gaps, close_gaps, merge_programs, pad_pickup, pad_pickups
+from musegen.encoding.transposing import transposed
 from tests.test_encoder import scores
 
 ENCODER = Encoder(EncoderConfig(parts=1, programs=False, velocities=0, tempos=0, drums=True))

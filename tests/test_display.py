@@ -14,9 +14,9 @@ import pytest
 from hypothesis import given, settings
 
 from musegen import ConfigError, Encoder, EncoderConfig, EncodingError, Score, Track
-from musegen.display.colours import PALETTE
-from musegen.midi import read
-from musegen.programs import PROGRAMS
+from musegen.score.display.colours import PALETTE
+from musegen.score.general_midi import PROGRAMS
+from musegen.score.midi import read
 from tests.test_encoder import scores
 
 SVG = "{http://www.w3.org/2000/svg}"

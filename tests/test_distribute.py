@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from musegen import Encoder, EncoderConfig, ModelConfig, Score, Track, TrainingConfig, TrainingError, checkpoint
-from musegen.training import ALONE, Group, join
+from musegen import Encoder, EncoderConfig, ModelConfig, Score, Track, TrainingConfig, TrainingError
+from musegen.model import checkpoint
+from musegen.training.distributed import ALONE, Group, join
 
 pytest.importorskip("jax")
 
@@ -25,7 +26,8 @@ PROCESS = """
 import os, sys
 from pathlib import Path
 from musegen import MusegenError
-from musegen.training import join, train
+from musegen.training.distributed import join
+from musegen.training.train import train
 from tests.test_distribute import CONFIG, ENCODER, MODEL
 
 tunes, output, coordinator, processes, process, dies, resume = sys.argv[1:]

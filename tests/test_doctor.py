@@ -16,11 +16,11 @@ from rich.console import Console
 from musegen import ConfigError, Encoder, EncoderConfig, EncodingError, MidiError, Score, Track
 from musegen.cli import main
 from musegen.cli.doctor import as_options, doctor, tables
-from musegen.report import LOSSES, losses
-from musegen.report.diagnosing import MOST_PARTS
-from musegen.report.fates import fates
-from musegen.report.rendering import text
-from musegen.report.subject import subject
+from musegen.encoding.report import LOSSES, losses
+from musegen.encoding.report.diagnosing import MOST_PARTS
+from musegen.encoding.report.outcomes import fates
+from musegen.encoding.report.rendering import text
+from musegen.encoding.report.subject import subject
 
 from .test_encoder import CONFIGS, scores
 

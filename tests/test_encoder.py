@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import musegen.encoder
-import musegen.vocabulary
+import musegen.encoding.encoder
+import musegen.encoding.vocabulary
 from musegen import Encoder, EncoderConfig, EncodingError, Score, Track
-from musegen.metric import supported_meter
-from musegen.notation import parse_abc
-from musegen.vocabulary import METERS
+from musegen.encoding.metric import supported_meter
+from musegen.encoding.vocabulary import METERS
+from musegen.score.notation import parse_abc
 
 CONFIGS = [
     EncoderConfig(),
@@ -167,7 +167,7 @@ def test_a_fingerprint_tells_vocabularies_apart():
     assert Encoder(EncoderConfig()).vocabulary.fingerprint in prints
 
 
-@pytest.mark.parametrize("module", [musegen.encoder, musegen.vocabulary])
+@pytest.mark.parametrize("module", [musegen.encoding.encoder, musegen.encoding.vocabulary])
 def test_worked_examples(module):
     result = doctest.testmod(module)
     assert result.attempted > 0 and result.failed == 0

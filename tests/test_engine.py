@@ -6,12 +6,12 @@ import keras
 import numpy as np
 import pytest
 
-from musegen.checkpoint import Checkpoint
 from musegen.config import EncoderConfig, ModelConfig
-from musegen.context import View
-from musegen.engine import Engine
+from musegen.encoding.context import View
 from musegen.errors import CheckpointError, ConfigError
-from musegen.model import build, parameters
+from musegen.model.checkpoint import Checkpoint
+from musegen.model.engine import Engine
+from musegen.model.network import build, parameters
 from tests.conftest import random_weights
 
 OPTIONS = [

@@ -14,16 +14,16 @@ import pytest
 from click.testing import CliRunner
 
 from musegen import ConfigError, EncoderConfig, MusegenError, Score, Track, ingest
-from musegen.checkpoint import Checkpoint, load, save
 from musegen.cli.evaluate import evaluate as command
 from musegen.cli.evaluate import shown
 from musegen.config import ModelConfig
-from musegen.context import WIDTH, View
-from musegen.encoder import Encoder
-from musegen.engine import Engine
-from musegen.evaluating import Rate, amounts, evaluated, rates, running
-from musegen.evaluation import piece_nats, row_nats
-from musegen.novelty import FILE, Index
+from musegen.data.novelty import FILE, Index
+from musegen.encoding.context import WIDTH, View
+from musegen.encoding.encoder import Encoder
+from musegen.evaluation import Rate, amounts, evaluated, likelihoods, rates
+from musegen.model.checkpoint import Checkpoint, load, save
+from musegen.model.engine import Engine
+from musegen.model.likelihood import piece_nats, row_nats
 from tests.conftest import GATES, random_weights, write_keras_weights
 
 LINE = EncoderConfig(parts=1, programs=False, drums=False, velocities=0, tempos=0)
@@ -153,7 +153,7 @@ def test_intervals_cover_and_are_the_same_each_time():
 def test_intervals_do_not_depend_on_how_many_are_drawn_at_once(monkeypatch):
     nats, units = np.random.default_rng(0).random((2, 1, 30)) + 1
     whole = rates(nats, units)
-    monkeypatch.setattr("musegen.evaluating.resampling.AT_ONCE", 1000)
+    monkeypatch.setattr("musegen.evaluation.resampling.AT_ONCE", 1000)
     assert rates(nats, units) == whole
 
 
@@ -283,7 +283,7 @@ def test_all_pieces_have_no_ngram(model, music, tmp_path):
 
 
 def test_very_many_training_pieces_are_drawn_from(model, store, monkeypatch):
-    monkeypatch.setattr(running, "COUNTED", 1000)
+    monkeypatch.setattr(likelihoods, "COUNTED", 1000)
     found = evaluated(model, store, order=2)
     some, there = found.counted
     assert there == len(store.split("train")) and 1 <= some < there

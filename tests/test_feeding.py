@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from musegen import Encoder, EncoderConfig, ModelConfig, Score, Track, TrainingConfig, ingest
-from musegen.context import View, context
-from musegen.dataset import Pieces, load
-from musegen.model import build
+from musegen.data.dataset import Pieces, load
+from musegen.encoding.context import View, context
+from musegen.model.network import build
 from musegen.training.feeding import LONGEST_VALIDATION, WholePieces, Windows
 
 ENCODER = Encoder(EncoderConfig(parts=1, programs=False, velocities=0, tempos=0))

@@ -14,21 +14,21 @@ from hypothesis import strategies as st
 
 from musegen import CheckpointError, ConfigError, EncoderConfig, MusegenError, Score, Track, ingest
 from musegen.batch import derived_seed
-from musegen.checkpoint import Checkpoint
 from musegen.cli import generated_table
 from musegen.cli.evaluate import BARS as SAID
 from musegen.cli.evaluate import evaluate as command
-from musegen.composer import Composer
 from musegen.config import ModelConfig
-from musegen.encoder import Encoder
-from musegen.evaluating import FEATURES, check_generating, closeness, comparing, cut, evaluated, generated, paired
-from musegen.evaluating.comparing import features, log_density
-from musegen.evaluating.counted import NGramComposer, NGramEngine
-from musegen.evaluating.generating import BARS
-from musegen.keys import find_key
-from musegen.measures import measures
-from musegen.ngrams import NGrams
-from musegen.novelty import FILE, Index
+from musegen.data.novelty import FILE, Index
+from musegen.encoding.encoder import Encoder
+from musegen.evaluation import FEATURES, check_generating, closeness, comparing, cut, evaluated, generated, paired
+from musegen.evaluation.comparing import features, log_density
+from musegen.evaluation.generated import BARS
+from musegen.evaluation.ngram_composer import NGramComposer, NGramEngine
+from musegen.generation.composer import Composer
+from musegen.model.checkpoint import Checkpoint
+from musegen.model.ngrams import NGrams
+from musegen.score.keys import find_key
+from musegen.score.measures import measures
 from tests.conftest import make_checkpoint
 
 LINE = EncoderConfig(parts=1, programs=False, drums=False, velocities=0, tempos=0)

@@ -5,15 +5,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from musegen import Composer, ConfigError, Encoder, Request, engine
-from musegen.composer import whole
+from musegen import Composer, ConfigError, Encoder, Request
 from musegen.config import EncoderConfig, SamplerConfig
-from musegen.engine import WIDTHS
-from musegen.generation import MOST_TRIES, generate
-from musegen.grammar import grammar
-from musegen.guards import Copying, Loops
-from musegen.tasks import Task
-from musegen.vocabulary import Vocabulary
+from musegen.encoding.grammar import grammar
+from musegen.encoding.vocabulary import Vocabulary
+from musegen.generation.composer import whole
+from musegen.generation.guards import Copying, Loops
+from musegen.generation.loop import MOST_TRIES, generate
+from musegen.generation.tasks import Task
+from musegen.model import engine
+from musegen.model.engine import WIDTHS
 from tests.conftest import make_checkpoint
 from tests.test_context import SEEDS
 
@@ -216,7 +217,7 @@ def test_a_piece_that_cannot_be_begun_does_not_stop_the_others(composers):
 
 
 def test_temperatures_of_kinds_leave_the_kinds_as_likely_as_they_were():
-    from musegen.sampling import Sampler
+    from musegen.generation.sampling import Sampler
 
     vocabulary = Vocabulary(LINE)
     rng = np.random.default_rng(0)
@@ -240,7 +241,7 @@ def test_temperatures_of_kinds_leave_the_kinds_as_likely_as_they_were():
 
 
 def test_the_penalty_multiplies_log_p():
-    from musegen.sampling import penalised
+    from musegen.generation.sampling import penalised
 
     p = np.array([0.5, 0.25, 0.25])
     out = np.exp(penalised(np.log(p) + 3, [1, 1], 2.0))

@@ -12,7 +12,7 @@ import pytest
 import tensorflow as tf
 
 from musegen import ModelConfig, TrainingConfig
-from musegen.model import build
+from musegen.model.network import build
 
 DOCS = Path(__file__).parent.parent / "docs"
 
@@ -117,8 +117,8 @@ def test_the_loss_of_a_step_is_taken_out_of_the_means_of_its_epoch(lesson):
 
 
 def test_the_cells_that_are_compared_are_of_about_the_same_size(lesson):
-    from musegen.encoder import Encoder
-    from musegen.model import parameters
+    from musegen.encoding.encoder import Encoder
+    from musegen.model.network import parameters
 
     for units, vocabulary, width in (
         (lesson.UNITS, lesson.VOCABULARY, 16),

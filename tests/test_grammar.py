@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from musegen import Encoder
-from musegen.grammar import grammar
-from musegen.vocabulary import METERS
+from musegen.encoding.grammar import grammar
+from musegen.encoding.vocabulary import METERS
 from tests.test_encoder import CONFIGS, scores
 
 

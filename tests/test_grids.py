@@ -12,10 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from musegen import ConfigError, Encoder, EncodingError, MidiError, MusegenError, Score, Track, midi
-from musegen.cli.frames import frames as command
-from musegen.columns import METER, table
-from musegen.grids import (
+from musegen import ConfigError, Encoder, EncodingError, MidiError, MusegenError, Score, Track
+from musegen.cli.pianoroll import frames as command
+from musegen.data.pianoroll import (
     SILENCE,
     Chords,
     Counts,
@@ -31,6 +30,8 @@ from musegen.grids import (
     trimmed,
     write_folder,
 )
+from musegen.score import midi
+from musegen.score.columns import METER, table
 
 SIXTEENTH, QUARTER = Fraction(1, 4), Fraction(1)
 GRIDS = st.sampled_from([Fraction(1, 12), Fraction(1, 8), Fraction(1, 6), SIXTEENTH, Fraction(1, 2), QUARTER])

@@ -13,27 +13,29 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 import musegen
-from musegen import Composer, Score, Track, dataset, evaluation, gaps
-from musegen.checkpoint import Checkpoint, save
+from musegen import Composer, Score, Track
 from musegen.cli import main
-from musegen.composing import choose, infill_file
 from musegen.config import EncoderConfig, ModelConfig, TrainingConfig
-from musegen.context import View, context
-from musegen.context.layout import LOOKBACKS
-from musegen.encoder import Encoder
-from musegen.engine import Engine
+from musegen.data import dataset
+from musegen.data.store import ingest
+from musegen.encoding import gaps
+from musegen.encoding.context import View, context
+from musegen.encoding.context.layout import LOOKBACKS
+from musegen.encoding.encoder import Encoder
+from musegen.encoding.gaps import FUTURE, Gap
+from musegen.encoding.normalise import merge_programs
+from musegen.encoding.vocabulary import Vocabulary
 from musegen.errors import CheckpointError, EncodingError, MidiError, TrainingError
-from musegen.gaps import FUTURE, Gap
-from musegen.infilling import Filling
-from musegen.midi import from_mido
-from musegen.model import build, parameters
-from musegen.normalise import merge_programs
-from musegen.primer import continuation_start
-from musegen.store import ingest
-from musegen.training import train
-from musegen.training.gaps import Gaps, SameGaps, drawn
-from musegen.training.running import networks
-from musegen.vocabulary import Vocabulary
+from musegen.generation.compose import choose, infill_file
+from musegen.generation.infilling import Filling
+from musegen.generation.primer import continuation_start
+from musegen.model import likelihood
+from musegen.model.checkpoint import Checkpoint, save
+from musegen.model.engine import Engine
+from musegen.model.network import build, parameters
+from musegen.score.midi import from_mido
+from musegen.training.infilling import Gaps, SameGaps, drawn
+from musegen.training.train import networks, train
 from tests.conftest import GATES, random_weights, write_keras_weights
 from tests.test_compose import absolute, assert_playable, files
 from tests.test_encoder import scores
@@ -249,7 +251,7 @@ def test_it_begins_where_a_model_that_continues_ended(checkpoints):
 
 
 def test_it_learns_what_only_the_future_tells(tmp_path, monkeypatch):
-    for module in ("gaps", "model", "training.gaps"):  # what is far away says nothing here, and takes time
+    for module in ("encoding.gaps", "model.network", "training.infilling"):  # distant music adds nothing but time
         monkeypatch.setattr(f"musegen.{module}.FUTURE", 24)
     pieces(tmp_path / "music", count=100, bars=16)
     encoder = Encoder(LINE)
@@ -271,7 +273,7 @@ def test_it_learns_what_only_the_future_tells(tmp_path, monkeypatch):
         lines = gaps.borders(piece.tokens, encoder.vocabulary).tolist()
         asked += [(piece.tokens, Gap(*two)) for two in zip(lines[0::2], lines[1::2], strict=False)]
     told, blind = (
-        sum(float(nats.sum()) for nats in evaluation.gap_nats(engine, asked, encoder.vocabulary, told=told))
+        sum(float(nats.sum()) for nats in likelihood.gap_nats(engine, asked, encoder.vocabulary, told=told))
         / len(asked)
         for told in (True, False)
     )
@@ -437,7 +439,7 @@ def test_models_that_continue_and_models_that_fill_are_told_apart(fillers, check
     with pytest.raises(CheckpointError, match=r"continues music was expected. Received: line, which fills gaps"):
         musegen.compose(tune(), checkpoint=fillers["line"].path)
     roots = [checkpoints["line"].path.parent]
-    monkeypatch.setattr("musegen.checkpoint.roots", lambda: iter(roots))
+    monkeypatch.setattr("musegen.model.checkpoint.roots", lambda: iter(roots))
     with pytest.raises(CheckpointError, match=r"no checkpoint that fills gaps .*musegen train --future"):
         musegen.infill(tune(), 3)
     (tmp_path / "all").mkdir()

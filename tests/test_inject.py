@@ -12,19 +12,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from musegen import Composer, EncodingError, MidiError, Score, Track, midi
-from musegen.accompanying import accompaniment
-from musegen.checkpoint import save
-from musegen.composer import load, whole
-from musegen.composing import Source, compose_file, opened, rendered
-from musegen.composition import Request
+from musegen import Composer, EncodingError, MidiError, Score, Track
 from musegen.config import EncoderConfig, SamplerConfig
-from musegen.context import View
+from musegen.encoding.context import View
+from musegen.encoding.grammar import MetricGrammar
 from musegen.errors import CheckpointError
-from musegen.generation import generate
-from musegen.grammar import MetricGrammar
-from musegen.injecting import Injection
-from musegen.primer import continuation_start
+from musegen.generation.accompaniment.accompaniment import accompaniment
+from musegen.generation.accompaniment.primer_constraint import Injection
+from musegen.generation.compose import Source, compose_file, opened, rendered
+from musegen.generation.composer import load, whole
+from musegen.generation.loop import generate
+from musegen.generation.primer import continuation_start
+from musegen.generation.request import Request
+from musegen.model.checkpoint import save
+from musegen.score import midi
 from tests.conftest import make_checkpoint
 from tests.test_compose import absolute, assert_playable, distinct_channels, files
 

@@ -15,10 +15,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from musegen import Encoder, MidiError, MusegenError, Score, Track, read
-from musegen.export.audio import resampled
-from musegen.extras import require
-from musegen.midi import render
-from musegen.notation import load_notation
+from musegen.score.export.audio import resampled
+from musegen.score.midi import render
+from musegen.score.notation import load_notation
+from musegen.utils.extras import require
 from tests.test_encoder import scores
 
 PIECE = Score(

@@ -13,16 +13,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from musegen import ModelConfig, load
-from musegen.checkpoint import WEIGHTS, Checkpoint, save
-from musegen.composition import Request
 from musegen.config import EncoderConfig
-from musegen.context import View
-from musegen.engine import Engine
+from musegen.encoding.context import View
+from musegen.encoding.vocabulary import Vocabulary
 from musegen.errors import CheckpointError, ConfigError
-from musegen.keras_engine import KerasEngine
-from musegen.model import build
+from musegen.generation.request import Request
+from musegen.model.checkpoint import WEIGHTS, Checkpoint, save
+from musegen.model.engine import Engine
+from musegen.model.keras_engine import KerasEngine
+from musegen.model.network import build
 from musegen.score import Score, Track
-from musegen.vocabulary import Vocabulary
 from tests.conftest import make_checkpoint
 from tests.test_engine import ALL, OPTIONS, randomised, stepped
 

@@ -10,8 +10,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from musegen import ConfigError, Score, Track, read
-from musegen.keys import Key, find_key
-from musegen.measures import (
+from musegen.score.keys import Key, find_key
+from musegen.score.measures import (
     MEASURES,
     OVERLAPS,
     THRESHOLD,

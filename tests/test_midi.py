@@ -11,7 +11,7 @@ from hypothesis import given, settings
 
 import musegen
 from musegen import MidiError, MusegenError, Score, Track
-from musegen.midi import from_mido, load_mido, read, to_mido, write
+from musegen.score.midi import from_mido, load_mido, read, to_mido, write
 from tests.test_compose import distinct_channels, files
 
 PIECE = Score(

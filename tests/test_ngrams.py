@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from musegen import ConfigError, EncoderConfig
-from musegen.ngrams import NGrams
-from musegen.vocabulary import Vocabulary
+from musegen.encoding.vocabulary import Vocabulary
+from musegen.model.ngrams import NGrams
 
 
 class Slow:

@@ -6,10 +6,10 @@ import sys
 import numpy as np
 import pytest
 
-from musegen.corpus.exporting import corpus_root
+from musegen.data.corpus.exporting import corpus_root
 from musegen.errors import MidiError
-from musegen.notation import from_music21, load_notation, parse_abc, parse_file, split_abc
 from musegen.score import Score, Track
+from musegen.score.notation import from_music21, load_notation, parse_abc, parse_file, split_abc
 
 HEAD = "X:1\nT:Test\nM:4/4\nL:1/4\nK:C\n"
 
@@ -225,5 +225,5 @@ def test_a_missing_file_is_said_to_be_missing(tmp_path, name):
 
 
 def test_importing_the_module_does_not_import_music21():
-    code = "import sys, musegen.notation, musegen.corpus; assert 'music21' not in sys.modules"
+    code = "import sys, musegen.score.notation, musegen.data.corpus; assert 'music21' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)

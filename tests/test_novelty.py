@@ -13,16 +13,17 @@ from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from musegen import CheckpointError, Encoder, EncoderConfig, MidiError, MusegenError, Score, Track, ingest, midi
-from musegen.checkpoint import available
+from musegen import CheckpointError, Encoder, EncoderConfig, MidiError, MusegenError, Score, Track, ingest
 from musegen.cli.novelty import novelty
-from musegen.columns import METER, TEMPO, columns, table
-from musegen.composing import compose_file
-from musegen.novelty import FILE, Copied, Index, keeping
-from musegen.novelty.files import against, continuation, examine, index_checkpoint
-from musegen.novelty.runs import Runs
-from musegen.novelty.suffixes import Suffixes, ordered
-from musegen.novelty.voices import NOTHING, symbols, voices
+from musegen.data.novelty import FILE, Copied, Index, storage
+from musegen.data.novelty.runs import Runs
+from musegen.data.novelty.suffixes import Suffixes, ordered
+from musegen.data.novelty.voices import NOTHING, symbols, voices
+from musegen.evaluation.novelty import against, continuation, examine, index_checkpoint
+from musegen.generation.compose import compose_file
+from musegen.model.checkpoint import available
+from musegen.score import midi
+from musegen.score.columns import METER, TEMPO, columns, table
 
 EIGHTH = 240
 LINE = EncoderConfig(parts=1, programs=False, drums=False, velocities=0, tempos=0)
@@ -575,8 +576,8 @@ def test_a_tune_that_everybody_knows_is_found_in_folk():
 
 def test_neither_keras_nor_the_composer_is_imported():
     code = (
-        "import sys, musegen.novelty, musegen.novelty.files; "
-        "print({'keras', 'tensorflow', 'musegen.composer', 'musegen.training'} & {*sys.modules})"
+        "import sys, musegen.data.novelty, musegen.evaluation.novelty; "
+        "print({'keras', 'tensorflow', 'musegen.generation.composer', 'musegen.training'} & {*sys.modules})"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "set()\n"
 
@@ -584,7 +585,7 @@ def test_neither_keras_nor_the_composer_is_imported():
 @pytest.mark.slow
 def test_training_leaves_the_index_of_what_was_trained_on(store, tmp_path):
     from musegen import ModelConfig, TrainingConfig, train
-    from musegen.vocabulary import Vocabulary
+    from musegen.encoding.vocabulary import Vocabulary
 
     model = ModelConfig(len(Vocabulary(LINE)), cell="gru", layers=1, units=8, embedding=4)
     config = TrainingConfig(sequence_length=16, batch_size=4, epochs=1)
@@ -602,13 +603,13 @@ def test_steps_are_those_of_the_encoding(tmp_path):
     assert index.run_lengths([2, 3, -1], [4, 1, 1]).tolist() == [0, 0, 0, 4]
     index.save(tmp_path / FILE)
     assert Index.load(tmp_path).steps_per_quarter == 4
-    assert keeping.STEPS == EncoderConfig().steps_per_quarter
+    assert storage.STEPS == EncoderConfig().steps_per_quarter
 
 
 def test_the_example_of_the_documentation_is_true():
     import doctest
 
-    from musegen.novelty import index
+    from musegen.data.novelty import index
 
     assert doctest.testmod(index).attempted > 0 and doctest.testmod(index).failed == 0
 

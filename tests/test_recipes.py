@@ -9,8 +9,8 @@ from click.testing import CliRunner
 
 from musegen import ingest
 from musegen.cli import main
+from musegen.cli.recipes import Recipe
 from musegen.errors import ConfigError
-from musegen.recipes import Recipe
 from tests.test_store import tune
 
 SMALL = """

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from musegen import recurrent
+from musegen.model import recurrent
 
 CELLS = ["LSTM", "GRU", "SimpleRNN"]
 ON_TENSORFLOW = keras.backend.backend() == "tensorflow"

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from musegen import Encoder, EncoderConfig, ModelConfig, Score, Track, TrainingConfig, TrainingError
-from musegen.training import train
 from musegen.training.resuming import restore, snapshot
+from musegen.training.train import train
 
 ENCODER = Encoder(EncoderConfig(parts=1, programs=False, drums=False, velocities=0, tempos=0, steps_per_quarter=4))
 
@@ -24,7 +24,7 @@ RUN = textwrap.dedent(
     import sys
     from pathlib import Path
     from musegen import Encoder, EncoderConfig, ModelConfig, TrainingConfig
-    from musegen.training import train
+    from musegen.training.train import train
 
     folder, output, settings, resume = Path(sys.argv[1]), Path(sys.argv[2]), eval(sys.argv[3]), sys.argv[4] == "True"
     encoder = Encoder(EncoderConfig(parts=1, programs=False, drums=False, velocities=0, tempos=0, steps_per_quarter=4))

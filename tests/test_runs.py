@@ -11,11 +11,12 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from musegen import EncoderConfig, ModelConfig, TrainingConfig, checkpoint
+from musegen import EncoderConfig, ModelConfig, TrainingConfig
 from musegen.cli import main
-from musegen.files import locked
-from musegen.runs import Run, find, in_words, sparkline, svg
-from musegen.runs.finding import LATEST, LOCK, LOG, RUN, SETTINGS
+from musegen.model import checkpoint
+from musegen.training.curves import sparkline, svg
+from musegen.training.runs import LATEST, LOCK, LOG, RUN, SETTINGS, Run, find, in_words
+from musegen.utils.files import locked
 from tests.conftest import make_checkpoint
 
 LINE = EncoderConfig(parts=1, programs=False, drums=False, velocities=0, tempos=0)

@@ -8,7 +8,8 @@ from hypothesis.extra import numpy as hnp
 
 from musegen.config import SamplerConfig
 from musegen.errors import ConfigError
-from musegen.sampling import Sampler, log_softmax
+from musegen.generation.sampling import Sampler
+from musegen.model.likelihood import log_softmax
 
 P = np.array([0.5, 0.25, 0.15, 0.07, 0.03])
 ALL = np.ones(5, bool)

@@ -10,7 +10,7 @@ import pretty_midi
 import pytest
 from music21.midi.translate import midiFilePathToStream
 
-from musegen import midi
+from musegen.score import midi
 
 HERE = Path(__file__).parents[1] / "midi_data"
 

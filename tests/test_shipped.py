@@ -10,9 +10,10 @@ import music21
 import pretty_midi
 import pytest
 
-from musegen import checkpoint, load
-from musegen.composer import whole
-from musegen.composing import choose, compose_file, infill_file
+from musegen import load
+from musegen.generation.compose import choose, compose_file, infill_file
+from musegen.generation.composer import whole
+from musegen.model import checkpoint
 from tests.test_compose import absolute, assert_playable, assert_untouched
 
 ROOT = Path(__file__).parent.parent

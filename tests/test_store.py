@@ -17,9 +17,9 @@ from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import musegen.store.encoding as encoding
-import musegen.store.ingesting as ingesting
-import musegen.store.likeness as likeness
+import musegen.data.store.encoding as encoding
+import musegen.data.store.ingesting as ingesting
+import musegen.data.store.likeness as likeness
 from musegen import (
     ConfigError,
     Encoder,
@@ -32,13 +32,14 @@ from musegen import (
     TrainingError,
     ingest,
 )
-from musegen.bundle import Bundle
 from musegen.cli import main
-from musegen.normalise import pad_pickup
-from musegen.store import is_store, reading
-from musegen.store.likeness import SHARED_RUN, same_tunes, signatures
-from musegen.store.splitting import split
-from musegen.store.walking import walk
+from musegen.data.store import is_store
+from musegen.data.store import store as reading
+from musegen.data.store.likeness import SHARED_RUN, same_tunes, signatures
+from musegen.data.store.splitting import split
+from musegen.data.store.walking import walk
+from musegen.encoding.bundle import Bundle
+from musegen.encoding.normalise import pad_pickup
 
 ENCODER = Encoder(EncoderConfig(parts=2))
 
@@ -436,7 +437,7 @@ def test_music_with_an_end_very_far_out_takes_no_memory(tmp_path, encoding_name)
 RUN = """
     import os, signal, sys
     import numpy as np
-    import musegen.store.ingesting as ingesting
+    import musegen.data.store.ingesting as ingesting
     from musegen import Encoder, EncoderConfig, ingest
 
     ingesting.WEIGHT_PER_TASK, ingesting.TOKENS_PER_SHARD = 3, 500
@@ -636,7 +637,7 @@ def test_memory_does_not_grow_with_the_number_of_files(tmp_path):
     code = textwrap.dedent("""
         import resource, sys
         from pathlib import Path
-        import musegen.store.ingesting as ingesting
+        import musegen.data.store.ingesting as ingesting
         from musegen import ingest
         ingesting.TOKENS_PER_SHARD = 100_000
         folders = [Path(sys.argv[1]) / f"{n:02}" for n in range(int(sys.argv[3]))]

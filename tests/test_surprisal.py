@@ -16,18 +16,18 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from musegen import CheckpointError, EncoderConfig, EncodingError, MidiError, MusegenError, Score, Track, load, read
-from musegen.attribution import owners
-from musegen.checkpoint import Checkpoint, save
 from musegen.cli.surprisal import surprisal as command
 from musegen.cli.surprisal_table import graph, show
-from musegen.composer import whole
 from musegen.config import ModelConfig
-from musegen.encoder import Encoder
-from musegen.evaluation import row_nats
-from musegen.primer import LONGEST_CONTEXT, read_primer
-from musegen.surprising import _heard_notes, surprisal
-from musegen.transposing import transposed
-from musegen.vocabulary import Vocabulary
+from musegen.encoding.encoder import Encoder
+from musegen.encoding.transposing import transposed
+from musegen.encoding.vocabulary import Vocabulary
+from musegen.evaluation.attribution import owners
+from musegen.evaluation.surprisal import _heard_notes, surprisal
+from musegen.generation.composer import whole
+from musegen.generation.primer import LONGEST_CONTEXT, read_primer
+from musegen.model.checkpoint import Checkpoint, save
+from musegen.model.likelihood import row_nats
 from tests.conftest import random_weights, write_keras_weights
 from tests.test_encoder import CONFIGS, scores
 
@@ -304,7 +304,7 @@ def test_written_music_is_heard(tmp_path, checkpoints):
 
 def test_tensorflow_is_not_imported(checkpoints):
     code = (
-        "import sys; from musegen.surprising import surprisal; "
+        "import sys; from musegen.evaluation.surprisal import surprisal; "
         f"surprisal({str(SEEDS / 'ode_to_joy.mid')!r}, {str(checkpoints['line'].path)!r}); "
         "assert not {'tensorflow', 'keras', 'music21', 'jax', 'torch'} & set(sys.modules)"
     )

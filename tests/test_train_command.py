@@ -18,8 +18,8 @@ from musegen.cli import train as command
 from musegen.cli.events import Events
 from musegen.cli.progress import TrainingDisplay
 from musegen.config import ConfigError
-from musegen.training import EpochReport, StepReport
 from musegen.training.board import Board
+from musegen.training.recording import EpochReport, StepReport
 
 OPTIONS = {parameter.name: parameter for parameter in command.params}
 SMALL = ["--layers", 1, "--units", 8, "--embedding", 8, "--cell", "gru", "--batch-size", 4, "--sequence-length", 32,
@@ -215,7 +215,7 @@ def test_stopped_before_anything_was_done(folder, tmp_path, monkeypatch):
     def press(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("musegen.training.train", press)
+    monkeypatch.setattr("musegen.training.train.train", press)
     result = run(folder, "-o", tmp_path / "out", *SMALL)
     assert result.exit_code == 1 and "Nothing had been trained yet" in result.stderr
 
@@ -224,7 +224,7 @@ def test_stopped_while_it_is_measured(folder, tmp_path, monkeypatch):
     def press(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("musegen.evaluation.evaluate", press)
+    monkeypatch.setattr("musegen.model.likelihood.evaluate", press)
     result = run(folder, "-o", tmp_path / "out", *SMALL, "--epochs", 1)
     assert result.exit_code == 1 and "is complete, but for its nats per note" in result.stderr
     assert load(tmp_path / "out").compose(bars=1, seed=1) is not None
@@ -234,7 +234,7 @@ def test_a_gpu_without_cudnn_is_warned_of(folder, tmp_path, monkeypatch):
     from musegen.training import devices
 
     monkeypatch.setattr(devices, "gpus", lambda: ["gpu:0"])
-    monkeypatch.setattr("musegen.training.train", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
+    monkeypatch.setattr("musegen.training.train.train", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
     warned = run(folder, "-o", tmp_path / "out", "--cell", "rnn", "--precision", "float32", "--json")
     assert "warning: training will be slow on this GPU, without cuDNN. Keras has no cuDNN kernel" in warned.stderr
     device = json.loads(warned.stdout.splitlines()[0])

@@ -18,15 +18,16 @@ from musegen import (
     Track,
     TrainingConfig,
     TrainingError,
-    evaluation,
     ingest,
     load,
 )
 from musegen.cli import main
-from musegen.model import build
-from musegen.training import StepReport, train
+from musegen.model import likelihood
+from musegen.model.network import build
 from musegen.training.feeding import WholePieces
 from musegen.training.optimizing import AdamW
+from musegen.training.recording import StepReport
+from musegen.training.train import train
 
 ENCODER = Encoder(EncoderConfig(parts=1, programs=False, drums=False, velocities=0, tempos=0, steps_per_quarter=4))
 MODEL = ModelConfig(len(ENCODER.vocabulary), cell="gru", layers=1, units=128, embedding=32)
@@ -59,10 +60,10 @@ def test_training_learns_more_than_pairs_of_tokens(trained):
     made, data, _, epochs = trained
     test = [p.tokens for p in data.test]
     composer = load(made.path)
-    model = evaluation.evaluate(evaluation.model(composer.engine), test, ENCODER.vocabulary)
-    uniform = evaluation.evaluate(evaluation.uniform(ENCODER.vocabulary), test, ENCODER.vocabulary)
-    bigram = evaluation.evaluate(
-        evaluation.bigram([p.tokens for p in data.train], ENCODER.vocabulary), test, ENCODER.vocabulary
+    model = likelihood.evaluate(likelihood.model(composer.engine), test, ENCODER.vocabulary)
+    uniform = likelihood.evaluate(likelihood.uniform(ENCODER.vocabulary), test, ENCODER.vocabulary)
+    bigram = likelihood.evaluate(
+        likelihood.bigram([p.tokens for p in data.train], ENCODER.vocabulary), test, ENCODER.vocabulary
     )
     assert uniform.per_token == pytest.approx(np.log(len(ENCODER.vocabulary)))
     assert model.per_note < bigram.per_note < uniform.per_note
@@ -89,8 +90,8 @@ def test_the_best_weights_are_kept_and_provenance_says_of_what(trained):
     assert made.provenance["data"]["train"]["pieces"] == len(data.train)
     assert made.provenance["data"]["held_out"]["test"] == [p.name for p in data.test]
     assert made.ensemble == (Track("Whistle", 78),)
-    whole = evaluation.evaluate(
-        evaluation.model(load(made.path).engine), [p.tokens for p in data.validation], ENCODER.vocabulary
+    whole = likelihood.evaluate(
+        likelihood.model(load(made.path).engine), [p.tokens for p in data.validation], ENCODER.vocabulary
     )
     # Keras measured the padded batches, NumPy measures each piece alone.
     assert whole.per_token == pytest.approx(best.validation_nats, abs=1e-4)
@@ -107,8 +108,8 @@ def test_averaged_weights_are_what_is_validated_and_kept(folder, tmp_path):
     made, data = train([folder], tmp_path / "run", ENCODER, MODEL, config, on_epoch=epochs.append)
     plain, _ = train([folder], tmp_path / "plain", ENCODER, MODEL, replace(config, ema=0))
     best = min(epochs, key=lambda e: e.validation_nats)
-    whole = evaluation.evaluate(
-        evaluation.model(load(made.path).engine), [p.tokens for p in data.validation], ENCODER.vocabulary
+    whole = likelihood.evaluate(
+        likelihood.model(load(made.path).engine), [p.tokens for p in data.validation], ENCODER.vocabulary
     )
     assert whole.per_token == pytest.approx(best.validation_nats, abs=1e-4)
     assert made.provenance["validation_nats_per_token"] != plain.provenance["validation_nats_per_token"]
@@ -216,7 +217,7 @@ def test_every_way_of_training_learns(folder, tmp_path, settings):
     model = replace(MODEL, units=32, layers=2, dropout=0.1, residual=True, layer_norm=True, tied=True, context=1)
     made, data = train([folder], tmp_path / "run", ENCODER, model, config)
     test = [p.tokens for p in data.test]
-    whole = evaluation.evaluate(evaluation.model(load(made.path).engine), test, ENCODER.vocabulary)
+    whole = likelihood.evaluate(likelihood.model(load(made.path).engine), test, ENCODER.vocabulary)
     assert whole.per_token < 0.6 * np.log(len(ENCODER.vocabulary))
 
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from musegen import Encoder, EncoderConfig, Score, Track
-from musegen.transposing import transposed
-from musegen.varying import Variation, varied
+from musegen.data.augmentation import Variation, varied
+from musegen.encoding.transposing import transposed
 
 PARTS = Encoder(EncoderConfig(parts=4, programs=True, velocities=32, tempos=0))
 PLAYED = Encoder(EncoderConfig(encoding="performance"))

@@ -17,12 +17,13 @@ module        what it does
 ============  ===========================================================================
 """
 
-from musegen.batch.plan import Plan, Primer, derived_seed
+from musegen.batch.plan import Plan, Primer
 from musegen.batch.planning import planned
 from musegen.batch.ranking import Rank
 from musegen.batch.replaying import Replayed, replay
-from musegen.batch.running import Report, run
+from musegen.batch.run import Report, run
 from musegen.batch.sweeping import parse_sweeps
+from musegen.generation.request import derived_seed
 
 __all__ = [
     "Plan",

@@ -7,15 +7,15 @@ from functools import lru_cache
 from pathlib import Path
 from time import perf_counter
 
-from musegen import midi
-from musegen.batch.describing import described, failed
 from musegen.batch.manifest import Row
 from musegen.batch.plan import Item, Plan, Primer
 from musegen.batch.primers import located, placed, sha256_of, weights_sha256
-from musegen.composer import Composer, load
-from musegen.composing import Source, opened, rendered
-from musegen.composition import Request
+from musegen.batch.rows import described, failed
 from musegen.errors import CheckpointError, MidiError, MusegenError
+from musegen.generation.compose import Source, opened, rendered
+from musegen.generation.composer import Composer, load
+from musegen.generation.request import Request
+from musegen.score import midi
 
 __all__ = ["make"]
 

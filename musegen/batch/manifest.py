@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from musegen.errors import MusegenError
-from musegen.files import atomic_path
+from musegen.utils.files import atomic_path
 
 __all__ = ["MANIFEST", "Manifest", "Row"]
 

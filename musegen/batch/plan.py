@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from musegen.batch.sweeping import Sweep, grid_size, point
+from musegen.generation.request import derived_seed
 
-__all__ = ["SIDE_BY_SIDE", "Item", "Plan", "Primer", "chunks", "derived_seed", "even"]
+__all__ = ["SIDE_BY_SIDE", "Item", "Plan", "Primer", "chunks", "even"]
 
-SEEDS = 2**31
 SIDE_BY_SIDE = 64  # pieces that a worker writes at once: what the token loop takes
 STEM_BYTES = 100  # of a primer's name that are in the names of its pieces
 UNUSUAL = re.compile(r"[^\w.-]+")
@@ -122,20 +122,6 @@ class Plan:
             dict(values["options"]), dict(values["sweep"]), values["checkpoint"], dict(values["checkpoints"]),
             bool(values["only_continuation"]), values["version"],
         )  # fmt: skip
-
-
-def derived_seed(seed: int, index: int) -> int:
-    """Return the seed of a piece: (a + b·index) mod 2³¹, below 2³¹.
-
-    a and b are the two 32-bit words that `numpy.random.SeedSequence(seed)` gives, b made odd. So it depends on the
-    batch's seed and the piece's number alone, and the first 2³¹ pieces all have different ones.
-
-    Args:
-        seed: Of the batch, at least 0.
-        index: Of the piece, from 0.
-    """
-    a, b = np.random.SeedSequence(seed).generate_state(2).tolist()
-    return int((a + (b | 1) * index) % SEEDS)
 
 
 def even(total: int, workers: int) -> int:

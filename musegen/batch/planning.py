@@ -7,16 +7,16 @@ from pathlib import Path
 from secrets import randbelow
 from typing import Any
 
-from musegen import __version__
-from musegen.batch import keeping
-from musegen.batch.plan import SEEDS, Plan, Primer
+from musegen._version import __version__
+from musegen.batch import folder as keeping
+from musegen.batch.plan import Plan, Primer
 from musegen.batch.primers import AUTO, called, located, sha256_of, shown, survey, walked, weights_sha256
 from musegen.batch.sweeping import Sweep, grid_size
-from musegen.composing import pick
-from musegen.composition import Request
 from musegen.config import require
-from musegen.constraints import check
 from musegen.errors import CheckpointError, ConfigError
+from musegen.generation.compose import pick
+from musegen.generation.constraints import check
+from musegen.generation.request import SEEDS, Request
 from musegen.score import Score
 
 __all__ = ["planned"]

@@ -10,14 +10,14 @@ from functools import lru_cache, partial
 from pathlib import Path
 from typing import NamedTuple
 
-from musegen import checkpoint as checkpoints
-from musegen.blas import one_thread
-from musegen.checkpoint import WEIGHTS
-from musegen.composer import Composer
-from musegen.composing import opened, pick
+from musegen.data.store.walking import SUFFIXES, walk
 from musegen.errors import CheckpointError, MusegenError
-from musegen.parallel import Crash, each
-from musegen.store.walking import SUFFIXES, walk
+from musegen.generation.compose import opened, pick
+from musegen.generation.composer import Composer
+from musegen.model import checkpoint as checkpoints
+from musegen.model.blas import one_thread
+from musegen.model.checkpoint import WEIGHTS
+from musegen.utils.parallel import Crash, each
 
 __all__ = ["called", "located", "placed", "sha256_of", "shown", "survey", "walked", "weights_sha256"]
 

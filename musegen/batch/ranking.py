@@ -9,10 +9,10 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from musegen.batch.describing import unpacked
 from musegen.batch.manifest import Manifest, Row
+from musegen.batch.rows import unpacked
 from musegen.errors import ConfigError, MusegenError
-from musegen.measures import MEASURES, near_duplicates
+from musegen.score.measures import MEASURES, near_duplicates
 
 __all__ = ["RANKS", "Rank", "Selection", "select", "unchosen"]
 

@@ -10,14 +10,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from musegen import __version__
+from musegen._version import __version__
 from musegen.batch.making import make
 from musegen.batch.manifest import Manifest, Row
 from musegen.batch.plan import SIDE_BY_SIDE, Item, Plan, Primer
 from musegen.batch.primers import located, placed, sha256_of, weights_sha256
 from musegen.errors import MidiError, MusegenError
-from musegen.files import refuse_to_overwrite
-from musegen.parallel import Crash, each
+from musegen.utils.files import refuse_to_overwrite
+from musegen.utils.parallel import Crash, each
 
 __all__ = ["Replayed", "replay"]
 

@@ -10,15 +10,15 @@ from typing import Any
 
 import click
 
-from musegen import __version__
+from musegen._version import __version__
 from musegen.cli.batch import batch
 from musegen.cli.compose import compose
 from musegen.cli.corpus import corpus
 from musegen.cli.doctor import doctor
 from musegen.cli.encode import encode
 from musegen.cli.evaluate import evaluate
-from musegen.cli.frames import frames
 from musegen.cli.novelty import novelty
+from musegen.cli.pianoroll import frames
 from musegen.cli.runs import runs
 from musegen.cli.surprisal import surprisal
 from musegen.cli.train import train

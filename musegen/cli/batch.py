@@ -81,7 +81,7 @@ def batch(
     with all that it takes to make it again. The same seed makes the same files, with any --workers
     and --count; each is what musegen compose makes with the seed in its row.
     """
-    from musegen.parallel import cores
+    from musegen.utils.parallel import cores
 
     workers = workers or max(2, cores())  # a piece that crashes its process must not end the run
     if replay is not None:

@@ -16,8 +16,8 @@ from musegen.cli.sampling import sampling_options
 from musegen.config import ConstraintConfig, SamplerConfig
 
 if TYPE_CHECKING:
-    from musegen.composer import Composition
-    from musegen.novelty import Copied
+    from musegen.data.novelty import Copied
+    from musegen.generation.composer import Composition
 
 __all__ = ["compose"]
 
@@ -93,7 +93,7 @@ def compose(
         raise click.UsageError(
             "--inject plays beside PRIMER, and cannot stand with --new, --bars or --only-continuation."
         )
-    from musegen.composing import compose_files, infill_file
+    from musegen.generation.compose import compose_files, infill_file
 
     if primer is not None and fill is not None:
         drawn = {name: value for name, value in options.items() if name in SAMPLING} | temperature[0]

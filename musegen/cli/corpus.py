@@ -40,7 +40,7 @@ def corpus(
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    from musegen.corpus import export
+    from musegen.data.corpus import export
 
     console = Console(file=sys.stderr)
     columns = (TextColumn(name), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
@@ -60,7 +60,7 @@ def corpus(
 
 
 def _print_corpora() -> None:
-    from musegen.corpus import CORPORA
+    from musegen.data.corpus import CORPORA
 
     width = max(map(len, CORPORA))
     for name, entry in CORPORA.items():

@@ -15,8 +15,8 @@ from musegen.config import EncoderConfig
 from musegen.errors import MidiError, MusegenError
 
 if TYPE_CHECKING:
-    from musegen.report import Report
-    from musegen.report.rendering import Worded
+    from musegen.encoding.report import Report
+    from musegen.encoding.report.rendering import Worded
 
 __all__ = ["doctor"]
 
@@ -36,9 +36,9 @@ def doctor(files: tuple[Path, ...], checkpoint: str | None, as_json: bool, **set
     if checkpoint is not None and said:
         options = ", ".join(f"--{name.replace('_', '-')}" for name in said)
         raise click.UsageError(f"--checkpoint sets the encoding: leave out {options}, or --checkpoint.")
-    from musegen.checkpoint import load
-    from musegen.encoder import Encoder
-    from musegen.report.rendering import settings as arguments
+    from musegen.encoding.encoder import Encoder
+    from musegen.encoding.report.rendering import settings as arguments
+    from musegen.model.checkpoint import load
 
     encoder = Encoder(of(EncoderConfig, settings) if checkpoint is None else load(checkpoint).encoder)
     # No option goes with a checkpoint: what would lose less is another model's encoding.
@@ -53,7 +53,7 @@ def doctor(files: tuple[Path, ...], checkpoint: str | None, as_json: bool, **set
 
 def _outcomes(path: Path, report: Callable[[Path], Report]) -> Iterator[tuple[Path, Report | MusegenError]]:
     """Yield each file of a path with its report, or with the reason why there is none."""
-    from musegen.store.walking import MIDI_SUFFIXES
+    from musegen.data.store.walking import MIDI_SUFFIXES
 
     files = [path]
     if path.is_dir():
@@ -93,7 +93,7 @@ def _print(file: Path, report: Report, worded: Worded) -> None:
     """Print a table on a terminal, and lines that are easy to search elsewhere."""
     name = click.format_filename(file)
     if not sys.stdout.isatty():
-        from musegen.report.rendering import text
+        from musegen.encoding.report.rendering import text
 
         click.echo(f"{name}: {text(report, worded)}\n")
         return

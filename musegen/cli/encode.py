@@ -13,8 +13,8 @@ from musegen.config import EncoderConfig, TrainingConfig
 from musegen.errors import MusegenError
 
 if TYPE_CHECKING:
-    from musegen.recipes import Recipe
-    from musegen.store import Store
+    from musegen.cli.recipes import Recipe
+    from musegen.data.store import Store
 
 __all__ = ["encode"]
 
@@ -57,9 +57,9 @@ def encode(
     from rich.console import Console
 
     from musegen.cli.progress import FilesDisplay
-    from musegen.encoder import Encoder
-    from musegen.parallel import cores
-    from musegen.store import ingest
+    from musegen.data.store import ingest
+    from musegen.encoding.encoder import Encoder
+    from musegen.utils.parallel import cores
 
     encoder = Encoder(of(EncoderConfig, settings))
     console = Console(file=sys.stderr, highlight=False)

@@ -18,7 +18,7 @@ from musegen.config import SamplerConfig
 from musegen.errors import MusegenError
 
 if TYPE_CHECKING:
-    from musegen.evaluating import Evaluation, Generation
+    from musegen.evaluation import Evaluation, Generation
 
 __all__ = ["evaluate"]
 
@@ -86,10 +86,10 @@ def evaluate(
     """
     from rich.console import Console
 
-    from musegen.checkpoint import load
     from musegen.cli.progress import FilesDisplay
-    from musegen.evaluating import check_generating, evaluated, generated
-    from musegen.parallel import cores
+    from musegen.evaluation import check_generating, evaluated, generated
+    from musegen.model.checkpoint import load
+    from musegen.utils.parallel import cores
 
     _check(data, part, frame, voices, order, pieces is not None)
     if table is not None and table.exists() and not force:
@@ -133,7 +133,7 @@ def _check(
     data: Path, part: str, frame: Fraction | None, voices: int | None, order: int | None, generates: bool
 ) -> None:
     """Refuse options that mean nothing together."""
-    from musegen.store import is_store
+    from musegen.data.store import is_store
 
     if voices is not None and frame is None:
         raise click.UsageError("--voices goes with --frame, as --frame 1/16.")
@@ -149,7 +149,7 @@ def _check(
 
 def _write(found: Evaluation, path: Path) -> None:
     """Write a line for each piece."""
-    from musegen.files import atomic_path
+    from musegen.utils.files import atomic_path
 
     with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, list(found.rows[0]), lineterminator="\n")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from musegen.evaluating import Evaluation, Predicted, Rate
+    from musegen.evaluation import Evaluation, Predicted, Rate
 
 __all__ = ["WIDE", "plain", "shown"]
 

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from musegen.dataset import Dataset
-    from musegen.training import EpochReport, StepReport
+    from musegen.data.dataset import Dataset
+    from musegen.training.recording import EpochReport, StepReport
 
 __all__ = ["Events"]
 

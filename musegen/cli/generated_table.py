@@ -13,7 +13,7 @@ from musegen.cli.evaluate_table import WIDE
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from musegen.evaluating import Closeness, Difference, Generation, Written
+    from musegen.evaluation import Closeness, Difference, Generation, Written
 
 __all__ = ["plain", "shown"]
 

@@ -13,8 +13,8 @@ import click
 from musegen.errors import MusegenError
 
 if TYPE_CHECKING:
-    from musegen.novelty import Copied, Index
-    from musegen.novelty.files import Bars, Examined
+    from musegen.data.novelty import Copied, Index
+    from musegen.evaluation.novelty import Bars, Examined
 
 __all__ = ["novelty"]
 
@@ -57,7 +57,7 @@ def novelty(
         if split == "all":
             raise click.UsageError("an index has the pieces of training alone: leave out --split.")
         return _keep(checkpoint, against, force)
-    from musegen.novelty.files import against as opened
+    from musegen.evaluation.novelty import against as opened
 
     index = opened(against, split)
     if index.partial:
@@ -74,7 +74,7 @@ def novelty(
 
 def _keep(checkpoint: str, store: str, force: bool) -> None:
     """Write the index of a store into a checkpoint."""
-    from musegen.novelty.files import index_checkpoint
+    from musegen.evaluation.novelty import index_checkpoint
 
     made, doubt = index_checkpoint(checkpoint, store, force=force)
     if doubt:
@@ -84,7 +84,7 @@ def _keep(checkpoint: str, store: str, force: bool) -> None:
 
 def _outcome(file: Path, index: Index, bars: Bars, whole: bool, at_least: int) -> Examined | MusegenError:
     """Return what a file has in common with training pieces, or why that cannot be said."""
-    from musegen.novelty.files import examine
+    from musegen.evaluation.novelty import examine
 
     try:
         return examine(file, index, bars, whole=whole, at_least=at_least)

@@ -12,7 +12,7 @@ from click.core import ParameterSource
 from musegen.config import EncoderConfig, ModelConfig, TrainingConfig
 
 if TYPE_CHECKING:
-    from musegen.recipes import Recipe
+    from musegen.cli.recipes import Recipe
 
 __all__ = ["Sectioned", "config_options", "encoder_options", "given", "of", "option", "recipe_option"]
 
@@ -121,7 +121,7 @@ def recipe_option(command: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command a file that says what its options are where the command line does not."""
 
     def follow(context: click.Context, _: click.Parameter, path: Path | None) -> Recipe | None:
-        from musegen.recipes import Recipe
+        from musegen.cli.recipes import Recipe
 
         if path is None:
             return None

@@ -14,9 +14,9 @@ from rich.text import Text
 from musegen.config import TrainingConfig
 
 if TYPE_CHECKING:
-    from musegen.dataset import Dataset
-    from musegen.runs import Run
-    from musegen.training import EpochReport, StepReport
+    from musegen.data.dataset import Dataset
+    from musegen.training.recording import EpochReport, StepReport
+    from musegen.training.runs import Run
 
 __all__ = ["FilesDisplay", "TrainingDisplay", "done"]
 

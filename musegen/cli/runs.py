@@ -14,7 +14,7 @@ import click
 from musegen.errors import MusegenError
 
 if TYPE_CHECKING:
-    from musegen.runs import Run
+    from musegen.training.runs import Run
 
 __all__ = ["runs"]
 
@@ -41,9 +41,10 @@ def runs(folders: tuple[Path, ...], sort: str, picture: Path | None, force: bool
     Without FOLDERS: in the current folder, and where checkpoints with names lie. The curves are of
     validation and of training, on one logarithmic scale for each run; likelihoods are in nats per token.
     """
-    from musegen.checkpoint import roots
-    from musegen.files import atomic_path, refuse_to_overwrite
-    from musegen.runs import find, svg
+    from musegen.model.checkpoint import roots
+    from musegen.training.curves import svg
+    from musegen.training.runs import find
+    from musegen.utils.files import atomic_path, refuse_to_overwrite
 
     if picture is not None:
         refuse_to_overwrite(picture, force)
@@ -104,7 +105,8 @@ def _row(run: Run, blocks: int) -> dict[str, Any]:
     """Return what the table says of a run, by column; its curves as so many blocks."""
     from rich.text import Text
 
-    from musegen.runs import in_words, sparkline
+    from musegen.training.curves import sparkline
+    from musegen.training.runs import in_words
 
     best, epochs = run.best, run.training.get("epochs")
     done = f"{len(run.log)}/{epochs}" if epochs else str(len(run.log))

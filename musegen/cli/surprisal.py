@@ -14,7 +14,7 @@ import click
 from musegen.cli.surprisal_table import BETWEEN, show
 
 if TYPE_CHECKING:
-    from musegen.surprising import Surprisal
+    from musegen.evaluation.surprisal import Surprisal
 
 __all__ = ["surprisal"]
 
@@ -41,8 +41,9 @@ def surprisal(file: Path, checkpoint: str, by: str, form: str | None, output: Pa
     was expected with a probability of one in eight. Bars are counted from 1, a pickup is bar 0. What
     belongs to no note has a line of its own, so that everything adds up.
     """
-    from musegen import files, surprising
     from musegen.errors import MusegenError
+    from musegen.evaluation import surprisal as surprising
+    from musegen.utils import files
 
     if output is not None:
         if output.resolve() == file.resolve():

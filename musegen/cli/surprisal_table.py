@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from musegen.surprising import Surprisal
+    from musegen.evaluation.surprisal import Surprisal
 
 __all__ = ["BETWEEN", "graph", "show"]
 

@@ -14,12 +14,12 @@ from musegen.config import EncoderConfig, ModelConfig, TrainingConfig
 from musegen.errors import MusegenError, TrainingError
 
 if TYPE_CHECKING:
-    from musegen.checkpoint import Checkpoint
     from musegen.cli.progress import TrainingDisplay
-    from musegen.dataset import Dataset
-    from musegen.encoder import Encoder
-    from musegen.recipes import Recipe
-    from musegen.training import Group
+    from musegen.cli.recipes import Recipe
+    from musegen.data.dataset import Dataset
+    from musegen.encoding.encoder import Encoder
+    from musegen.model.checkpoint import Checkpoint
+    from musegen.training.distributed import Group
 
 __all__ = ["train"]
 
@@ -86,9 +86,9 @@ def configs(
     folders: tuple[Path, ...], start: str | None, settings: dict[str, Any]
 ) -> tuple[Encoder, ModelConfig, TrainingConfig]:
     """Return what the options mean; those that were not given are a store's or a checkpoint's own."""
-    from musegen.checkpoint import load
-    from musegen.encoder import Encoder
-    from musegen.store import is_store, read_settings
+    from musegen.data.store import is_store, read_settings
+    from musegen.encoding.encoder import Encoder
+    from musegen.model.checkpoint import load
 
     said = given(settings)
     parent = None if start is None else load(start)
@@ -106,9 +106,9 @@ def configs(
 
 def joined(coordinator: str | None, processes: int | None, process: int | None) -> Group:
     """Return the group of processes that this one trains in; before anything is computed."""
-    from musegen import training
+    from musegen.training import distributed
 
-    return training.join(coordinator, processes, process)
+    return distributed.join(coordinator, processes, process)
 
 
 def silently(
@@ -116,9 +116,9 @@ def silently(
     run: dict[str, Any],
 ) -> None:  # fmt: skip
     """Train as one of several processes, of which the first says what happens."""
-    from musegen import training
+    from musegen.training.train import train
 
-    training.train(list(folders), output, encoder, model, config, **run)
+    train(list(folders), output, encoder, model, config, **run)
 
 
 def curves(folder: Path) -> Any:
@@ -135,9 +135,9 @@ def trained(
     """Train, and say what happens to people, machines and TensorBoard."""
     from contextlib import ExitStack
 
-    from musegen import training
     from musegen.cli.progress import TrainingDisplay
-    from musegen.runs import RUN, unfinished
+    from musegen.training.runs import RUN, unfinished
+    from musegen.training.train import train
 
     with ExitStack() as stack:
         display = stack.enter_context(TrainingDisplay(config, live=not events.wanted))
@@ -148,7 +148,7 @@ def trained(
             display.resumed(unfinished(output))
         listeners = [listener for listener in (display, events, board, checks) if listener is not None]
         try:
-            return training.train(
+            return train(
                 list(folders), output, encoder, model, config, **run,
                 on_files=each(listeners, "files"), on_data=each(listeners, "data"),
                 on_step=each(listeners, "step"), on_epoch=each(listeners, "epoch"),
@@ -166,7 +166,7 @@ class Ingredients:
 
     def data(self, data: Dataset) -> None:
         """Compare."""
-        from musegen.training.describing import describe
+        from musegen.training.provenance import describe
 
         received = describe(data, self._encoder, [])["sha256"]
         if self._wanted not in ("", received):
@@ -193,9 +193,9 @@ def introduce(
     """Say what is about to be trained, and on what."""
     import keras
 
-    from musegen.model import parameters
-    from musegen.runs import in_words
+    from musegen.model.network import parameters
     from musegen.training import devices, sizing
+    from musegen.training.runs import in_words
 
     precision, weights, memory = devices.policy(config), parameters(model), sizing.memory(model, config)
     slow = devices.without_cudnn(model, keras.backend.backend()) if devices.gpus() else None
@@ -214,7 +214,7 @@ def introduce(
 def stopped(output: Path) -> str:
     """Return what to say when somebody has pressed Ctrl-C."""
     from musegen.cli.progress import done
-    from musegen.runs import RUN, unfinished
+    from musegen.training.runs import RUN, unfinished
 
     if not (output / RUN).is_dir():
         return "stopped. Nothing had been trained yet."
@@ -235,21 +235,21 @@ def measured(made: Checkpoint, data: Dataset) -> dict[str, dict[str, float]]:
     """Measure the held-out pieces, write the figures into the checkpoint, and return them in nats per note."""
     from dataclasses import replace
 
-    from musegen import checkpoint, evaluation
-    from musegen.blas import one_thread
-    from musegen.engine import Engine
-    from musegen.vocabulary import Vocabulary
+    from musegen.encoding.vocabulary import Vocabulary
+    from musegen.model import checkpoint, likelihood
+    from musegen.model.blas import one_thread
+    from musegen.model.engine import Engine
 
     vocabulary = Vocabulary(made.encoder)
     predictors = {
-        "model": evaluation.model(Engine(made.model, made.weights())),
-        "bigram": evaluation.bigram((p.tokens for p in data.train), vocabulary),
-        "uniform": evaluation.uniform(vocabulary),
+        "model": likelihood.model(Engine(made.model, made.weights())),
+        "bigram": likelihood.bigram((p.tokens for p in data.train), vocabulary),
+        "uniform": likelihood.uniform(vocabulary),
     }
     with one_thread():  # products of one piece are too small to share
         figures = {
             part: {
-                name: round(evaluation.evaluate(predictor, [p.tokens for p in pieces], vocabulary).per_note, 4)
+                name: round(likelihood.evaluate(predictor, [p.tokens for p in pieces], vocabulary).per_note, 4)
                 for name, predictor in predictors.items()
             }
             for part, pieces in (("validation", data.validation), ("test", data.test))

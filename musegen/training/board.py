@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from musegen.errors import TrainingError
-from musegen.extras import require
+from musegen.utils.extras import require
 
 if TYPE_CHECKING:
     from musegen.training.recording import EpochReport, StepReport

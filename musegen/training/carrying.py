@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import keras
-from keras import ops
+from musegen.model.backend import keras, ops
 
 __all__ = ["Carried"]
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import keras
-
 from musegen.config import ModelConfig, TrainingConfig
+from musegen.model.backend import keras
 
 __all__ = ["device", "gpus", "policy", "without_cudnn"]
 

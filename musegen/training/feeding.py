@@ -6,16 +6,16 @@ from collections.abc import Iterator
 from time import perf_counter
 from typing import Any
 
-import keras
 import numpy as np
 from numpy.typing import NDArray
 
 from musegen.config import ModelConfig, TrainingConfig
-from musegen.context import View, context
-from musegen.dataset import Pieces
-from musegen.encoder import Encoder
-from musegen.varying import Variation, varied
-from musegen.vocabulary import Tokens, Vocabulary
+from musegen.data.augmentation import Variation, varied
+from musegen.data.dataset import Pieces
+from musegen.encoding.context import View, context
+from musegen.encoding.encoder import Encoder
+from musegen.encoding.vocabulary import Tokens, Vocabulary
+from musegen.model.backend import keras
 
 __all__ = ["WholePieces", "Windows"]
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import keras
-
 from musegen.config import TrainingConfig
+from musegen.model.backend import keras
 from musegen.training import losses
-from musegen.training.distributing import ALONE, Group
+from musegen.training.distributed import ALONE, Group
 from musegen.training.feeding import Windows
-from musegen.training.gaps import Gaps
+from musegen.training.infilling import Gaps
 from musegen.training.optimizing import optimizer
 from musegen.training.recording import EpochReport, Recorder, StepReport
 from musegen.training.watching import Diverged

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import keras
 import numpy as np
-from keras import ops
 
 from musegen.config import TrainingConfig
+from musegen.model.backend import keras, ops
 
 __all__ = ["optimizer"]
 

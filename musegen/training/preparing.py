@@ -10,11 +10,11 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from musegen import checkpoint as checkpoints
 from musegen.config import EncoderConfig, ModelConfig, TrainingConfig
 from musegen.errors import TrainingError
-from musegen.files import atomic_path, locked
-from musegen.runs import LOCK
+from musegen.model import checkpoint as checkpoints
+from musegen.training.runs import LOCK
+from musegen.utils.files import atomic_path, locked
 
 __all__ = ["compare", "discard", "keep_settings", "prepared"]
 

@@ -9,18 +9,17 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-import keras
 import numpy as np
-from keras import ops
 
 from musegen.config import TrainingConfig
-from musegen.files import atomic_path
-from musegen.runs import LATEST, LOG
+from musegen.model.backend import keras, ops
 from musegen.training.feeding import Windows
-from musegen.training.gaps import Gaps
+from musegen.training.infilling import Gaps
 from musegen.training.losses import Nats
 from musegen.training.resuming import restore, snapshot, variables
+from musegen.training.runs import LATEST, LOG
 from musegen.training.watching import Watch
+from musegen.utils.files import atomic_path
 
 __all__ = ["BEST", "EpochReport", "Recorder", "StepReport"]
 

@@ -8,11 +8,11 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 
 from musegen.errors import TrainingError
-from musegen.files import atomic_path
+from musegen.model.backend import keras
+from musegen.utils.files import atomic_path
 
 __all__ = ["restore", "snapshot", "variables"]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from musegen.config import ModelConfig, TrainingConfig
 from musegen.errors import TrainingError
-from musegen.model import parameters
+from musegen.model.network import parameters
 
 __all__ = ["available", "check", "memory"]
 

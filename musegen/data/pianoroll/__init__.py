@@ -1,0 +1,46 @@
+"""Frames: music as rows of equal length, as data sets of chorales and folk songs have it; to scores and back.
+
+Likelihoods of such sets are published in nats per frame (Boulanger-Lewandowski, Bengio and Vincent 2012).
+
+========  ================  =========================================  ==================================
+kind      frames            a note is                                  tracks
+========  ================  =========================================  ==================================
+voices    int16[T, V]       equal neighbours in a voice; −1 is a rest  one for each voice
+chords    bool[T, 128]      a pitch in a frame, struck anew in each    one
+========  ================  =========================================  ==================================
+
+>>> import numpy as np
+>>> from fractions import Fraction
+>>> frames = np.array([[67, 60], [67, 62], [-1, 62]], np.int16)
+>>> score = to_score(frames, Fraction(1, 4))
+>>> score.notes[["onset", "duration", "pitch", "track"]].tolist()
+[(0, 240, 67, 0), (0, 120, 60, 1), (120, 240, 62, 1)]
+>>> to_frames(score, Fraction(1, 4), Voices(2)).tolist()
+[[67, 60], [67, 62], [-1, 62]]
+"""
+
+from musegen.data.pianoroll.converting import encoder_config, to_frames, to_score, trimmed
+from musegen.data.pianoroll.kinds import SILENCE, Chords, Frames, Kind, Voices, kind_of
+from musegen.data.pianoroll.reading import LOSSES, SPLITS, Grids, Loss, read_grids
+from musegen.data.pianoroll.writing import Counts, counts, write_folder
+
+__all__ = [
+    "LOSSES",
+    "SILENCE",
+    "SPLITS",
+    "Chords",
+    "Counts",
+    "Frames",
+    "Grids",
+    "Kind",
+    "Loss",
+    "Voices",
+    "counts",
+    "encoder_config",
+    "kind_of",
+    "read_grids",
+    "to_frames",
+    "to_score",
+    "trimmed",
+    "write_folder",
+]

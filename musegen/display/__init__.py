@@ -1,6 +1,0 @@
-"""Pictures of a score: an SVG for notebooks, made of text alone, and a matplotlib plot."""
-
-from musegen.display.drawing import Picture, svg
-from musegen.display.plotting import plot
-
-__all__ = ["Picture", "plot", "svg"]

@@ -1,0 +1,1 @@
+"""Music ↔ tokens: the vocabulary, the two encodings, their grammar, and what an encoding loses."""

@@ -1,0 +1,172 @@
+"""Files against stores and checkpoints: what `musegen novelty` does."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from musegen.config import differences
+from musegen.data.novelty.index import Index
+from musegen.data.novelty.runs import Copied
+from musegen.data.novelty.storage import FILE
+from musegen.data.store import Store, is_store
+from musegen.encoding.normalise import pad_pickup
+from musegen.errors import CheckpointError, MidiError
+from musegen.model import checkpoint as checkpoints
+from musegen.score import midi, notation
+from musegen.score.reading import read
+from musegen.utils.files import refuse_to_overwrite
+
+if TYPE_CHECKING:
+    import mido
+
+__all__ = ["CONTINUATION", "Examined", "against", "examine", "index_checkpoint"]
+
+CONTINUATION = "continuation: musegen "
+"""How the marker begins that `musegen compose` puts where its own music does."""
+
+Bars = tuple[int | None, int | None]
+"""The first and the last bar, as musicians count, or None: from 1, both included; a pickup is bar 0."""
+
+
+@dataclass(frozen=True)
+class Examined:
+    """What a file has in common with training pieces.
+
+    Attributes:
+        continued: Whether only what is behind musegen's marker counted.
+        start: Tick from which on notes counted.
+        bar: Its bar.
+        notes: How many notes of voices counted.
+        longest: The longest run, empty if there is none.
+        runs: All runs of some length, longest first.
+    """
+
+    continued: bool
+    start: int
+    bar: int
+    notes: int
+    longest: Copied
+    runs: tuple[Copied, ...]
+
+
+def examine(path: Path, index: Index, bars: Bars = (None, None), *, whole: bool = False, at_least: int = 1) -> Examined:
+    """Return what a file has in common with training pieces.
+
+    Of a file that musegen has continued only what it has added counts, unless bars are named.
+
+    Args:
+        path: MIDI or written music.
+        index: The training pieces.
+        bars: Which count.
+        whole: All count, the primer, too.
+        at_least: Leave runs of fewer notes out of `runs`.
+
+    Raises:
+        MidiError: The file cannot be read, or has no such bars.
+    """
+    start = None
+    if path.suffix.lower() in notation.NOTATION_SUFFIXES:
+        score = read(path)
+    else:
+        file = midi.load_mido(path)
+        score, start = midi.from_mido(file), continuation(file)
+    continued = start is not None and not whole and bars == (None, None)
+    lines = score.barlines()
+    lowest = 1 - int(pad_pickup(score) is not score)
+    first, end = _ticks(bars, lines, lowest)
+    if continued and start is not None:
+        first = start
+    runs = index.copied(score, first, end, at_least)
+    bar = int(np.searchsorted(lines, first, side="right")) - 1 + lowest
+    return Examined(
+        continued=continued,
+        start=first,
+        bar=bar,
+        notes=index.notes(score, first, end),
+        longest=index.longest(score, first, end),
+        runs=tuple(sorted(runs, key=lambda run: -run.notes)),
+    )
+
+
+def continuation(file: mido.MidiFile) -> int | None:
+    """Return the tick of the first marker that says where musegen goes on; None if there is none."""
+    ticks = []
+    for track in file.tracks:
+        now = 0
+        for message in track:
+            now += message.time
+            if message.type == "marker" and message.text.startswith(CONTINUATION):
+                ticks.append(now)
+    return min(ticks, default=None)
+
+
+def _ticks(bars: Bars, lines: NDArray[np.int64], lowest: int) -> tuple[int, int | None]:
+    """Return the ticks where bars begin and end; None: nowhere before the end."""
+    highest = len(lines) - 2 + lowest
+    first = lowest if bars[0] is None else bars[0]
+    last = highest if bars[1] is None else bars[1]
+    if bars != (None, None) and not lowest <= first <= last <= highest:
+        raise MidiError(
+            f"bars must be among the piece's, {lowest} to {highest}. Received: {first} to {last}. "
+            "Bars are counted from 1, a pickup being 0."
+        )
+    return int(lines[first - lowest]), None if bars[1] is None else int(lines[last - lowest + 1])
+
+
+def against(path: str | Path, split: str | None = None) -> Index:
+    """Return the index of training pieces.
+
+    Args:
+        path: A token store; a checkpoint by name or path; or the file of an index.
+        split: Of a store: "train", or "all" for the held-out pieces, too. By default the first.
+
+    Raises:
+        CheckpointError: A checkpoint has no index, or it is damaged; or a checkpoint was given with a `split`.
+        MusegenError: There is nothing of these at the path.
+    """
+    if is_store(Path(path)):
+        store = Store(path)
+        return Index.of_tokens(store, store.encoder, None if split == "all" else store.split("train"))
+    if split is not None:
+        raise CheckpointError(
+            f"a split is part of a token store, as musegen encode makes it. Received: {path}. Leave --split out: a "
+            "checkpoint's index has the pieces that it was trained on."
+        )
+    return Index.load(path if Path(path).is_file() else checkpoints.find(path))
+
+
+def index_checkpoint(name_or_path: str | Path, store: str | Path, *, force: bool = False) -> tuple[Index, str]:
+    """Write the index of a store's train split into a checkpoint that was made without.
+
+    Args:
+        name_or_path: The checkpoint.
+        store: What it was trained on.
+        force: Replace the index that it has.
+
+    Returns:
+        The index, and what speaks against this store being what it was trained on: nothing, if nothing does.
+
+    Raises:
+        CheckpointError: There is no such checkpoint, or the store was made with another encoding.
+        MusegenError: There is no such store, or there is an index and `force` is false.
+    """
+    found, pieces = checkpoints.load(name_or_path), Store(store)
+    refuse_to_overwrite(found.path / FILE, force)
+    if changed := differences(found.encoder, pieces.encoder.config):
+        raise CheckpointError(
+            f"the index of {found.name} must be of the pieces that it was trained on. Received: {pieces.path}, encoded "
+            f"with other settings: {changed}. Encode the pieces with the checkpoint's."
+        )
+    index = Index.of_tokens(pieces, pieces.encoder, pieces.split("train"))
+    trained = found.provenance.get("data", {}).get("train", {}).get("pieces", index.in_all)
+    doubt = "" if trained == index.in_all else (
+        f"{found.name} was trained on {trained} pieces, the train split of {pieces.path} has {index.in_all}."
+    )  # fmt: skip
+    index = Index(index.kept._replace(in_all=max(trained, index.in_all)))
+    index.save(found.path / FILE)
+    return index, doubt

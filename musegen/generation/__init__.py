@@ -1,0 +1,1 @@
+"""Composing: a request becomes a plan, the token loop carries it out, and a composition comes back."""

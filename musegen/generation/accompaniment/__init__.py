@@ -1,0 +1,1 @@
+"""Accompaniment: new parts beside the whole primer, which parts its tracks are, and what they force."""

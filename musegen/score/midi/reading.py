@@ -1,0 +1,83 @@
+"""MIDI files, and objects that hold music, to `Score`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from musegen.errors import MidiError
+from musegen.score.midi.container import MAX_BYTES, check_header, read_bytes
+from musegen.score.midi.mido_reader import from_mido, load_mido
+from musegen.score.midi.pretty_midi_reader import from_pretty_midi
+from musegen.score.midi.symusic_reader import from_symusic, parse
+from musegen.score.score import Score
+
+if TYPE_CHECKING:
+    import mido
+    import pretty_midi
+    import symusic
+
+    MidiSource: TypeAlias = (
+        str
+        | Path
+        | bytes
+        | bytearray
+        | memoryview
+        | Score
+        | mido.MidiFile
+        | pretty_midi.PrettyMIDI
+        | symusic.core.ScoreTick
+    )
+else:
+    MidiSource: TypeAlias = Any
+
+__all__ = [
+    "MAX_BYTES",
+    "MidiSource",
+    "check_header",
+    "from_mido",
+    "from_pretty_midi",
+    "from_symusic",
+    "load_mido",
+    "parse",
+    "read",
+    "read_bytes",
+]
+
+
+def read(source: MidiSource) -> Score:
+    """Return the music of a MIDI file, or of any object that holds some.
+
+    A note that is never released ends where its track chunk ends.
+
+    Args:
+        source: A path, the bytes of a file (`bytes`, `bytearray`, `memoryview`), a `Score` (returned as
+            it is), a `mido.MidiFile`, a `pretty_midi.PrettyMIDI` or a `symusic` score.
+
+    Raises:
+        MidiError: There is no such file, or it is not a MIDI file that can be read; the message
+            says where it is at fault.
+    """
+    if isinstance(source, Score):
+        return source
+    if isinstance(source, str | Path):
+        return _read(read_bytes(source), str(source))
+    if isinstance(source, bytes | bytearray | memoryview):
+        return _read(bytes(source), "the given bytes")
+    converters = {"mido": from_mido, "pretty_midi": from_pretty_midi, "symusic": from_symusic}
+    for base in type(source).__mro__:  # a user's class may be made from a library's, which need not be installed
+        convert = converters.get(base.__module__.partition(".")[0])
+        if convert is not None:
+            return convert(source)
+    raise MidiError(
+        "expected a path, bytes, Score, mido.MidiFile, PrettyMIDI, symusic score, or a music21 stream "
+        f"through musegen.read(stream). Received: {type(source).__module__}.{type(source).__qualname__}."
+    )
+
+
+def _read(data: bytes, name: str) -> Score:
+    score = parse(data, name)
+    try:
+        return from_symusic(score)
+    except MidiError as error:
+        raise MidiError(f"{name}: {error}") from error

@@ -1,0 +1,1 @@
+"""Helpers that know no music: files, processes, hashing, optional packages."""
