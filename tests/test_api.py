@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -10,6 +9,7 @@ from click.testing import CliRunner
 import musegen
 from musegen.cli import main
 from musegen.utils.deprecation import MOVED
+from tests.helpers import ROOT
 
 
 def test_public_names_are_these_and_all_exist():
@@ -73,7 +73,7 @@ def test_every_error_is_a_musegen_error():
 
 
 def test_the_command_reference_is_up_to_date():
-    docs = Path(__file__).parent.parent / "docs"
+    docs = ROOT / "docs"
     # In a process of its own: click remembers how a command was first asked for help.
     code = "import runpy; print(runpy.run_path('cli_reference.py')['page'](), end='')"
     page = subprocess.run([sys.executable, "-c", code], cwd=docs, check=True, capture_output=True, text=True).stdout

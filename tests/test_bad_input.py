@@ -15,7 +15,7 @@ from musegen import MidiError
 from musegen.cli import main
 from musegen.score.midi import from_mido, load_mido, read
 from musegen.score.midi.reading import MAX_BYTES, parse, read_bytes
-from tests.test_compose import files
+from tests.helpers import files
 
 END = b"\0\xff\x2f\0"
 NOTE = b"\0\x90\x3c\x40\x60\x80\x3c\0"  # 0 to 96

@@ -3,7 +3,6 @@
 import importlib.util
 import json
 import re
-from pathlib import Path
 from types import SimpleNamespace
 
 import keras
@@ -13,8 +12,9 @@ import tensorflow as tf
 
 from musegen import ModelConfig, TrainingConfig
 from musegen.model.network import build
+from tests.helpers import ROOT
 
-DOCS = Path(__file__).parent.parent / "docs"
+DOCS = ROOT / "docs"
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,6 @@
 
 import importlib.util
 import sys
-from pathlib import Path
 
 import mido
 import numpy as np
@@ -11,8 +10,9 @@ import pytest
 from music21.midi.translate import midiFilePathToStream
 
 from musegen.score import midi
+from tests.helpers import ROOT
 
-HERE = Path(__file__).parents[1] / "midi_data"
+HERE = ROOT / "midi_data"
 
 
 def script():

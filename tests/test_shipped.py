@@ -3,7 +3,6 @@
 import itertools
 import json
 import re
-from pathlib import Path
 
 import mido
 import music21
@@ -14,9 +13,8 @@ from musegen import load
 from musegen.generation.compose import choose, compose_file, infill_file
 from musegen.generation.composer import whole
 from musegen.model import checkpoint
-from tests.test_compose import absolute, assert_playable, assert_untouched
+from tests.helpers import ROOT, absolute, assert_playable, assert_untouched
 
-ROOT = Path(__file__).parent.parent
 SEEDS = sorted(p for p in (ROOT / "midi_data" / "seeds").glob("*.mid") if not p.stem.endswith("-continued"))
 NAMES = ["chorales", "folk", "songs"]
 FILLS = ["folk-infill"]
