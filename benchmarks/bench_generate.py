@@ -166,8 +166,8 @@ def batch() -> Rows:
             """Return the same of all that a piece takes, up to a score."""
             made: list[Any] = []
             seconds = timed(lambda: made.extend(composer.compositions(requests)))
-            opening = len(composer.encoder.encode(primer))
-            tokens = sum(len(composer.encoder.encode(piece.score)) - opening for _, piece in made)
+            prefix = len(composer.encoder.encode(primer))
+            tokens = sum(len(composer.encoder.encode(piece.score)) - prefix for _, piece in made)
             return {"us_per_step": 1e6 * seconds / tokens * width}
 
         name = f"{config.cell} {config.layers}x{config.units}"

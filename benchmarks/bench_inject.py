@@ -107,8 +107,8 @@ def main() -> None:
     rows: dict[str, list[list[float]]] = {
         "the composer": [[nats_of_lower_voices(composer, piece), *measured(piece)] for piece in pieces]
     }
-    for name, wishes in SETTINGS.items():
-        asked = [Request.of(piece.select([0]), {"inject": True, "seed": 1, **wishes}) for piece in pieces]
+    for name, constraint in SETTINGS.items():
+        asked = [Request.of(piece.select([0]), {"inject": True, "seed": 1, **constraint}) for piece in pieces]
         rows[name] = [[made.nats_per_note, *measured(made.score)] for _, made in composer.compositions(asked)]
     asked = [Request.of(piece, {"bars": BARS, "seed": 1, "temperature": 0.7}) for piece in pieces]
     rows[f"{BARS} bars by the model itself, temperature 0.7"] = [
@@ -120,7 +120,7 @@ def main() -> None:
         print(f"| {name} | {' | '.join(cells)} |")
     print("\n| what is given | its own part is found |\n|---|---|")
     for name, voices in GIVEN.items():
-        found = sum(composer._cast(piece.select(voices)).parts == tuple(voices) for piece in pieces)
+        found = sum(composer._assigned(piece.select(voices)).parts == tuple(voices) for piece in pieces)
         print(f"| {name} | {found} of {len(pieces)} |", flush=True)
 
 

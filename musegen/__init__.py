@@ -3,11 +3,11 @@
 Importing musegen, encoding, and composing on a CPU never import TensorFlow.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from musegen._version import __version__ as __version__
 from musegen.utils.deprecation import keep_old_modules
+from musegen.utils.lazy import lazily
 
 if TYPE_CHECKING:
     from musegen.config import ConstraintConfig, EncoderConfig, ModelConfig, SamplerConfig, TrainingConfig
@@ -75,17 +75,5 @@ __all__ = [
     "surprisal",
     "train",
 ]
-
-
+__getattr__, __dir__ = lazily(__name__, _HOME)
 keep_old_modules()
-
-
-def __getattr__(name: str) -> Any:
-    """Import a public name from its module at first use, so that `import musegen` is instant."""
-    if name not in _HOME:
-        raise AttributeError(f"module 'musegen' has no attribute {name!r}")
-    return getattr(import_module(f"musegen.{_HOME[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)

@@ -21,7 +21,7 @@ from musegen.batch.plan import Plan, Primer
 from musegen.batch.planning import planned
 from musegen.batch.ranking import Rank
 from musegen.batch.replaying import Replayed, replay
-from musegen.batch.run import Report, run
+from musegen.batch.runner import Report, run
 from musegen.batch.sweeping import parse_sweeps
 from musegen.generation.request import derived_seed
 

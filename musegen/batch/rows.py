@@ -72,8 +72,8 @@ def described(plan: Plan, item: Item, source: Source | None, made: Composition, 
         "novelty": _novelty(composer, made),
         "measures": measures(continuation),
         "fingerprint": _packed(fingerprint(continuation)),
-        "rewinds": [rewind._asdict() for rewind in made.rewinds],
-        "gave_way": made.gave_way,
+        "rewinds": [rewind._asdict() for rewind in made.backtracks],
+        "gave_way": made.relaxed,
     }
     plain: Row = _plain(out)
     return plain

@@ -128,8 +128,8 @@ def report(
         "seconds": round(made.score.duration, 2),
         "nats_per_note": round(made.nats_per_note, 3),
         "copied": None if copied is None else asdict(copied),
-        "rewinds": [rewind._asdict() for rewind in made.rewinds],
-        "gave_way": made.gave_way,
+        "rewinds": [rewind._asdict() for rewind in made.backtracks],
+        "gave_way": made.relaxed,
         "tracks_continued": list(made.read),
         "tracks_left_out": [{"track": name, "reason": reason} for name, reason in made.left_out],
     }

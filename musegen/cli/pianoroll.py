@@ -11,7 +11,7 @@ import click
 
 if TYPE_CHECKING:
     from musegen.config import EncoderConfig
-    from musegen.data.pianoroll import Counts, Grids, Loss
+    from musegen.data.pianoroll import Counts, Loss, PianoRolls
 
 __all__ = ["frames"]
 
@@ -41,11 +41,11 @@ def frames(file: Path, output: Path, grid: str | None, kind: str, force: bool) -
     from rich.console import Console
 
     from musegen.cli.progress import FilesDisplay
-    from musegen.data.pianoroll import counts, encoder_config, read_grids, write_folder
+    from musegen.data.pianoroll import counts, encoder_config, read_pianorolls, write_folder
     from musegen.generation.constraints.texts import read_note_value
 
     quarters = read_note_value(grid) if grid else None
-    read = read_grids(file, kind)
+    read = read_pianorolls(file, kind)
     quarters = quarters or read.kind.grid
     config = encoder_config(read.kind, quarters)
     with FilesDisplay(Console(file=sys.stderr, highlight=False), "writing") as display:
@@ -69,7 +69,7 @@ def _print_table(rows: dict[str, Counts]) -> None:
     Console(file=sys.stdout, width=None if sys.stdout.isatty() else 120, highlight=False).print(table)
 
 
-def _say(output: Path, read: Grids, grid: Fraction, config: EncoderConfig) -> None:
+def _say(output: Path, read: PianoRolls, grid: Fraction, config: EncoderConfig) -> None:
     """Say what was found, what will be lost, and how to go on."""
     from musegen.data.pianoroll import LOSSES
 

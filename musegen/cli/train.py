@@ -71,7 +71,7 @@ def train(
             if not group.first:
                 return silently(folders, output, encoder, model, config, run)
         board = None if tensorboard is None else curves(tensorboard / output.resolve().name)
-        checks = None if recipe is None else Ingredients(recipe, encoder)
+        checks = None if recipe is None else RecipeCheck(recipe, encoder)
         made, data = trained(folders, output, encoder, model, config, run, events, board, checks)
         figures = measured_or_stopped(made, data)
         table(made, figures, err=as_json)
@@ -130,7 +130,7 @@ def curves(folder: Path) -> Any:
 
 def trained(
     folders: tuple[Path, ...], output: Path, encoder: Encoder, model: ModelConfig, config: TrainingConfig,
-    run: dict[str, Any], events: Events, board: Any, checks: Ingredients | None,
+    run: dict[str, Any], events: Events, board: Any, checks: RecipeCheck | None,
 ) -> tuple[Checkpoint, Dataset]:  # fmt: skip
     """Train, and say what happens to people, machines and TensorBoard."""
     from contextlib import ExitStack
@@ -157,7 +157,7 @@ def trained(
             raise TrainingError(stopped(output)) from None
 
 
-class Ingredients:
+class RecipeCheck:
     """Says when a recipe is followed with other data than it was written for: its figures will not come out."""
 
     def __init__(self, recipe: Recipe, encoder: Encoder) -> None:

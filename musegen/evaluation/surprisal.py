@@ -19,7 +19,7 @@ from musegen.encoding.bundle import Column
 from musegen.encoding.encoder import Encoder
 from musegen.encoding.normalise import close_gaps, pad_pickup
 from musegen.encoding.report.outcomes import fates
-from musegen.encoding.report.subject import Subject
+from musegen.encoding.report.subject import Piece
 from musegen.errors import CheckpointError, MidiError
 from musegen.evaluation.attribution import owners
 from musegen.generation import compose, primer
@@ -179,7 +179,7 @@ def _read(score: Score, encoder: Encoder) -> tuple[Reading, bool]:
 
 def _heard_notes(heard: Score, encoder: Encoder) -> tuple[Column, int]:
     """Return the index of each note in `heard`, in the order of the tokens, and how many are not among them."""
-    became = fates(Subject(heard, (), counted=False), encoder.config)
+    became = fates(Piece(heard, (), counted=False), encoder.config)
     notes = heard.notes[became.kept]
     metric = encoder.config.encoding == "metric"
     by = (notes["pitch"], notes["track"], became.onset) if metric else (notes["pitch"], became.onset)

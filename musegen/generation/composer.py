@@ -20,9 +20,9 @@ from musegen.encoding.transposing import transposed
 from musegen.encoding.vocabulary import Tokens
 from musegen.errors import CheckpointError, MusegenError
 from musegen.generation.accompaniment.accompaniment import accompaniment
-from musegen.generation.accompaniment.part_assignment import Cast, cast, octaves
-from musegen.generation.continuation import Listened, Opening, Plan, continuation, new_piece, opened, tasked
-from musegen.generation.infilling import Bars, Filling, Told, read_gap
+from musegen.generation.accompaniment.part_assignment import PartAssignment, assign_parts, octaves
+from musegen.generation.continuation import Plan, Prefilled, Prefix, continuation, make_task, new_piece, prefix_of
+from musegen.generation.infilling import Bars, ConditionedNetwork, InfillGrammar, read_gap
 from musegen.generation.loop import generate
 from musegen.generation.primer import Reading, read_primer
 from musegen.generation.request import Composition, Request
@@ -56,8 +56,8 @@ class Composer:
     checkpoint: Checkpoint
     computed_by: str = "auto"
     encoder: Encoder = field(init=False)
-    _known: list[tuple[Score | None, int, Listened]] = field(init=False, default_factory=list, repr=False)
-    _casts: list[Cast] = field(init=False, default_factory=list, repr=False)
+    _known: list[tuple[Score | None, int, Prefilled]] = field(init=False, default_factory=list, repr=False)
+    _assignments: list[PartAssignment] = field(init=False, default_factory=list, repr=False)
 
     def __post_init__(self) -> None:
         """Build the encoder that the model was trained with."""
@@ -183,10 +183,10 @@ class Composer:
                 "has no novelty.npz. Make one with `musegen novelty --index`, or leave max_copied out."
             )
         if request.inject and request.primer is not None:
-            beginning = self._listened(Request(None))
-            return accompaniment(beginning, self._cast(request.primer), request, self.checkpoint, self.encoder)
+            beginning = self._prefilled(Request(None))
+            return accompaniment(beginning, self._assigned(request.primer), request, self.checkpoint, self.encoder)
         make = new_piece if request.primer is None else continuation
-        return make(self._listened(request), request, self.checkpoint, self.encoder, index)
+        return make(self._prefilled(request), request, self.checkpoint, self.encoder, index)
 
     def copied(self, made: Composition) -> Copied | None:
         """Return the longest run of new notes that stands in a training piece; None if these are not known."""
@@ -195,32 +195,32 @@ class Composer:
         new = made.score if made.end is None else replace(made.score, notes=made.added)
         return self.index.longest(new, made.start, made.end)
 
-    def _listened(self, request: Request) -> Listened:
+    def _prefilled(self, request: Request) -> Prefilled:
         """Return what the network has made of a primer; the last few are remembered."""
         primer, bars = request.primer, request.primer_bars
-        for known, count, listened in self._known:
+        for known, count, prefilled in self._known:
             if known is primer and count == bars:
-                return listened
+                return prefilled
         reading = None if primer is None else read_primer(primer, self.encoder, bars)
         tokens, shift = (np.zeros(0, np.int32), 0) if reading is None else self.hear(reading)
-        listened = self._listen(opened(reading, tokens, shift, self.encoder))
-        self._known = [(primer, bars, listened), *self._known[: KEPT - 1]]
-        return listened
+        prefilled = self._prefill(prefix_of(reading, tokens, shift, self.encoder))
+        self._known = [(primer, bars, prefilled), *self._known[: KEPT - 1]]
+        return prefilled
 
-    def _cast(self, primer: Score) -> Cast:
+    def _assigned(self, primer: Score) -> PartAssignment:
         """Return a primer as parts of the ensemble; the last few are remembered."""
-        for known in self._casts:
+        for known in self._assignments:
             if known.primer is primer:
                 return known
-        new = cast(primer, self._listened(Request(None)), self.checkpoint, self.encoder, self.engine)
-        self._casts = [new, *self._casts[: KEPT - 1]]
+        new = assign_parts(primer, self._prefilled(Request(None)), self.checkpoint, self.encoder, self.engine)
+        self._assignments = [new, *self._assignments[: KEPT - 1]]
         return new
 
-    def _listen(self, opening: Opening) -> Listened:
-        tokens = opening.tokens[None]
+    def _prefill(self, prefix: Prefix) -> Prefilled:
+        tokens = prefix.tokens[None]
         context = beside(tokens, self.encoder.vocabulary, View.of(self.checkpoint.model))
         logits, state = self.engine.forward(tokens, self.engine.initial_state(), context)
-        return Listened(opening, logits[0, -1], state)
+        return Prefilled(prefix, logits[0, -1], state)
 
     def infilling(self, primer: midi.MidiSource, bars: Bars, *, seed: int | None = None, **options: Any) -> Composition:
         """Put new music into bars of a primer, made of what stands on both sides of them.
@@ -244,13 +244,13 @@ class Composer:
         reading, gap = space.reading, space.gap
         with one_thread():
             heard, shift = self.hear(reading)
-            rules = Filling(vocabulary, heard, gap)
-            network = Told(self.engine, ahead(heard[gap.closes :], vocabulary), rules)
-            opening = Opening(reading, heard[: gap.opens + 1], shift, rules)
-            listened = Listened(opening, *network.listen(opening.tokens))
-            task = tasked(listened, rules, request, len(reading.sources))
+            rules = InfillGrammar(vocabulary, heard, gap)
+            network = ConditionedNetwork(self.engine, ahead(heard[gap.closes :], vocabulary), rules)
+            prefix = Prefix(reading, heard[: gap.opens + 1], shift, rules)
+            prefilled = Prefilled(prefix, *network.listen(prefix.tokens))
+            task = make_task(prefilled, rules, request, len(reading.sources))
             ((_, drawn),) = generate(network, [task], View.of(self.checkpoint.model))
-        tokens = np.append(opening.tokens, drawn.tokens[:-1])
+        tokens = np.append(prefix.tokens, drawn.tokens[:-1])
         tokens = transposed(np.append(tokens, vocabulary.first["end"]), -shift, vocabulary)
         notes = space.notes(self.encoder.decode(tokens), self.encoder)
         score = replace(piece, notes=np.concatenate([space.kept, notes]))

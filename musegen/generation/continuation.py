@@ -16,8 +16,8 @@ from musegen.encoding.grammar import BAR, Grammar, MetricGrammar, grammar
 from musegen.encoding.metric import supported_meter
 from musegen.encoding.transposing import transposed
 from musegen.encoding.vocabulary import Tokens
-from musegen.generation.constraints import Constraints, Place, faded
-from musegen.generation.guards import Copying, Guard, Loops
+from musegen.generation.constraints import ConstraintContext, Constraints, faded
+from musegen.generation.guards import CopyGuard, Guard, RepetitionGuard
 from musegen.generation.primer import Reading, bar_ticks, meter_at
 from musegen.generation.request import Composition, Request
 from musegen.generation.tasks import Generated, Task
@@ -26,14 +26,14 @@ from musegen.score import TEMPO, Score, Track, table
 from musegen.score.keys import Key, find_key
 from musegen.score.timing import DEFAULT_TEMPO
 
-__all__ = ["Listened", "Opening", "Plan", "continuation", "new_piece", "opened", "tasked"]
+__all__ = ["Plan", "Prefilled", "Prefix", "continuation", "make_task", "new_piece", "prefix_of"]
 
 LONGEST_REST = 2  # bars: a note begins in every second
 LONGEST_REST_STEPS = 400  # of 10 ms, in performances
 
 
 @dataclass(frozen=True)
-class Opening:
+class Prefix:
     """What stands before the first token that is to be written.
 
     Attributes:
@@ -50,10 +50,10 @@ class Opening:
 
 
 @dataclass(frozen=True)
-class Listened:
-    """An opening, and what the network makes of it: logits for the next token, `float32[V]`, and its state."""
+class Prefilled:
+    """An prefix, and what the network makes of it: logits for the next token, `float32[V]`, and its state."""
 
-    opening: Opening
+    prefix: Prefix
     logits: NDArray[np.float32]
     state: Any
 
@@ -66,8 +66,8 @@ class Plan:
     finish: Callable[[Generated], Composition]
 
 
-def opened(reading: Reading | None, heard: Tokens, shift: int, encoder: Encoder) -> Opening:
-    """Return the opening of a continuation: the primer, and of metric music the beginning of the next bar.
+def prefix_of(reading: Reading | None, heard: Tokens, shift: int, encoder: Encoder) -> Prefix:
+    """Return the prefix of a continuation: the primer, and of metric music the beginning of the next bar.
 
     Args:
         reading: What is read of the primer; None for a new piece.
@@ -79,7 +79,7 @@ def opened(reading: Reading | None, heard: Tokens, shift: int, encoder: Encoder)
     rules = grammar(vocabulary)
     if reading is None:
         start = np.array([vocabulary.first["start"]], np.int32)
-        return Opening(None, start, 0, rules.read(start))
+        return Prefix(None, start, 0, rules.read(start))
     tokens = heard[:-1]
     rules.read(tokens)
     if isinstance(rules, MetricGrammar):
@@ -91,18 +91,18 @@ def opened(reading: Reading | None, heard: Tokens, shift: int, encoder: Encoder)
             rules.advance(meter)
             bar.append(meter)
         tokens = np.append(tokens, np.array(bar, np.int32))
-    return Opening(reading, tokens, shift, rules)
+    return Prefix(reading, tokens, shift, rules)
 
 
 def continuation(
-    listened: Listened, request: Request, checkpoint: Checkpoint, encoder: Encoder, index: Index | None = None
+    prefilled: Prefilled, request: Request, checkpoint: Checkpoint, encoder: Encoder, index: Index | None = None
 ) -> Plan:
-    """Return the plan of a piece that goes on from its opening."""
-    opening, vocabulary = listened.opening, encoder.vocabulary
-    reading, primer, shift = opening.reading, request.primer, opening.shift
+    """Return the plan of a piece that goes on from its prefix."""
+    prefix, vocabulary = prefilled.prefix, encoder.vocabulary
+    reading, primer, shift = prefix.reading, request.primer, prefix.shift
     assert reading is not None and primer is not None
     end = reading.start + round(request.bars * bar_ticks(primer, reading.start))
-    rules = opening.rules.copy()
+    rules = prefix.rules.copy()
     if isinstance(rules, MetricGrammar):
         steps = (end - reading.start) * encoder.config.steps_per_quarter / primer.ticks_per_quarter
         rules.length = rules.bar + max(1, round(steps / rules.bar_length))
@@ -111,29 +111,29 @@ def continuation(
         rules.length = reading.steps + max(1, round(100 * seconds))
 
     def finish(drawn: Generated) -> Composition:
-        tokens = transposed(np.append(opening.tokens, drawn.tokens), -shift, vocabulary)
+        tokens = transposed(np.append(prefix.tokens, drawn.tokens), -shift, vocabulary)
         notes = reading.add(encoder.decode(tokens), encoder, end)
         if request.constraints.end == "fade":
             notes = faded(notes, reading.start, end, bar_ticks(primer, reading.start))
         score = replace(primer, notes=np.concatenate([primer.notes, notes]), end=end)
         return Composition(
             score, reading.start, notes, float(drawn.nats.sum()), checkpoint.name, request.seed, reading.names,
-            reading.left_out, rewinds=drawn.rewinds, gave_way=drawn.gave_way,
+            reading.left_out, backtracks=drawn.backtracks, relaxed=drawn.relaxed,
         )  # fmt: skip
 
-    return Plan(tasked(listened, rules, request, len(reading.sources), _guards(rules, request, index)), finish)
+    return Plan(make_task(prefilled, rules, request, len(reading.sources), _guards(rules, request, index)), finish)
 
 
 def new_piece(
-    listened: Listened, request: Request, checkpoint: Checkpoint, encoder: Encoder, index: Index | None = None
+    prefilled: Prefilled, request: Request, checkpoint: Checkpoint, encoder: Encoder, index: Index | None = None
 ) -> Plan:
     """Return the plan of a piece without a primer, for the instruments that the checkpoint knows."""
     known = checkpoint.ensemble or (Track(),)
-    rules = listened.opening.rules.copy()
+    rules = prefilled.prefix.rules.copy()
     rules.length = request.bars * (1 if isinstance(rules, MetricGrammar) else BAR)
 
     def finish(drawn: Generated) -> Composition:
-        score = encoder.decode(np.append(listened.opening.tokens, drawn.tokens))
+        score = encoder.decode(np.append(prefilled.prefix.tokens, drawn.tokens))
         if request.constraints.end == "fade":
             score = replace(score, notes=faded(score.notes, 0, score.end, score.end / request.bars))
         tracks = (
@@ -143,53 +143,55 @@ def new_piece(
         tempos = score.tempos if len(score.tempos) else table(TEMPO, [(0, DEFAULT_TEMPO)])
         score = replace(score, tracks=tuple(tracks), tempos=tempos)
         return Composition(
-            score, 0, score.notes, float(drawn.nats.sum()), checkpoint.name, request.seed, rewinds=drawn.rewinds,
-            gave_way=drawn.gave_way,
+            score, 0, score.notes, float(drawn.nats.sum()), checkpoint.name, request.seed, backtracks=drawn.backtracks,
+            relaxed=drawn.relaxed,
         )  # fmt: skip
 
-    return Plan(tasked(listened, rules, request, len(known), _guards(rules, request, index)), finish)
+    return Plan(make_task(prefilled, rules, request, len(known), _guards(rules, request, index)), finish)
 
 
-def tasked(listened: Listened, rules: Grammar, request: Request, parts: int, guards: Sequence[Guard] = ()) -> Task:
+def make_task(prefilled: Prefilled, rules: Grammar, request: Request, parts: int, guards: Sequence[Guard] = ()) -> Task:
     """Return the task of going on by some rules, with a length, for so many parts."""
     assert rules.length is not None
     here, rest = (rules.bar, LONGEST_REST) if isinstance(rules, MetricGrammar) else (rules.now, LONGEST_REST_STEPS)
     rules.longest_rest = min(rest, rules.length - max(here, 0))
-    rng, forbidden = np.random.default_rng(request.seed), _out_of_place(listened.opening, parts)
-    wishes = None
+    rng, forbidden = np.random.default_rng(request.seed), _out_of_place(prefilled.prefix, parts)
+    constraint = None
     if request.constraints != ConstraintConfig():
-        wishes = Constraints.of(request.constraints, rules.vocabulary, _place(listened.opening, rules, request, parts))
-    return Task(listened.logits, listened.state, rules, request.sampler, rng, forbidden, wishes, guards)
+        constraint = Constraints.of(
+            request.constraints, rules.vocabulary, _place(prefilled.prefix, rules, request, parts)
+        )
+    return Task(prefilled.logits, prefilled.state, rules, request.sampler, rng, forbidden, constraint, guards)
 
 
-def _place(opening: Opening, rules: Grammar, request: Request, parts: int) -> Place:
+def _place(prefix: Prefix, rules: Grammar, request: Request, parts: int) -> ConstraintContext:
     """Return what constraints must know of the piece."""
     primer, key = request.primer, request.constraints.key
     quarter, bar = float(rules.vocabulary.config.steps_per_quarter), 4.0 * rules.vocabulary.config.steps_per_quarter
     if isinstance(rules, MetricGrammar):
         bar = rules.bar_length
-    elif opening.reading is None or primer is None:
+    elif prefix.reading is None or primer is None:
         quarter, bar = BAR / 4, BAR
     else:
-        start = opening.reading.start
+        start = prefix.reading.start
         edges = primer.seconds(np.array([start, start + primer.ticks_per_quarter, start + bar_ticks(primer, start)]))
         quarter, bar = (100 * (edges[1:] - edges[0])).tolist()
     known = None if key == "none" else Key.parse(key) if key != "auto" else find_key(primer or Score())
-    return Place(
+    return ConstraintContext(
         key=known,
-        shift=opening.shift, start=rules.now, quarter=quarter, bar=bar, parts=parts,
+        shift=prefix.shift, start=rules.now, quarter=quarter, bar=bar, parts=parts,
     )  # fmt: skip
 
 
-def _out_of_place(opening: Opening, parts: int) -> NDArray[np.bool_]:
+def _out_of_place(prefix: Prefix, parts: int) -> NDArray[np.bool_]:
     """Return the tokens that a continuation does not use, `bool[V]`.
 
     It keeps the primer's tempo, meter and instruments, and to pitches that are MIDI's when they are moved back.
     """
-    vocabulary = opening.rules.vocabulary
+    vocabulary = prefix.rules.vocabulary
     out = vocabulary.of("tempo", "time_signature", "part")
     out &= ~(vocabulary.of("part") & (vocabulary.values < parts))
-    sounding = vocabulary.values - opening.shift
+    sounding = vocabulary.values - prefix.shift
     out |= vocabulary.transposable & ((sounding < 0) | (sounding > 127))
     return out
 
@@ -198,6 +200,6 @@ def _guards(rules: Grammar, request: Request, index: Index | None) -> tuple[Guar
     """Return what looks back at the piece, at every barline."""
     metric = isinstance(rules, MetricGrammar)
     if index is None or not request.max_copied:
-        return (Loops(),)
+        return (RepetitionGuard(),)
     scale = 1 if metric else 4 * index.steps_per_quarter / BAR
-    return Loops(), Copying(index.run_lengths, scale, request.max_copied)
+    return RepetitionGuard(), CopyGuard(index.run_lengths, scale, request.max_copied)

@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 
 from musegen.encoding.grammar import Grammar, Note
 
-__all__ = ["Copying", "Fault", "Guard", "Loops"]
+__all__ = ["CopyGuard", "Guard", "RepetitionGuard", "Violation"]
 
 
-class Fault(NamedTuple):
+class Violation(NamedTuple):
     """What went wrong, and where."""
 
     reason: str
@@ -31,23 +31,23 @@ class Fault(NamedTuple):
 
 
 class Guard(Protocol):
-    """Looks for one kind of fault."""
+    """Looks for one kind of violation."""
 
-    def faults(self, rules: Grammar, first: int) -> Iterator[Fault]:
+    def violations(self, rules: Grammar, first: int) -> Iterator[Violation]:
         """Yield what is wrong with the notes from index `first` on, at a barline."""
 
 
-class Loops:
+class RepetitionGuard:
     """Nothing goes round in circles.
 
-    A fault is what has sounded for at least four bars and three rounds, of eight bars at most each, the same notes
+    A violation is what has sounded for at least four bars and three rounds, of eight bars at most each, the same notes
     after the same times; or one pitch struck sixteen times, with no other between. Drums may do as they like.
 
     """
 
     LEAST, LONGEST, ROUNDS, STRIKES = 4, 8, 3, 16
 
-    def faults(self, rules: Grammar, first: int) -> Iterator[Fault]:
+    def violations(self, rules: Grammar, first: int) -> Iterator[Violation]:
         """Yield the fifth of the strikes, and the second round from its beginning."""
         recent = bisect_left(rules.notes, rules.now - self.ROUNDS * self.LONGEST * rules.bar_length, key=_onset)
         notes = rules.notes[max(first, min(recent, len(rules.notes) - self.STRIKES)) :]
@@ -55,10 +55,10 @@ class Loops:
             notes = [note for note in notes if not note.drum]
         struck = notes[-self.STRIKES :]
         if len(struck) == self.STRIKES and len({(note.part, note.pitch) for note in struck}) == 1:
-            yield Fault("one note", struck[4].onset, struck[4].pitch)
+            yield Violation("one note", struck[4].onset, struck[4].pitch)
         again = self._again(notes, self.LEAST * rules.bar_length) if notes else None
         if again is not None:
-            yield Fault("repetition", again.onset, again.pitch)
+            yield Violation("repetition", again.onset, again.pitch)
 
     def _again(self, notes: Sequence[Note], least: int) -> Note | None:
         """Return the first note of the second round of a loop that the notes end with, of so many steps at least."""
@@ -84,7 +84,7 @@ def _onset(note: Note) -> int:
 
 
 @dataclass(frozen=True)
-class Copying:
+class CopyGuard:
     """No voice has more notes in a row in common with a training piece than it may.
 
     Attributes:
@@ -97,7 +97,7 @@ class Copying:
     scale: float
     most: int
 
-    def faults(self, rules: Grammar, first: int) -> Iterator[Fault]:
+    def violations(self, rules: Grammar, first: int) -> Iterator[Violation]:
         """Yield the note, in each voice, that makes a run too long, for each such run."""
         notes = [note for note in rules.notes[max(first, len(rules.notes) - 1024) :] if not note.drum]
         for part in sorted({note.part for note in notes}):
@@ -111,4 +111,4 @@ class Copying:
                 np.diff([note.pitch for note in voice]), np.diff(sorted(highest))
             ) if len(voice) > self.most else np.zeros(0)  # fmt: skip
             for index in np.flatnonzero(lengths == self.most + 1).tolist():
-                yield Fault("copied", voice[index].onset, voice[index].pitch)
+                yield Violation("copied", voice[index].onset, voice[index].pitch)

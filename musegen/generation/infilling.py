@@ -20,14 +20,14 @@ from musegen.generation.primer import LONGEST_CONTEXT, Reading, continuation_sta
 from musegen.model.engine import Engine, State
 from musegen.score import Score, Table
 
-__all__ = ["Bars", "Filling", "Space", "Told", "read_gap"]
+__all__ = ["Bars", "ConditionedNetwork", "GapInPiece", "InfillGrammar", "read_gap"]
 
 Bars = tuple[int, int]
 """The first and the last bar, as musicians count: from 1, both included; a pickup is bar 0."""
 
 
 @dataclass(frozen=True)
-class Space:
+class GapInPiece:
     """Bars of a piece that are to be filled.
 
     Attributes:
@@ -48,7 +48,7 @@ class Space:
         return _apart(self.reading.add(decoded, encoder, self.end), self.kept, self.reading.primer)
 
 
-def read_gap(primer: Score, bars: Bars, encoder: Encoder) -> Space:
+def read_gap(primer: Score, bars: Bars, encoder: Encoder) -> GapInPiece:
     """Return bars of a piece (of `merge_programs`, if it is from a file) as the model of `encoder` hears them.
 
     What stood in the bars is not heard: it has no influence on what is put there.
@@ -81,7 +81,7 @@ def read_gap(primer: Score, bars: Bars, encoder: Encoder) -> Space:
         heard = heard[first:]
         tokens, gap, steps = _located(heard, start + moved, end + moved, encoder)
     reading = Reading(around, start, heard, tokens, steps, tuple(picked), left_out)
-    return Space(reading, gap, end, primer.notes[~(inside & np.isin(primer.notes["track"], picked))])
+    return GapInPiece(reading, gap, end, primer.notes[~(inside & np.isin(primer.notes["track"], picked))])
 
 
 def _edges(primer: Score, bars: Bars, finish: int) -> tuple[int, int]:
@@ -129,7 +129,7 @@ def _steps(tokens: Tokens, lines: NDArray[np.int64], vocabulary: Vocabulary) -> 
     return np.concatenate([[0], lengths.cumsum()])
 
 
-class Filling(MetricGrammar):
+class InfillGrammar(MetricGrammar):
     """The rules inside a gap: its bars have the meters that they had, and lead to the token that closes it.
 
     A note that rings in may ring on over the end; what begins in the gap ends in it.
@@ -182,14 +182,14 @@ class Filling(MetricGrammar):
         return out
 
 
-class Told:
+class ConditionedNetwork:
     """A network that fills one gap, as the token loop takes one: it is told what comes behind, and how much is left."""
 
-    def __init__(self, engine: Engine, future: Tokens, rules: Filling) -> None:
+    def __init__(self, engine: Engine, future: Tokens, rules: InfillGrammar) -> None:
         """Read the future, as `musegen.encoding.gaps.ahead` gives it."""
         self.widths = engine.widths[:1]
         self.rows = engine.rows
-        self._engine, self._rules = engine.towards(future[None]), rules
+        self._engine, self._rules = engine.conditioned_on(future[None]), rules
 
     def step(self, tokens: Tokens, state: State, context: Context | None = None) -> tuple[NDArray[np.float32], State]:
         """Hear a token; the rules have taken it already, and know how many bars are left."""

@@ -16,15 +16,15 @@ from numpy.typing import NDArray
 
 from musegen.encoding.context import ALONE, View
 from musegen.encoding.grammar import Grammar, allowed
-from musegen.generation.guards import Fault
+from musegen.generation.guards import Violation
 from musegen.generation.sampling import Sampler, penalised
-from musegen.generation.tasks import Generated, Network, Rewind, Task
+from musegen.generation.tasks import Backtrack, Generated, Network, Task
 
 __all__ = ["generate"]
 
-TRIES = 3  # times that a fault is written over at a higher temperature before its pitch is forbidden there
+TRIES = 3  # times that a violation is written over at a higher temperature before its pitch is forbidden there
 MOST_TRIES = 9  # after which it is left as it is, and the report says so
-WARM = 0.7  # a fault is never written over at a lower temperature than
+WARM = 0.7  # a violation is never written over at a lower temperature than
 WARMER = 0.3  # … and this share of it more with each try
 
 
@@ -52,7 +52,7 @@ class _Row:
     nats: list[float] = field(default_factory=list)
     saves: list[_Save] = field(default_factory=list)
     tries: dict[tuple[int, str], int] = field(default_factory=dict)
-    heat: float = 1.0
+    temperature_scale: float = 1.0
     until: int = 0
     """Number of bars from which on the temperature is as it was."""
     banned: tuple[int, int] | None = None
@@ -70,45 +70,45 @@ class _Row:
             at = self.rules.now, self.rules.bars, len(self.tokens)
             self.saves.append(_Save(*at, logits, state, self.rules.copy()))
 
-    def fault(self) -> Fault | None:
+    def violation(self) -> Violation | None:
         """Return what a guard finds, if there is anything left to do about it."""
         for guard in self.task.guards:
-            for found in guard.faults(self.rules, self.first):
+            for found in guard.violations(self.rules, self.first):
                 if self.tries.get((self._before(found).bar, found.reason), 0) < MOST_TRIES:
                     return found
         return None
 
-    def _before(self, fault: Fault) -> _Save:
-        """Return the last barline that is not behind a fault."""
-        return next((save for save in reversed(self.saves) if save.step <= fault.onset), self.saves[0])
+    def _before(self, violation: Violation) -> _Save:
+        """Return the last barline that is not behind a violation."""
+        return next((save for save in reversed(self.saves) if save.step <= violation.onset), self.saves[0])
 
-    def rewind(self, fault: Fault) -> _Save:
-        """Go back to before a fault, in a mood for something else."""
-        save, bars = self._before(fault), self.rules.bars
-        tries = self.tries[save.bar, fault.reason] = self.tries.get((save.bar, fault.reason), 0) + 1
+    def backtrack(self, violation: Violation) -> _Save:
+        """Go back to before a violation, in a mood for something else."""
+        save, bars = self._before(violation), self.rules.bars
+        tries = self.tries[save.bar, violation.reason] = self.tries.get((save.bar, violation.reason), 0) + 1
         self.saves = [other for other in self.saves if other.bar <= save.bar]
         del self.tokens[save.length :], self.nats[save.length :]
         self.rules = save.rules.copy()
         temperature = self.task.sampler.temperature
-        self.heat, self.until = max(temperature, WARM) * (1 + WARMER * tries) / temperature, bars
-        self.banned = (fault.pitch, save.bar + 1) if tries > TRIES else None
+        self.temperature_scale, self.until = max(temperature, WARM) * (1 + WARMER * tries) / temperature, bars
+        self.banned = (violation.pitch, save.bar + 1) if tries > TRIES else None
         return save
 
     def turn(self) -> None:
         """Begin a bar."""
         if self.rules.bars > self.until:
-            self.heat = 1.0
+            self.temperature_scale = 1.0
         if self.banned is not None and self.rules.bars > self.banned[1]:
             self.banned = None
 
     def generated(self) -> Generated:
         """Return the finished piece."""
-        rewinds = tuple(
-            Rewind(max(bar - self._begins, 0) + 1, reason, tries, tries < MOST_TRIES)
+        backtracks = tuple(
+            Backtrack(max(bar - self._begins, 0) + 1, reason, tries, tries < MOST_TRIES)
             for (bar, reason), tries in sorted(self.tries.items())
         )
-        gave_way = self.task.wishes.gave_way if self.task.wishes else 0
-        return Generated(np.array(self.tokens, np.int32), np.array(self.nats), rewinds, gave_way)
+        relaxed = self.task.constraint.relaxed if self.task.constraint else 0
+        return Generated(np.array(self.tokens, np.int32), np.array(self.nats), backtracks, relaxed)
 
 
 def generate(network: Network, tasks: Iterable[Task], view: View = ALONE) -> Iterator[tuple[int, Generated]]:
@@ -162,9 +162,9 @@ class _Loop:
         rows, self.rows = self.rows, []
         for place, (row, bar) in enumerate(zip(rows, bars, strict=True)):
             if row.rules.bars != bar or row.rules.finished:
-                fault = row.fault()
-                if fault is not None:
-                    save = row.rewind(fault)
+                violation = row.violation()
+                if violation is not None:
+                    save = row.backtrack(violation)
                     self._moved[row.index] = (save.logits, save.state)
                 elif row.rules.finished:
                     yield row.index, row.generated()
@@ -172,7 +172,7 @@ class _Loop:
                 else:
                     row.turn()
                     row.keep(self._logits[place].copy(), self.network.rows([self._state], [place]))
-                self._sampler.heat[place] = row.heat
+                self._sampler.temperature_scale[place] = row.temperature_scale
             self.rows.append(row)
 
     def _arrange(self) -> None:
@@ -196,11 +196,11 @@ class _Loop:
         self._state = self.network.rows(states, sources + sources[:1] * (width - len(sources)))
         self._width, self._places, self._moved = width, [row.index for row in self.rows], {}
         self._sampler = Sampler([row.task.sampler for row in self.rows], self.rows[0].rules.vocabulary)
-        self._sampler.heat[:, 0] = [row.heat for row in self.rows]
+        self._sampler.temperature_scale[:, 0] = [row.temperature_scale for row in self.rows]
         self._forbidden = np.stack([row.task.forbidden for row in self.rows])
         self._choosy = [
             (place, row) for place, row in enumerate(self.rows)
-            if row.task.wishes or row.task.sampler.repetition_penalty > 1
+            if row.task.constraint or row.task.sampler.repetition_penalty > 1
         ]  # fmt: skip
 
     def _write(self) -> NDArray[np.int64]:
@@ -208,7 +208,7 @@ class _Loop:
         may = allowed([row.rules for row in self.rows])
         wanted = may & ~self._forbidden
         logits = self._logits.copy()
-        type(self.rows[0].rules).fold([row.rules for row in self.rows], logits)
+        type(self.rows[0].rules).merge_mass([row.rules for row in self.rows], logits)
         stuck = ~wanted.any(axis=1)
         wanted[stuck] = may[stuck]
         for place, row in self._choosy:
@@ -216,9 +216,9 @@ class _Loop:
             if config.repetition_penalty > 1:
                 recent = [note.pitch for note in row.rules.notes[-config.repetition_window :] if not note.drum]
                 logits[place] = penalised(logits[place], _struck(row.rules, recent), config.repetition_penalty)
-            if row.task.wishes is not None:
-                wanted[place] = row.task.wishes.narrow(row.rules, wanted[place])
-                row.task.wishes.fold(row.rules, wanted[place], logits[place])
+            if row.task.constraint is not None:
+                wanted[place] = row.task.constraint.mask(row.rules, wanted[place])
+                row.task.constraint.merge_mass(row.rules, wanted[place], logits[place])
         for place, row in enumerate(self.rows):
             if row.banned is not None:  # what is asked of the piece is stronger
                 others = wanted[place].copy()

@@ -10,8 +10,9 @@ from typing import Any, Self
 import numpy as np
 
 from musegen.config import ConstraintConfig, SamplerConfig, require
-from musegen.generation.tasks import Rewind
+from musegen.generation.tasks import Backtrack
 from musegen.score import Score, Table
+from musegen.utils.deprecation import deprecated
 
 __all__ = ["SEEDS", "Composition", "Request", "derived_seed"]
 
@@ -105,8 +106,8 @@ class Composition:
         end: Tick of the barline where what was filled in ends, or where the primer does beside which parts play; None
             where a piece was continued.
         tracks: Indices in the score of the tracks in `read`, where bars were filled.
-        rewinds: Bars that were written anew, because the piece had begun to repeat itself.
-        gave_way: How many tokens had to be chosen against what was asked, because nothing else was left.
+        backtracks: Bars that were written anew, because the piece had begun to repeat itself.
+        relaxed: How many tokens had to be chosen against what was asked, because nothing else was left.
     """
 
     score: Score
@@ -119,8 +120,20 @@ class Composition:
     left_out: tuple[tuple[str, str], ...] = ()
     end: int | None = None
     tracks: tuple[int, ...] = ()
-    rewinds: tuple[Rewind, ...] = ()
-    gave_way: int = 0
+    backtracks: tuple[Backtrack, ...] = ()
+    relaxed: int = 0
+
+    @property
+    def rewinds(self) -> tuple[Backtrack, ...]:
+        """Deprecated: use `backtracks`."""
+        deprecated("Composition.rewinds", "backtracks")
+        return self.backtracks
+
+    @property
+    def gave_way(self) -> int:
+        """Deprecated: use `relaxed`."""
+        deprecated("Composition.gave_way", "relaxed")
+        return self.relaxed
 
     @property
     def nats_per_note(self) -> float:

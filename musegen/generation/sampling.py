@@ -37,7 +37,7 @@ class Sampler:
     def __init__(self, configs: Sequence[SamplerConfig], vocabulary: Vocabulary | None = None) -> None:
         """Lay out the settings as columns."""
         self.temperature = np.array([[config.temperature] for config in configs], np.float32)
-        self.heat = np.ones((len(configs), 1), np.float32)
+        self.temperature_scale = np.ones((len(configs), 1), np.float32)
         """What temperatures are multiplied by for now, `float32[B, 1]`."""
         self._top_k = np.array([config.top_k for config in configs])
         self._top_p = np.array([config.top_p for config in configs])
@@ -65,7 +65,7 @@ class Sampler:
             logits: `float[B, V]`.
             allowed: `bool[B, V]` with at least one true in each row.
         """
-        temperature = self.temperature * self.heat
+        temperature = self.temperature * self.temperature_scale
         x = np.where(allowed, logits, logits.dtype.type(-np.inf))
         x -= x.max(axis=1, keepdims=True)
         x /= temperature

@@ -15,7 +15,7 @@ from musegen.encoding.grammar import Grammar, Mask
 from musegen.encoding.vocabulary import Tokens
 from musegen.generation.guards import Guard
 
-__all__ = ["Generated", "Narrowing", "Network", "Rewind", "Task"]
+__all__ = ["Backtrack", "Generated", "Network", "Task", "TokenConstraint"]
 
 
 class Network(Protocol):
@@ -32,15 +32,15 @@ class Network(Protocol):
         """Return a state of some rows of some states, counted through them."""
 
 
-class Narrowing(Protocol):
+class TokenConstraint(Protocol):
     """What is asked of a piece beyond the grammar."""
 
-    gave_way: int
+    relaxed: int
 
-    def narrow(self, rules: Grammar, legal: Mask) -> Mask:
+    def mask(self, rules: Grammar, legal: Mask) -> Mask:
         """Return the tokens, of those that may come next, that do as asked; never none."""
 
-    def fold(self, rules: Grammar, narrowed: Mask, logits: NDArray[np.float32]) -> None:
+    def merge_mass(self, rules: Grammar, narrowed: Mask, logits: NDArray[np.float32]) -> None:
         """Let tokens that were left out count for their nearest, where there is such a thing, in place."""
 
 
@@ -55,7 +55,7 @@ class Task:
         sampler: Temperature and filters.
         rng: Gives one number for each token.
         forbidden: `bool[V]`: tokens not to use, wherever the rules leave another choice.
-        wishes: What is asked beyond the rules; None for nothing.
+        constraint: What is asked beyond the rules; None for nothing.
         guards: Look back at every barline.
     """
 
@@ -65,11 +65,11 @@ class Task:
     sampler: SamplerConfig
     rng: np.random.Generator
     forbidden: Mask
-    wishes: Narrowing | None = None
+    constraint: TokenConstraint | None = None
     guards: Sequence[Guard] = ()
 
 
-class Rewind(NamedTuple):
+class Backtrack(NamedTuple):
     """Bars that were written anew."""
 
     bar: int
@@ -86,11 +86,11 @@ class Generated:
     Attributes:
         tokens: `int32[T]`, up to and with `end`.
         nats: −log p of each under the model alone, without temperature, filters or grammar, `float64[T]`.
-        rewinds: What was written more than once.
-        gave_way: Tokens for which no choice did as asked.
+        backtracks: What was written more than once.
+        relaxed: Tokens for which no choice did as asked.
     """
 
     tokens: Tokens
     nats: NDArray[np.float64]
-    rewinds: tuple[Rewind, ...] = ()
-    gave_way: int = 0
+    backtracks: tuple[Backtrack, ...] = ()
+    relaxed: int = 0

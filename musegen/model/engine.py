@@ -47,7 +47,7 @@ class Engine:
         projection into the output.
         """
         self.config = config
-        self._aimed: Array | None = None
+        self._conditioned: Array | None = None
         self._cell, self._slots, _ = CELLS[config.cell]
         try:
             (embedding,) = weights["embedding"]
@@ -113,7 +113,7 @@ class Engine:
             return tuple(layer[:, indices] for layer in states[0])
         return tuple(np.concatenate(layers, axis=1)[:, indices] for layers in zip(*states, strict=True))
 
-    def towards(self, future: NDArray[np.int32]) -> Engine:
+    def conditioned_on(self, future: NDArray[np.int32]) -> Engine:
         """Return this network as it fills the gap before a future, which is read here and not again.
 
         Args:
@@ -125,7 +125,7 @@ class Engine:
         for token in future.T:
             now = self._cell(self._heard[token], now, self._backward)
         out = copy.copy(self)
-        out._aimed = now[0] @ self._aim + self._aim_bias
+        out._conditioned = now[0] @ self._aim + self._aim_bias
         return out
 
     def step(
@@ -205,9 +205,9 @@ class Engine:
         x = self._first[tokens]
         if (context is None) != (self.config.context == 0):
             raise ValueError(f"a context must be given if and only if the network has one. Received: {self.config}.")
-        aimed = self._aimed
+        aimed = self._conditioned
         if (left is None) != (aimed is None):
-            raise ValueError("a network that looks `towards` a future, and no other, must be told what is left.")
+            raise ValueError("a network conditioned on a future, and no other, must be given `left`.")
         if left is not None and aimed is not None:
             x += aimed + self._left[left]
         if context is not None:

@@ -182,7 +182,7 @@ class KerasEngine(Engine):
         if (context is None) != (self.config.context == 0):
             raise ValueError(f"a context must be given if and only if the network has one. Received: {self.config}.")
         if left is not None:
-            raise ValueError("a network that looks `towards` a future, and no other, must be told what is left.")
+            raise ValueError("a network conditioned on a future, and no other, must be given `left`.")
         if tokens.shape == (1, self._width):
             heard, after = self._computed(tokens, context, _on_device(state))
             return heard, _OnDevice(after)

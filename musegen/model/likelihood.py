@@ -125,7 +125,7 @@ def _together(
             piece, gap = cases[index]
             columns[row, here] = gaps.beside(piece, gap, window, vocabulary, view, told and fills)
     if fills:
-        engine = engine.towards(np.array([w.future if told else gaps.withheld(vocabulary) for w in mine]))
+        engine = engine.conditioned_on(np.array([w.future if told else gaps.withheld(vocabulary) for w in mine]))
     logits, _ = engine.forward(tokens, engine.initial_state(len(mine)), columns, left if fills else None)
     out = []
     for row, window in zip(logits, mine, strict=True):

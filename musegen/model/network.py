@@ -69,7 +69,7 @@ def build(
     if config.future:
         inputs["future"] = keras.Input((FUTURE,), dtype="int32", name="future")
         inputs["left"] = keras.Input((None,), dtype="int32", name="left")
-        x = _aimed(x, embed(inputs["future"]), inputs["left"], config, policy)
+        x = _conditioned(x, embed(inputs["future"]), inputs["left"], config, policy)
     for index in range(config.layers):
         above = index > 0
         branch = _normalised(x, config, f"norm_{index}", policy) if above else x
@@ -140,7 +140,7 @@ def _embedded(context: Any, view: View) -> Any:
     )
 
 
-def _aimed(x: Any, future: Any, left: Any, config: ModelConfig, policy: str) -> Any:
+def _conditioned(x: Any, future: Any, left: Any, config: ModelConfig, policy: str) -> Any:
     """Return `x`, `[B, T, I]`, with what says where the music must lead to: `[B, FUTURE, E]` and `int32[B, T]`."""
     width = x.shape[-1]
     heard = CELLS[config.cell](config.future, name="backward", dtype=policy)(future)

@@ -11,7 +11,7 @@ from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any
 
-__all__ = ["MOVED", "keep_old_modules", "replacement"]
+__all__ = ["MOVED", "deprecated", "keep_old_modules", "replacement"]
 
 MOVED = {
     "musegen.constraints": "musegen.generation.constraints",
@@ -25,6 +25,11 @@ MOVED = {
     "musegen.store": "musegen.data.store",
 }
 """Modules that the documentation named before they moved: old name → new name."""
+
+
+def deprecated(old: str, new: str) -> None:
+    """Warn the caller's caller that `old` is deprecated, and name what to use."""
+    warnings.warn(f"{old} is deprecated. Use {new} instead.", DeprecationWarning, stacklevel=3)
 
 
 def replacement(old: str, new: str, name: str) -> Any:
@@ -56,5 +61,5 @@ class _OldNames(MetaPathFinder, Loader):
     def exec_module(self, module: ModuleType) -> None:
         new = MOVED[module.__name__]
         warnings.warn(f"{module.__name__} has moved. Import {new} instead.", DeprecationWarning, stacklevel=2)
-        found = vars(import_module(new))
-        vars(module).update((name, found[name]) for name in ("__all__", *found["__all__"]))
+        home = import_module(new)
+        vars(module).update((name, getattr(home, name)) for name in ("__all__", *home.__all__))

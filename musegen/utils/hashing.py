@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["mixed"]
+__all__ = ["splitmix64"]
 
 
-def mixed(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
+def splitmix64(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
     """Return hashes of numbers, `uint64[…]`: the finaliser of SplitMix64 (Steele, Lea and Flood 2014)."""
     out = values + np.uint64(0x9E3779B97F4A7C15)
     out ^= out >> np.uint64(30)

@@ -15,8 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from musegen import Score, Track
-from musegen.batch import Plan, Primer, Rank, derived_seed, parse_sweeps, planned, ranking, replay, run
-from musegen.batch import run as running
+from musegen.batch import Plan, Primer, Rank, derived_seed, parse_sweeps, planned, ranking, replay, run, runner
 from musegen.batch.manifest import Manifest
 from musegen.batch.plan import chunks, even
 from musegen.batch.primers import walked
@@ -330,7 +329,7 @@ def deadly(plan, folder, items):
 
 @pytest.mark.skipif(os.name == "nt", reason="kills a process by a signal")
 def test_a_piece_that_kills_its_process_fails_alone(primers, tmp_path, line, monkeypatch):
-    monkeypatch.setattr(running, "make", deadly)
+    monkeypatch.setattr(runner, "make", deadly)
     report = made([primers], tmp_path / "out", line, workers=2, size=2, count=3)
     assert (report.made, report.failed) == (2, 1)
     assert [row["index"] for row in rows_of(tmp_path / "out") if "error" in row] == [1]

@@ -18,13 +18,13 @@ from musegen.data.pianoroll import (
     SILENCE,
     Chords,
     Counts,
-    Grids,
     Loss,
+    PianoRolls,
     Voices,
     counts,
     encoder_config,
     kind_of,
-    read_grids,
+    read_pianorolls,
     to_frames,
     to_score,
     trimmed,
@@ -198,15 +198,15 @@ def listed(grids):
 @pytest.mark.parametrize("name", ["set.json", "set.json.gz", "packed-by-another-name.gz"])
 def test_a_file_is_read_as_it_is(file, name):
     for data, kind in ((SMALL, Voices(2)), (SETS, Chords())):
-        grids = read_grids(file(data, name))
+        grids = read_pianorolls(file(data, name))
         assert grids.kind == kind and grids.losses == ()
         assert listed(grids) == {"train": data["train"], "validation": data["valid"], "test": data["test"]}
 
 
 def test_equally_many_entries_are_voices_unless_they_are_said_to_be_chords(file):
     path = file({split: [[[60, 64], [60, 64]]] for split in ("train", "validation", "test")})
-    assert counts(read_grids(path).kind, read_grids(path).splits["test"]).notes == 2
-    grids = read_grids(path, "chords")
+    assert counts(read_pianorolls(path).kind, read_pianorolls(path).splits["test"]).notes == 2
+    grids = read_pianorolls(path, "chords")
     assert grids.kind == Chords() and counts(grids.kind, grids.splits["test"]).notes == 4
 
 
@@ -240,32 +240,32 @@ BROKEN = {
 def test_a_file_of_something_else_is_refused(file, name):
     data, message = BROKEN[name]
     if name == "nothing at all":
-        assert read_grids(file(data), "chords").losses[0].what == "no notes"
+        assert read_pianorolls(file(data), "chords").losses[0].what == "no notes"
     with pytest.raises(MidiError, match=message):
-        read_grids(file(data))
+        read_pianorolls(file(data))
 
 
 def test_a_kind_that_the_file_is_not_is_refused(file, tmp_path):
     with pytest.raises(MidiError, match="train, piece 0, frame 2: pitches 0 to 127 alone"):
-        read_grids(file(SMALL), "chords")
+        read_pianorolls(file(SMALL), "chords")
     with pytest.raises(MidiError, match="train, piece 0, frame 2: as many voices in every frame, 2"):
-        read_grids(file(SETS), "voices")
+        read_pianorolls(file(SETS), "voices")
     with pytest.raises(ConfigError, match="kind must be"):
-        read_grids(file(SETS), "rolls")
+        read_pianorolls(file(SETS), "rolls")
     with pytest.raises(MidiError, match="No such file"):
-        read_grids(tmp_path / "missing.json")
+        read_pianorolls(tmp_path / "missing.json")
     path = file(SETS, "cut.gz")
     path.write_bytes(path.read_bytes()[:40])
     with pytest.raises(MidiError, match="cannot read"):
-        read_grids(path)
+        read_pianorolls(path)
 
 
 def test_counts_are_those_of_the_frames(file):
-    grids = read_grids(file(SMALL))
+    grids = read_pianorolls(file(SMALL))
     assert counts(grids.kind, grids.splits["train"]) == Counts(
         pieces=2, frames=5, predicted=3, silent_frames=1, cells=10, silent_cells=2, notes=7, longest=4
     )
-    grids = read_grids(file(SETS))
+    grids = read_pianorolls(file(SETS))
     assert counts(grids.kind, grids.splits["train"]) == Counts(
         pieces=2, frames=5, predicted=3, silent_frames=1, cells=6, silent_cells=0, notes=6, longest=4
     )
@@ -274,11 +274,13 @@ def test_counts_are_those_of_the_frames(file):
 
 def test_what_is_lost_is_said(file):
     sets = {"train": [[[60], [64, 60]], [[60, 60], [1]], [[60], []]], "valid": [[[], []]], "test": [[[64, 60, 64]]]}
-    assert read_grids(file(sets)).losses == (
+    assert read_pianorolls(file(sets)).losses == (
         Loss("train", 0, "unsorted"), Loss("train", 1, "repeated"), Loss("train", 2, "late end"),
         Loss("validation", 0, "no notes"), Loss("test", 0, "unsorted"), Loss("test", 0, "repeated"),
     )  # fmt: skip
-    assert read_grids(file(changed(valid=[[[60, -1]], [[-1, 60]]]))).losses == (Loss("validation", 1, "silent voice"),)
+    assert read_pianorolls(file(changed(valid=[[[60, -1]], [[-1, 60]]]))).losses == (
+        Loss("validation", 1, "silent voice"),
+    )
 
 
 def digests(folder):
@@ -287,7 +289,7 @@ def digests(folder):
 
 
 def test_a_folder_holds_the_pieces(file, tmp_path):
-    grids = read_grids(file(SMALL))
+    grids = read_pianorolls(file(SMALL))
     seen = []
     write_folder(grids, tmp_path / "out", on_progress=lambda *done: seen.append(done))
     assert seen == [(1, 4), (2, 4), (3, 4), (4, 4)]
@@ -309,12 +311,12 @@ def test_twenty_voices_survive_a_file(tmp_path):
 
 def test_only_what_an_earlier_run_wrote_is_replaced(file, tmp_path):
     out = tmp_path / "out"
-    write_folder(read_grids(file(SMALL)), out)
+    write_folder(read_pianorolls(file(SMALL)), out)
     (out / "train" / "mine.mid").write_text("mine")
     (out / "notes.txt").write_text("mine")
     with pytest.raises(MusegenError, match="must be a new or an empty folder"):
-        write_folder(read_grids(file(SETS)), out)
-    one = Grids(Chords(), {"train": [np.ones((1, 128), bool)], "validation": [], "test": []}, ())
+        write_folder(read_pianorolls(file(SETS)), out)
+    one = PianoRolls(Chords(), {"train": [np.ones((1, 128), bool)], "validation": [], "test": []}, ())
     write_folder(one, out, force=True)
     assert list(digests(out)) == ["notes.txt", "train/000.mid", "train/mine.mid"]
     assert len(midi.read(out / "train" / "000.mid")) == 128

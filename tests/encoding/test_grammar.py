@@ -78,7 +78,7 @@ def test_a_barline_at_the_end_counts_as_the_end_and_an_end_before_it_as_a_barlin
     p = np.full(len(vocabulary), 0.5 / (len(vocabulary) - 2))
     p[turns] = 0.4, 0.1
     folded = np.log(p)
-    type(rules).fold([rules], folded[None])
+    type(rules).merge_mass([rules], folded[None])
     found = np.exp(folded) * rules.allowed()
     assert found[turns] == pytest.approx(list(expected.values()))
     others = np.setdiff1d(np.arange(len(p)), turns)
@@ -90,7 +90,7 @@ def test_notes_too_long_for_the_end_count_as_notes_until_the_end():
     vocabulary = rules.vocabulary
     p = np.full(len(vocabulary), 1 / len(vocabulary))
     folded = np.log(p)
-    type(rules).fold([rules], folded[None])
+    type(rules).merge_mass([rules], folded[None])
     folded = np.exp(folded) * len(vocabulary)
     block = folded[vocabulary.first["duration"] :][:96]
     assert block[:11] == pytest.approx(1)

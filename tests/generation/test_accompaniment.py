@@ -18,7 +18,7 @@ from musegen.encoding.context import View
 from musegen.encoding.grammar import MetricGrammar
 from musegen.errors import CheckpointError
 from musegen.generation.accompaniment.accompaniment import accompaniment
-from musegen.generation.accompaniment.primer_constraint import Injection
+from musegen.generation.accompaniment.primer_constraint import PrimerConstraint
 from musegen.generation.compose import Source, compose_file, opened, rendered
 from musegen.generation.composer import load, whole
 from musegen.generation.loop import generate
@@ -52,7 +52,7 @@ def written(composer, primer, **options):
     plan = composer._plan(request)
     ((_, drawn),) = generate(composer.engine, [plan.task], View.of(composer.checkpoint.model))
     tokens = np.append(composer.encoder.vocabulary.first["start"], drawn.tokens)
-    return composer._cast(primer), tokens, drawn, plan.finish(drawn)
+    return composer._assigned(primer), tokens, drawn, plan.finish(drawn)
 
 
 def tune(bars=4, **fields):
@@ -94,7 +94,7 @@ def test_what_is_written_holds_the_primer_exactly_and_the_others_keep_their_rule
     composer = ensembles[name]
     encoder, vocabulary = composer.encoder, composer.encoder.vocabulary
     cast, tokens, drawn, made = written(composer, primer, seed=seed, temperature=temperature)
-    assert drawn.gave_way == 0 and tokens[-1] == vocabulary.first["end"]
+    assert drawn.relaxed == 0 and tokens[-1] == vocabulary.first["end"]
     MetricGrammar(vocabulary).read(tokens)
     vocabulary.check(tokens)
     got, wanted = encoder.decode(tokens), encoder.decode(cast.tokens)
@@ -189,7 +189,7 @@ def test_tracks_are_named_and_sound_like_the_ensemble(ensembles, tmp_path):
     tune().save(tmp_path / "tune.mid")
     source = opened(tmp_path / "tune.mid")
     made = ensembles["choir"].composition(source.score, inject=True, seed=1)
-    part = ensembles["choir"]._cast(source.score).parts[0]
+    part = ensembles["choir"]._assigned(source.score).parts[0]
     assert made.score.tracks[1:] == CHOIR[:part] + CHOIR[part + 1 :]
     assert set(made.added["velocity"].tolist()) == {68}  # 0.85 · 80
     file = rendered(source, made)
@@ -225,34 +225,34 @@ def test_a_pickup_is_where_it_was(ensembles):
 class OnlyEven:
     """Wants even pitches, and gives way where there are none."""
 
-    gave_way = 0
+    relaxed = 0
 
     def __init__(self, vocabulary):
         self.other = vocabulary.of("pitch") & (vocabulary.values % 2 != 0)
 
-    def narrow(self, rules, legal):
+    def mask(self, rules, legal):
         out = legal & ~self.other
-        self.gave_way += not out.any()
+        self.relaxed += not out.any()
         return out if out.any() else legal
 
-    def fold(self, rules, narrowed, logits):
+    def merge_mass(self, rules, narrowed, logits):
         pass
 
 
 def test_others_have_a_say_in_free_choices_alone(ensembles):
     composer, primer = ensembles["choir"], tune()
-    cast = composer._cast(primer)
+    cast = composer._assigned(primer)
     plan = accompaniment(
-        composer._listened(Request(None)), cast, Request(primer, inject=True), composer.checkpoint, composer.encoder
+        composer._prefilled(Request(None)), cast, Request(primer, inject=True), composer.checkpoint, composer.encoder
     )
     vocabulary = composer.encoder.vocabulary
-    plan.task.wishes = Injection(cast.tokens, cast.parts, cast.free, composer.encoder, OnlyEven(vocabulary))
+    plan.task.constraint = PrimerConstraint(cast.tokens, cast.parts, cast.free, composer.encoder, OnlyEven(vocabulary))
     ((_, drawn),) = generate(composer.engine, [plan.task])
     notes = composer.encoder.decode(np.append(vocabulary.first["start"], drawn.tokens)).notes
     own = np.isin(notes["track"], cast.parts)
     assert notes["pitch"][own].tolist() == composer.encoder.decode(cast.tokens).notes["pitch"].tolist()
     assert len(notes[~own]) > 8 and not (notes["pitch"][~own] % 2).any()
-    assert drawn.gave_way == 0
+    assert drawn.relaxed == 0
 
 
 @pytest.mark.parametrize("options", [{"key": "C:major"}, {"range": "C3:C5"}, {"max_note": "1/4"}, {"end": "fade"}])
@@ -269,7 +269,7 @@ def test_constraints_bind_what_is_added(ensembles, options):
     if "end" in options:
         last = made.added[-1]
         assert last["velocity"] < 68 and made.added["velocity"][0] == 68
-    assert made.gave_way == 0
+    assert made.relaxed == 0
     assert made.score.notes[made.score.notes["track"] == 0].tolist() == primer.notes.tolist()
 
 
@@ -369,7 +369,7 @@ def test_chorales_sing_three_more_voices(seed, tracks, parts):
     composer = load("chorales")
     primer = whole(f"{SEEDS}/{seed}.mid").select(tracks)
     made = composer.composition(primer, inject=True, seed=1, temperature=0.7)
-    (part,) = composer._cast(primer).parts
+    (part,) = composer._assigned(primer).parts
     assert part in parts
     names = [track.name for track in made.score.tracks[1:]]
     voices = ["Soprano", "Alto", "Tenor", "Bass"]

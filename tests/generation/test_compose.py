@@ -349,3 +349,10 @@ def test_the_output_is_never_the_primer(checkpoints, tmp_path):
     tune().save(tmp_path / "tune.mid")
     with pytest.raises(MusegenError, match="must not be the primer"):
         compose_file(tmp_path / "tune.mid", tmp_path / "tune.mid", checkpoints["line"].path, force=True)
+
+
+def test_old_names_of_a_composition_still_work_and_warn(checkpoints):
+    made = load(checkpoints["line"].path).composition(None, bars=1, seed=1)
+    for old, new in (("rewinds", "backtracks"), ("gave_way", "relaxed")):
+        with pytest.warns(DeprecationWarning, match=f"Use {new}"):
+            assert getattr(made, old) == getattr(made, new)

@@ -13,8 +13,8 @@ from musegen.encoding.grammar import MetricGrammar, grammar
 from musegen.encoding.vocabulary import METERS
 from musegen.errors import ConfigError
 from musegen.generation.constraints import (
+    ConstraintContext,
     Constraints,
-    Place,
     check,
     faded,
     read_density,
@@ -61,7 +61,7 @@ class Walk:
             if self.constraints is None:
                 self.draw(legal)
                 continue
-            narrowed = self.constraints.narrow(self.rules, legal)
+            narrowed = self.constraints.mask(self.rules, legal)
             assert narrowed.any()
             assert not (narrowed & ~legal).any()
             self.draw(narrowed)
@@ -71,7 +71,7 @@ class Walk:
         rules = self.rules
         quarter = self.encoder.config.steps_per_quarter if self.metric else SECOND / 2
         stop = rules.length if not self.metric else 1 << 30
-        self.place = Place(key, shift, rules.now, stop, quarter, 4 * quarter)
+        self.place = ConstraintContext(key, shift, rules.now, stop, quarter, 4 * quarter)
         self.constraints = Constraints.of(self.wanted, self.encoder.vocabulary, self.place)
 
     def longer_than_a_quarter(self):
@@ -90,8 +90,8 @@ class Walk:
         self.rules.advance(token)
 
     @property
-    def gave_way(self):
-        return self.constraints.gave_way if self.constraints else 0
+    def relaxed(self):
+        return self.constraints.relaxed if self.constraints else 0
 
     def lines(self):
         """The barlines of the continuation, in steps."""
@@ -238,7 +238,7 @@ def test_what_can_be_met_is_met(config, wanted):
         key = Key.parse(wanted.key) if wanted.key != "none" else None
         walk = Walk(config, wanted, seed, 1 + seed % 4, seed % 3, 12 * (seed % 2), key, meters=USUAL, brief=True)
         walk.check()
-        assert walk.gave_way == 0
+        assert walk.relaxed == 0
 
 
 values = st.sampled_from(["", "", "1/64", "1/16", "1/8.", "1/4", "1/2", "1/1", "4/1"])
@@ -246,7 +246,7 @@ keys = st.builds(Key, st.integers(0, 11), st.sampled_from(["major", "minor", "lo
 
 
 @st.composite
-def wishes(draw):
+def constraint(draw):
     """Any constraints, contradictory ones among them."""
     low, high = sorted(draw(st.tuples(st.integers(0, 127), st.integers(0, 127))))
     fewest, most = sorted(draw(st.tuples(st.integers(1, 60), st.integers(1, 60))))
@@ -267,7 +267,7 @@ def wishes(draw):
 
 @pytest.mark.parametrize("config", CONFIGS, ids=str)
 @given(
-    wanted=wishes(),
+    wanted=constraint(),
     seed=st.integers(0, 10**6),
     bars=st.integers(1, 3),
     primer=st.integers(0, 2),
@@ -283,7 +283,7 @@ def test_there_is_always_a_token_and_what_did_not_give_way_holds(config, wanted,
     if walk.metric:
         assert rules.bar == primer + bars - 1
     assert np.array_equal(walk.encoder.encode(walk.score), walk.tokens)
-    if walk.gave_way == 0:
+    if walk.relaxed == 0:
         walk.check()
 
 
@@ -294,17 +294,17 @@ def test_the_same_place_gives_the_same_mask():
         rules = grammar(walk.encoder.vocabulary)
         rules.length = walk.rules.length
         for token in walk.tokens:
-            before = walk.constraints.narrow(rules, rules.allowed()) if rules.now >= walk.place.start else None
+            before = walk.constraints.mask(rules, rules.allowed()) if rules.now >= walk.place.start else None
             if before is not None:
-                assert np.array_equal(walk.constraints.narrow(rules.copy(), rules.allowed()), before)
+                assert np.array_equal(walk.constraints.mask(rules.copy(), rules.allowed()), before)
             rules.advance(token)
 
 
 def test_nothing_wanted_costs_nothing():
     vocabulary = Encoder(CONFIGS[1]).vocabulary
     for wanted in (ConstraintConfig(), ConstraintConfig(end="fade"), ConstraintConfig(key="auto")):
-        assert Constraints.of(wanted, vocabulary, Place()) is None
-    assert Constraints.of(ConstraintConfig(key="auto"), vocabulary, Place(Key(0))) is not None
+        assert Constraints.of(wanted, vocabulary, ConstraintContext()) is None
+    assert Constraints.of(ConstraintConfig(key="auto"), vocabulary, ConstraintContext(Key(0))) is not None
 
 
 @pytest.mark.parametrize("config", CONFIGS, ids=str)
@@ -313,7 +313,7 @@ def test_what_crosses_gives_way_in_order(config):
     drums = np.array([track.is_drum for track in walk.score.tracks], bool)
     pitches = walk.score.notes["pitch"][~drums[walk.score.notes["track"]]]
     assert set(pitches.tolist()) <= {61}
-    assert walk.gave_way >= len(pitches) > 0 or drums.any()
+    assert walk.relaxed >= len(pitches) > 0 or drums.any()
 
 
 def told(config, wanted, *events, length, **place):
@@ -323,13 +323,13 @@ def told(config, wanted, *events, length, **place):
     rules.length = length
     for kind, value in events:
         rules.advance(encoder.vocabulary.token(kind, value))
-    return rules, Constraints(wanted, encoder.vocabulary, Place(**place))
+    return rules, Constraints(wanted, encoder.vocabulary, ConstraintContext(**place))
 
 
 def left(rules, constraints, kind):
     """The values of a kind that may come next."""
     vocabulary = rules.vocabulary
-    out = constraints.narrow(rules, rules.allowed()) & vocabulary.of(kind)
+    out = constraints.mask(rules, rules.allowed()) & vocabulary.of(kind)
     return vocabulary.values[out].tolist()
 
 
@@ -348,7 +348,7 @@ def test_before_a_cadence_there_is_room_for_the_shortest_note():
     assert [pitch % 12 for pitch in left(rules, constraints, "pitch")] == [0] * 11
     rules.advance(rules.vocabulary.token("pitch", 72))
     assert left(rules, constraints, "duration") == [23]
-    assert constraints.gave_way == 0
+    assert constraints.relaxed == 0
 
 
 def test_a_single_voice_is_silent_when_the_next_note_is_due():
@@ -398,7 +398,7 @@ def test_the_only_pitch_is_free_when_the_next_note_is_due_and_taken_where_it_rin
                               ("position", 2), length=1)  # fmt: skip
     assert left(rules, constraints, "pitch") == [60]  # in part 1
     assert left(rules, constraints, "part") == [2, 3]
-    assert constraints.gave_way == 0
+    assert constraints.relaxed == 0
 
 
 def test_density_asks_for_notes_in_time_and_not_too_soon():
@@ -426,8 +426,8 @@ def test_lengths_that_are_forbidden_count_for_the_nearest_that_is_left():
                               ("pitch", 60), length=4)  # fmt: skip
     vocabulary = rules.vocabulary
     logits = np.zeros(len(vocabulary), np.float32)
-    narrowed = constraints.narrow(rules, rules.allowed())
-    constraints.fold(rules, narrowed, logits)
+    narrowed = constraints.mask(rules, rules.allowed())
+    constraints.merge_mass(rules, narrowed, logits)
     p = np.exp(logits[narrowed])
     assert p == pytest.approx([6, 1, 1, 1, 1, 1, 96 - 12 + 2])  # the hold counts too
     assert logits[~narrowed] == pytest.approx(0)

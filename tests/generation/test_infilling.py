@@ -27,7 +27,7 @@ from musegen.encoding.normalise import merge_programs
 from musegen.encoding.vocabulary import Vocabulary
 from musegen.errors import CheckpointError, EncodingError, MidiError, TrainingError
 from musegen.generation.compose import choose, infill_file
-from musegen.generation.infilling import Filling
+from musegen.generation.infilling import InfillGrammar
 from musegen.generation.primer import continuation_start
 from musegen.model import likelihood
 from musegen.model.checkpoint import Checkpoint, save
@@ -100,7 +100,7 @@ def test_steps_the_whole_sequence_and_keras_agree(tmp_path, cell, columns):
         beside = rng.integers(0, View(columns).sizes, (3, 20, len(View(columns).sizes))).astype(np.uint16)
         inputs["context"] = beside
     expected = keras.ops.convert_to_numpy(model(inputs))
-    engine = Engine(config, Checkpoint(tmp_path, EncoderConfig(), config).weights()).towards(inputs["future"])
+    engine = Engine(config, Checkpoint(tmp_path, EncoderConfig(), config).weights()).conditioned_on(inputs["future"])
     state = engine.initial_state(3)
     at_once, _ = engine.forward(inputs["tokens"], state, beside, inputs["left"])
     np.testing.assert_allclose(at_once, expected, atol=1e-5)
@@ -116,10 +116,10 @@ def test_what_the_engine_must_be_told(fillers, checkpoints):
     tokens = np.zeros((1, 3), np.int32)
     future = np.zeros((1, FUTURE), np.int32)
     with pytest.raises(ValueError, match="fills gaps was expected"):
-        continues.towards(future)
-    with pytest.raises(ValueError, match="must be told what is left"):
-        fills.towards(future).forward(tokens, fills.initial_state())
-    with pytest.raises(ValueError, match="must be told what is left"):
+        continues.conditioned_on(future)
+    with pytest.raises(ValueError, match="must be given `left`"):
+        fills.conditioned_on(future).forward(tokens, fills.initial_state())
+    with pytest.raises(ValueError, match="must be given `left`"):
         continues.forward(tokens, continues.initial_state(), None, tokens)
 
 
@@ -171,7 +171,7 @@ def test_places_behind_a_gap_are_looked_at_alike_while_it_is_filled_and_all_at_o
     assert np.array_equal(untold, past[: len(untold)])
     opens = gap.opens - window.first
     assert np.array_equal(told[:opens], untold[:opens])
-    rules = Filling(encoder.vocabulary, tokens, gap)
+    rules = InfillGrammar(encoder.vocabulary, tokens, gap)
     for index, row in enumerate(told[opens:], gap.opens):
         if index > gap.opens:
             rules.advance(int(tokens[index]))

@@ -10,7 +10,7 @@ from musegen.config import EncoderConfig, SamplerConfig
 from musegen.encoding.grammar import grammar
 from musegen.encoding.vocabulary import Vocabulary
 from musegen.generation.composer import whole
-from musegen.generation.guards import Copying, Loops
+from musegen.generation.guards import CopyGuard, RepetitionGuard
 from musegen.generation.loop import MOST_TRIES, generate
 from musegen.generation.tasks import Task
 from musegen.model import engine
@@ -84,32 +84,32 @@ def test_a_loop_is_written_anew_and_the_report_says_so():
         def made(guards, network=network, seed=seed):
             one = task(vocabulary, network.logits, length, seed, temperature=0.01, guards=guards)
             ((_, drawn),) = generate(network, [one])
-            return bars_of(encoder, drawn.tokens), drawn.rewinds
+            return bars_of(encoder, drawn.tokens), drawn.backtracks
 
         before, none = made(())
-        after, rewinds = made((Loops(),))
+        after, backtracks = made((RepetitionGuard(),))
         assert len(before) == len(after) == length and not none
-        assert not in_circles(after) and all(rewind.solved for rewind in rewinds)
+        assert not in_circles(after) and all(backtrack.solved for backtrack in backtracks)
         pitches = [note[1] for bar in after for note in bar]
         assert not any(len(set(pitches[at : at + 16])) == 1 for at in range(len(pitches) - 15))
         if in_circles(before):
             looped += 1
-            assert rewinds and {rewind.reason for rewind in rewinds} <= {"repetition", "one note"}
-            assert all(1 <= rewind.bar <= length and rewind.tries >= 1 for rewind in rewinds)
+            assert backtracks and {backtrack.reason for backtrack in backtracks} <= {"repetition", "one note"}
+            assert all(1 <= backtrack.bar <= length and backtrack.tries >= 1 for backtrack in backtracks)
     assert looped >= 6
 
 
 def test_a_loop_that_cannot_be_left_is_said_to_be_there():
     encoder = Encoder(LINE)
     vocabulary = encoder.vocabulary
-    one = task(vocabulary, np.zeros((len(vocabulary),) * 2, np.float32), 8, guards=(Loops(),))
+    one = task(vocabulary, np.zeros((len(vocabulary),) * 2, np.float32), 8, guards=(RepetitionGuard(),))
     one.forbidden = vocabulary.of("pitch", "time_signature")
     one.forbidden[vocabulary.token("pitch", 60)] = False
     ((_, drawn),) = generate(Table(np.zeros((len(vocabulary),) * 2)), [one])
     assert {note[1] for bar in bars_of(encoder, drawn.tokens) for note in bar} - {60} or not all(
-        rewind.solved for rewind in drawn.rewinds
+        backtrack.solved for backtrack in drawn.backtracks
     )
-    assert all(rewind.tries <= MOST_TRIES for rewind in drawn.rewinds)
+    assert all(backtrack.tries <= MOST_TRIES for backtrack in drawn.backtracks)
 
 
 def test_what_is_copied_is_written_anew():
@@ -130,13 +130,13 @@ def test_what_is_copied_is_written_anew():
     rewound = 0
     for seed in range(5):
         network = Table(logits)
-        one = task(vocabulary, network.logits, 12, seed, guards=(Copying(run_lengths, 1, 2),))
+        one = task(vocabulary, network.logits, 12, seed, guards=(CopyGuard(run_lengths, 1, 2),))
         ((_, drawn),) = generate(network, [one])
         score = encoder.decode(np.append(np.int32(vocabulary.first["start"]), drawn.tokens))
         highest = {note["onset"]: note["pitch"] for note in score.notes}  # of each onset the last comes highest
         steps = np.diff([int(highest[onset]) for onset in sorted(highest)])
-        rewound += len(drawn.rewinds)
-        assert not ((steps[1:] == 2) & (steps[:-1] == 2)).any() and all(r.solved for r in drawn.rewinds)
+        rewound += len(drawn.backtracks)
+        assert not ((steps[1:] == 2) & (steps[:-1] == 2)).any() and all(r.solved for r in drawn.backtracks)
     assert rewound
 
 
@@ -180,7 +180,7 @@ def test_side_by_side_each_piece_is_what_it_is_by_itself(composers, name, asked,
         ((_, alone),) = composer.compositions([asked[index]])
         mine = together[index]
         assert mine.score == alone.score and mine.nats == alone.nats
-        assert (mine.rewinds, mine.gave_way) == (alone.rewinds, alone.gave_way)
+        assert (mine.backtracks, mine.relaxed) == (alone.backtracks, alone.relaxed)
         assert len(mine.added) and mine.score.end > mine.start
 
 
@@ -265,7 +265,7 @@ def test_options_go_to_the_request_and_back():
 @settings(max_examples=12, deadline=None)
 def test_no_piece_goes_in_circles(composers, name, seed, temperature, primer):
     made = composers[name].composition(primer, bars=24, seed=seed, temperature=temperature)
-    assert all(rewind.solved for rewind in made.rewinds)
+    assert all(backtrack.solved for backtrack in made.backtracks)
     lines = made.score.barlines()
     first = int(np.searchsorted(lines, made.start))
     assert len(lines) - 1 - first == 24 and made.score.end == lines[-1]
@@ -296,10 +296,10 @@ def test_a_looped_performance_is_written_anew():
     logits[tokens, np.roll(tokens, -1)] = 25  # so sure that no temperature tried helps: the pitch is forbidden
     logits[:, vocabulary.of("note_off")] += 3
     logits[vocabulary.first["start"], tokens[0]] = 12
-    one = task(vocabulary, logits, 3000, 1, temperature=0.01, guards=(Loops(),))
+    one = task(vocabulary, logits, 3000, 1, temperature=0.01, guards=(RepetitionGuard(),))
     one.forbidden[:], one.rules.longest_rest = False, 400
     ((_, drawn),) = generate(Table(logits), [one])
-    assert drawn.rewinds and all(rewind.solved for rewind in drawn.rewinds)
-    assert max(rewind.tries for rewind in drawn.rewinds) > 3, drawn.rewinds
+    assert drawn.backtracks and all(backtrack.solved for backtrack in drawn.backtracks)
+    assert max(backtrack.tries for backtrack in drawn.backtracks) > 3, drawn.backtracks
     rules = grammar(vocabulary).read(np.append(np.int32(vocabulary.first["start"]), drawn.tokens))
-    assert not list(Loops().faults(rules, 0)) and rules.now == 3000
+    assert not list(RepetitionGuard().violations(rules, 0)) and rules.now == 3000

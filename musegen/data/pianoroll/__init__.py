@@ -21,7 +21,7 @@ chords    bool[T, 128]      a pitch in a frame, struck anew in each    one
 
 from musegen.data.pianoroll.converting import encoder_config, to_frames, to_score, trimmed
 from musegen.data.pianoroll.kinds import SILENCE, Chords, Frames, Kind, Voices, kind_of
-from musegen.data.pianoroll.reading import LOSSES, SPLITS, Grids, Loss, read_grids
+from musegen.data.pianoroll.reading import LOSSES, SPLITS, Loss, PianoRolls, read_pianorolls
 from musegen.data.pianoroll.writing import Counts, counts, write_folder
 
 __all__ = [
@@ -31,14 +31,14 @@ __all__ = [
     "Chords",
     "Counts",
     "Frames",
-    "Grids",
     "Kind",
     "Loss",
+    "PianoRolls",
     "Voices",
     "counts",
     "encoder_config",
     "kind_of",
-    "read_grids",
+    "read_pianorolls",
     "to_frames",
     "to_score",
     "trimmed",

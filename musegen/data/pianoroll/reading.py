@@ -19,7 +19,7 @@ from musegen.data.pianoroll.converting import trimmed
 from musegen.data.pianoroll.kinds import PITCHES, SILENCE, Chords, Frames, Kind, Voices
 from musegen.errors import MidiError
 
-__all__ = ["KINDS", "LOSSES", "SPLITS", "Grids", "Loss", "read_grids"]
+__all__ = ["KINDS", "LOSSES", "SPLITS", "Loss", "PianoRolls", "read_pianorolls"]
 
 KINDS = ("auto", "voices", "chords")
 SPLITS = {"train": ("train",), "validation": ("validation", "valid"), "test": ("test",)}
@@ -48,7 +48,7 @@ class Loss(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Grids:
+class PianoRolls:
     """A data set of frames.
 
     Attributes:
@@ -71,7 +71,7 @@ class _Piece(NamedTuple):
     lengths: NDArray[np.int64]
 
 
-def read_grids(path: str | Path, kind: str = "auto") -> Grids:
+def read_pianorolls(path: str | Path, kind: str = "auto") -> PianoRolls:
     """Return the frames of a JSON file, or of one that gzip has packed: splits → pieces → frames → pitches.
 
     Args:
@@ -92,7 +92,7 @@ def read_grids(path: str | Path, kind: str = "auto") -> Grids:
         frames = found.of_entries(piece.entries, piece.lengths)
         splits[piece.split].append(frames)
         losses += [Loss(piece.split, piece.number, what) for what in _lost(found, frames, piece)]
-    return Grids(found, splits, tuple(losses))
+    return PianoRolls(found, splits, tuple(losses))
 
 
 def _load(path: Path) -> Any:

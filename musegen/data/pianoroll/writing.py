@@ -12,7 +12,7 @@ import numpy as np
 
 from musegen.data.pianoroll.converting import TICKS_PER_QUARTER, frame_ticks, to_score
 from musegen.data.pianoroll.kinds import Frames, Kind
-from musegen.data.pianoroll.reading import SPLITS, Grids
+from musegen.data.pianoroll.reading import SPLITS, PianoRolls
 from musegen.errors import MusegenError
 
 __all__ = ["Counts", "counts", "write_folder"]
@@ -64,7 +64,7 @@ def counts(kind: Kind, pieces: Sequence[Frames]) -> Counts:
 
 
 def write_folder(
-    grids: Grids,
+    grids: PianoRolls,
     folder: str | Path,
     grid: Fraction | None = None,
     *,

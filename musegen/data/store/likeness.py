@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from musegen.data.store.entries import offsets
 from musegen.encoding.bundle import Bundle, Column, changes, moments, take
-from musegen.utils.hashing import mixed
+from musegen.utils.hashing import splitmix64
 
 __all__ = ["SHARED_RUN", "melodies", "runs", "same_tunes", "signatures", "tunes"]
 
@@ -80,7 +80,7 @@ def signatures(bundle: Bundle) -> Hashes:
     symbol = _rhythm(piece, at, begins, _is_dull(piece, value, len(out)))
     symbol = (symbol << 10) + (together.astype(np.int64) << 9) + value
     place = np.arange(len(key)) - begins.repeat(count)
-    out[piece[begins]] = np.add.reduceat(mixed(mixed(place.view(np.uint64)) + symbol.view(np.uint64)), begins)
+    out[piece[begins]] = np.add.reduceat(splitmix64(splitmix64(place.view(np.uint64)) + symbol.view(np.uint64)), begins)
     return out
 
 
@@ -170,7 +170,7 @@ def _runs(melody: NDArray[np.int8], lengths: Column) -> tuple[Hashes, Column]:
     for half in (1, 2, 4):  # 1, 2, 4, then 8 intervals in a number: exact, and two of them make a run
         packed = (packed[:-half] << np.uint64(8 * half)) + packed[half:]
     start = (within & (_different(melody) > DULL)).nonzero()[0]
-    return mixed(mixed(packed[start]) + packed[start + SHARED_RUN // 2]), owner[start]
+    return splitmix64(splitmix64(packed[start]) + packed[start + SHARED_RUN // 2]), owner[start]
 
 
 def _different(melody: NDArray[np.int8]) -> NDArray[np.uint8]:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from musegen.encoding.context.layout import ALIKE, LOOKBACKS
 from musegen.encoding.vocabulary import Tokens, Vocabulary
-from musegen.utils.hashing import mixed
+from musegen.utils.hashing import splitmix64
 
 __all__ = ["HORIZON", "Heard", "latest", "lookback"]
 
@@ -196,8 +196,8 @@ def _grams(tokens: Tokens) -> dict[int, NDArray[np.uint64]]:
 def _joined(earlier: NDArray[np.uint64], later: NDArray[np.uint64], apart: int) -> NDArray[np.uint64]:
     """Return numbers that stand for two numbers, the first of them that of some tokens ago."""
     both = later.copy()
-    both[apart:] += mixed(earlier[: max(len(earlier) - apart, 0)])
-    return mixed(both)
+    both[apart:] += splitmix64(earlier[: max(len(earlier) - apart, 0)])
+    return splitmix64(both)
 
 
 def _before(grams: NDArray[np.uint64], begun: Integers) -> Integers:

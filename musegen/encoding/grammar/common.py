@@ -77,7 +77,7 @@ class Grammar(ABC):
         """Return `bool[B, V]`: the tokens that may come next in each row. Never all false before the end."""
 
     @classmethod  # noqa: B027  (in some encodings there is nothing to do)
-    def fold(cls, rows: Sequence[Self], logits: NDArray[np.float32]) -> None:
+    def merge_mass(cls, rows: Sequence[Self], logits: NDArray[np.float32]) -> None:
         """Let what reaches past the end count for what ends there, in logits `float32[B, V]`, in place."""
 
     @classmethod

@@ -140,7 +140,7 @@ class MetricGrammar(Grammar):
         )
 
     @classmethod
-    def fold(cls, rows: Sequence[Self], logits: NDArray[np.float32]) -> None:
+    def merge_mass(cls, rows: Sequence[Self], logits: NDArray[np.float32]) -> None:
         """Let a note too long for the end count as one that lasts until there, in logits `float32[B, V]`, in place.
 
         And where it is told where to end, let the barline that must be the last count as the end, and an end before

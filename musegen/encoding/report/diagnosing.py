@@ -13,7 +13,7 @@ from musegen.encoding.report.losses import LOSSES, losses
 from musegen.encoding.report.measuring import measure
 from musegen.encoding.report.outcomes import fates
 from musegen.encoding.report.report import Report, Suggestion
-from musegen.encoding.report.subject import Subject, subject
+from musegen.encoding.report.subject import Piece, subject
 
 if TYPE_CHECKING:
     from musegen.encoding.encoder import Encoder
@@ -24,7 +24,7 @@ SUBSTANTIAL = 0.25  # share of a loss that a setting must spare to be suggested
 MOST_PARTS = 64  # that an encoding can have
 
 
-class Ladder(NamedTuple):
+class Candidates(NamedTuple):
     """Values of a setting worth trying, from cheap to dear, and the losses they are tried for."""
 
     setting: str
@@ -37,23 +37,23 @@ _IN_TIME = ("onset_ms", "duration_ms", "notes_merged", "notes_clipped", "notes_l
 _METRIC, _PERFORMANCE = ("metric",), ("performance",)
 
 LADDERS = (
-    Ladder("drums", _METRIC, (True,), ("notes_dropped",)),
+    Candidates("drums", _METRIC, (True,), ("notes_dropped",)),
     # 24 holds thirty-seconds and triplets of sixteenths, 48 sixty-fourths; 96 is as fine as it gets.
-    Ladder("steps_per_quarter", _METRIC, (12, 24, 48, 96), _IN_TIME),
-    Ladder("programs", _METRIC, (True,), ("programs",)),
-    Ladder("sustain", _PERFORMANCE, (True,), ("pedals",)),
-    Ladder("velocities", _METRIC + _PERFORMANCE, (32, 127), ("velocity",)),
-    Ladder("tempos", _METRIC, (32, 128), ("tempo_bpm", "tempos")),
-    Ladder("encoding", _METRIC, _PERFORMANCE, ("onset_ms", "duration_ms", "notes_dropped", "pedals")),
-    Ladder("encoding", _PERFORMANCE, _METRIC, ("notes_dropped", "meters", "tracks", "programs", "onset_ms")),
+    Candidates("steps_per_quarter", _METRIC, (12, 24, 48, 96), _IN_TIME),
+    Candidates("programs", _METRIC, (True,), ("programs",)),
+    Candidates("sustain", _PERFORMANCE, (True,), ("pedals",)),
+    Candidates("velocities", _METRIC + _PERFORMANCE, (32, 127), ("velocity",)),
+    Candidates("tempos", _METRIC, (32, 128), ("tempo_bpm", "tempos")),
+    Candidates("encoding", _METRIC, _PERFORMANCE, ("onset_ms", "duration_ms", "notes_dropped", "pedals")),
+    Candidates("encoding", _PERFORMANCE, _METRIC, ("notes_dropped", "meters", "tracks", "programs", "onset_ms")),
 )  # fmt: skip
 
 
 @dataclass(frozen=True)
-class Present:
+class Baseline:
     """A piece as it is encoded now, which other settings are compared with."""
 
-    piece: Subject
+    piece: Piece
     encoder: Encoder
     report: Report
 
@@ -87,11 +87,11 @@ def diagnose(source: Any, encoder: Encoder) -> Report:
         MidiError: The piece cannot be read.
     """
     piece = subject(source)
-    present = Present(piece, encoder, measure(piece, encoder))
+    present = Baseline(piece, encoder, measure(piece, encoder))
     return present.report.with_suggestions(tuple(_suggestions(present)))
 
 
-def _suggestions(present: Present) -> Iterator[Suggestion]:
+def _suggestions(present: Baseline) -> Iterator[Suggestion]:
     """Yield the settings that spare a loss, changed one at a time: of each, the first value that does, and the best."""
     config, dropped = present.encoder.config, present.report.notes.dropped
     for ladder in (*_more_parts(present.piece, config), *LADDERS):
@@ -102,7 +102,7 @@ def _suggestions(present: Present) -> Iterator[Suggestion]:
             yield from found if len(found) < 2 else (found[0], found[-1])
 
 
-def _climb(present: Present, ladder: Ladder) -> Iterator[Suggestion]:
+def _climb(present: Baseline, ladder: Candidates) -> Iterator[Suggestion]:
     """Yield each value of a setting that spares substantially more than the ones before."""
     piece, encoder = present.piece, present.encoder
     now = best = losses(present.report)
@@ -124,18 +124,18 @@ def _climb(present: Present, ladder: Ladder) -> Iterator[Suggestion]:
             yield Suggestion(change, _less(now, then), costs, trial.vocabulary, trial.tokens)
 
 
-def _room(piece: Subject, config: EncoderConfig, setting: str) -> dict[str, int]:
+def _room(piece: Piece, config: EncoderConfig, setting: str) -> dict[str, int]:
     """Return the parts that drums need if they come in: they may stand on tracks beyond those there are."""
     needed = int(piece.bundle.notes.track.max(initial=-1)) + 1
     return {"parts": needed} if setting == "drums" and config.parts < needed <= MOST_PARTS else {}
 
 
-def _more_parts(piece: Subject, config: EncoderConfig) -> Iterator[Ladder]:
+def _more_parts(piece: Piece, config: EncoderConfig) -> Iterator[Candidates]:
     """Yield as many parts as the piece has tracks: more would make the vocabulary larger and help nothing."""
     used = piece.bundle.notes.track[~piece.drum] if not config.drums else piece.bundle.notes.track
     needed = int(used.max(initial=-1)) + 1
     if config.parts < needed <= MOST_PARTS:
-        yield Ladder("parts", _METRIC, (needed,), ("notes_dropped",))
+        yield Candidates("parts", _METRIC, (needed,), ("notes_dropped",))
 
 
 def _less(before: dict[str, float], after: dict[str, float]) -> dict[str, dict[str, float]]:

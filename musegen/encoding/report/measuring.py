@@ -25,7 +25,7 @@ from musegen.encoding.report.report import (
     Tracks,
     Velocity,
 )
-from musegen.encoding.report.subject import Subject
+from musegen.encoding.report.subject import Piece
 from musegen.encoding.vocabulary import METERS, Vocabulary
 from musegen.errors import EncodingError
 from musegen.score import TEMPO, Table, columns
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 __all__ = ["measure"]
 
 
-def measure(subject: Subject, encoder: Encoder, among: Column | None = None) -> Report:
+def measure(subject: Piece, encoder: Encoder, among: Column | None = None) -> Report:
     """Return the report of a piece, without suggestions. Never raises for what the encoding refuses.
 
     Args:
@@ -76,7 +76,7 @@ def measure(subject: Subject, encoder: Encoder, among: Column | None = None) -> 
     )
 
 
-def _encoded(subject: Subject, encoder: Encoder) -> tuple[Bundle | None, int | None, str | None]:
+def _encoded(subject: Piece, encoder: Encoder) -> tuple[Bundle | None, int | None, str | None]:
     """Return what the encoding keeps, the number of tokens, and why the piece is refused, if it is.
 
     Of a piece with too many tracks, what it keeps of the others.
@@ -94,7 +94,7 @@ def _encoded(subject: Subject, encoder: Encoder) -> tuple[Bundle | None, int | N
         return None, None, error
 
 
-def _notes(subject: Subject, fate: Fates) -> Notes:
+def _notes(subject: Piece, fate: Fates) -> Notes:
     return Notes(
         in_file=len(subject.score),
         kept=len(fate.kept),
@@ -106,7 +106,7 @@ def _notes(subject: Subject, fate: Fates) -> Notes:
     )
 
 
-def _errors(subject: Subject, config: EncoderConfig, fate: Fates) -> tuple[Error, Error, Grid]:
+def _errors(subject: Piece, config: EncoderConfig, fate: Fates) -> tuple[Error, Error, Grid]:
     """Return the errors of onsets and of durations, and how many onsets and ends have none."""
     pedal = config.encoding == "performance" and config.sustain
     begins, ends = subject.bundle.notes.onset[fate.kept], fate.silent
@@ -127,14 +127,14 @@ def _share_of_zeros(errors: NDArray[np.float64]) -> float:
     return round(float((np.abs(errors) < 1e-6).mean()), 6) if len(errors) else 1.0
 
 
-def _velocity(subject: Subject, vocabulary: Vocabulary, fate: Fates) -> Velocity:
+def _velocity(subject: Piece, vocabulary: Vocabulary, fate: Fates) -> Velocity:
     carried = vocabulary.config.velocities > 0
     velocity = subject.bundle.notes.velocity[fate.kept]
     kept = vocabulary.kept_velocities[velocity] if carried else DEFAULT_VELOCITY
     return Velocity(carried, Spread.of(kept - velocity))
 
 
-def _tempo(subject: Subject, config: EncoderConfig, kept: Bundle | None) -> Tempo:
+def _tempo(subject: Piece, config: EncoderConfig, kept: Bundle | None) -> Tempo:
     """Compare each tempo of the file with the one that the encoding has there."""
     score, stated = subject.score, subject.tempos
     stated = stated[(stated["tick"] < score.end) | (stated["tick"] == 0)]
@@ -156,7 +156,7 @@ def _tempos(kept: Bundle) -> Table:
     return in_force(rows, (DEFAULT_TEMPO,))
 
 
-def _seconds(subject: Subject, config: EncoderConfig, fate: Fates, kept: Bundle | None) -> Seconds:
+def _seconds(subject: Piece, config: EncoderConfig, fate: Fates, kept: Bundle | None) -> Seconds:
     if kept is None or not len(fate.kept):
         return Seconds(0.0, 0.0)
     in_file = subject.score.seconds(fate.silent.max(keepdims=True))[0]
@@ -169,7 +169,7 @@ def _seconds(subject: Subject, config: EncoderConfig, fate: Fates, kept: Bundle 
     return Seconds(round(float(in_file), 6), round(float(kept_there), 6))
 
 
-def _meters(subject: Subject, config: EncoderConfig) -> Meters:
+def _meters(subject: Piece, config: EncoderConfig) -> Meters:
     """Return which of the time signatures before the end have no token, and which cut a bar short."""
     score = subject.score
     rows = score.with_default_meter()
@@ -192,19 +192,19 @@ def _name(meter: tuple[int, int]) -> str:
     return "{}/{}".format(*meter)
 
 
-def _silenced(subject: Subject, tracks: Column) -> Column:
+def _silenced(subject: Piece, tracks: Column) -> Column:
     """Return the tracks of the file that have notes, but none that is not dropped."""
     return np.setdiff1d(subject.bundle.notes.track, tracks)
 
 
-def _tracks(subject: Subject, config: EncoderConfig, tracks: Column) -> Tracks:
+def _tracks(subject: Piece, config: EncoderConfig, tracks: Column) -> Tracks:
     """Return how many tracks there are with notes, how many of them are dropped, and how many are told apart."""
     dropped = len(_silenced(subject, tracks))
     kept = len(tracks) if config.encoding == "metric" else min(len(tracks), 1)
     return Tracks(len(tracks) + dropped, dropped, kept)
 
 
-def _programs(subject: Subject, config: EncoderConfig, tracks: Column) -> Programs:
+def _programs(subject: Piece, config: EncoderConfig, tracks: Column) -> Programs:
     """Return how many of the tracks with notes have a program, or a kit of drums, that becomes program 0."""
     table = subject.bundle.tracks
     program, drum = table.program[tracks], table.drum[tracks]

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from musegen.config import EncoderConfig
 from musegen.encoding.bundle import STEP_BITS, Column
 from musegen.encoding.metric import to_steps, without_overlaps
-from musegen.encoding.report.subject import Subject
+from musegen.encoding.report.subject import Piece
 
 __all__ = ["DROPPED", "Fates", "fates", "to_seconds", "to_ticks"]
 
@@ -54,7 +54,7 @@ class Fates(NamedTuple):
         return Fates(self.dropped, eligible, merged, min(self.doubled, merged), *(column[rows] for column in columns))
 
 
-def fates(subject: Subject, config: EncoderConfig, *, too_long: bool = False) -> Fates:
+def fates(subject: Piece, config: EncoderConfig, *, too_long: bool = False) -> Fates:
     """Return what becomes of the notes.
 
     Args:
@@ -82,21 +82,21 @@ def fates(subject: Subject, config: EncoderConfig, *, too_long: bool = False) ->
     return Fates(dropped, eligible, merged, doubled, *(column[stays] for column in columns))
 
 
-def _steps(subject: Subject, config: EncoderConfig, ticks: Column) -> Column:
+def _steps(subject: Piece, config: EncoderConfig, ticks: Column) -> Column:
     """Return the encoding's nearest step of each tick."""
     if config.encoding == "performance":
         return subject.steps(ticks)
     return to_steps(ticks, subject.bundle.ticks_per_quarter, config.steps_per_quarter)
 
 
-def to_ticks(subject: Subject, config: EncoderConfig, steps: Column) -> NDArray[np.float64]:
+def to_ticks(subject: Piece, config: EncoderConfig, steps: Column) -> NDArray[np.float64]:
     """Return where the encoding's steps are in the piece, in ticks."""
     if config.encoding == "performance":
         return subject.score.ticks(steps / STEPS_PER_SECOND)
     return steps * subject.score.ticks_per_quarter / config.steps_per_quarter
 
 
-def to_seconds(subject: Subject, config: EncoderConfig, steps: Column) -> NDArray[np.float64]:
+def to_seconds(subject: Piece, config: EncoderConfig, steps: Column) -> NDArray[np.float64]:
     """Return where the encoding's steps are in the piece, in seconds of its own tempo map."""
     if config.encoding == "performance":
         return steps / STEPS_PER_SECOND

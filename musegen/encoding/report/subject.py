@@ -19,11 +19,11 @@ from musegen.score.notation import NOTATION_SUFFIXES
 from musegen.score.reading import read
 from musegen.score.timing import DEFAULT_TEMPO, in_force
 
-__all__ = ["Subject", "subject"]
+__all__ = ["Piece", "subject"]
 
 
 @dataclass(frozen=True)
-class Subject:
+class Piece:
     """A piece: its score, and its events that no encoding carries. Columns have a row per note of the score."""
 
     score: Score
@@ -94,7 +94,7 @@ class Subject:
         return out
 
 
-def subject(source: Any) -> Subject:
+def subject(source: Any) -> Piece:
     """Return the piece of anything that an encoder takes.
 
     Raises:
@@ -105,6 +105,6 @@ def subject(source: Any) -> Subject:
         isinstance(source, str | Path) and not str(source).lower().endswith(NOTATION_SUFFIXES)
     )
     if not is_file:
-        return Subject(score, counting.of_score(score), counted=False)
+        return Piece(score, counting.of_score(score), counted=False)
     data, name = (source, "the given bytes") if isinstance(source, bytes) else (read_bytes(source), str(source))
-    return Subject(score, counting.of_file(data, name, score), counted=True)
+    return Piece(score, counting.of_file(data, name, score), counted=True)

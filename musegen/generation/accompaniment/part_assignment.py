@@ -17,17 +17,17 @@ from musegen.encoding.normalise import close_gaps, pad_pickup
 from musegen.encoding.transposing import transposed
 from musegen.encoding.vocabulary import Tokens, Vocabulary
 from musegen.errors import CheckpointError, EncodingError, MidiError
-from musegen.generation.accompaniment.primer_constraint import Beside, Injection
-from musegen.generation.continuation import Listened
+from musegen.generation.accompaniment.primer_constraint import AccompanimentGrammar, PrimerConstraint
+from musegen.generation.continuation import Prefilled
 from musegen.generation.loop import generate
 from musegen.generation.primer import continuation_start, pick, track_name
-from musegen.generation.tasks import Generated, Narrowing, Task
+from musegen.generation.tasks import Generated, Task, TokenConstraint
 from musegen.model.checkpoint import Checkpoint
 from musegen.model.engine import Engine
 from musegen.model.likelihood import row_nats
 from musegen.score import Score, Track
 
-__all__ = ["Cast", "cast", "ensemble_for", "octaves", "tasked"]
+__all__ = ["PartAssignment", "accompaniment_task", "assign_parts", "ensemble_for", "octaves"]
 
 OCTAVES = (-3, -2, -1, 0, 1, 2, 3)
 OCTAVE_TOKENS = 512  # of a primer, from its beginning, that the octave is chosen by
@@ -39,7 +39,7 @@ MOST_WAYS = 12
 
 
 @dataclass(frozen=True)
-class Cast:
+class PartAssignment:
     """A primer as a model hears it beside the parts that are added.
 
     Attributes:
@@ -82,7 +82,9 @@ class Cast:
         return tuple(track_name(self.primer, index) for index in self.sources)
 
 
-def cast(primer: Score, listened: Listened, checkpoint: Checkpoint, encoder: Encoder, engine: Engine) -> Cast:
+def assign_parts(
+    primer: Score, prefilled: Prefilled, checkpoint: Checkpoint, encoder: Encoder, engine: Engine
+) -> PartAssignment:
     """Return a primer (of `merge_programs`, if it is from a file) as parts of a model's ensemble.
 
     All ways to give parts to its tracks in ascending order are tried: the other parts are written for its first
@@ -93,7 +95,7 @@ def cast(primer: Score, listened: Listened, checkpoint: Checkpoint, encoder: Enc
 
     Args:
         primer: The music.
-        listened: The opening of a new piece.
+        prefilled: The prefix of a new piece.
         checkpoint: Whose ensemble it is.
         encoder: The checkpoint's.
         engine: Its network.
@@ -111,54 +113,67 @@ def cast(primer: Score, listened: Listened, checkpoint: Checkpoint, encoder: Enc
     tried = [0, *(shift for shift in known if shift)][: 2 if len(ways) > 1 else 1]
     choices = [(way, shift) for way in ways for shift in tried]
 
-    def as_cast(music: Score, way: tuple[int, ...], shift: int) -> Cast:
+    def assigned(music: Score, way: tuple[int, ...], shift: int) -> PartAssignment:
         score = _as_parts(music, way)
         tokens = transposed(encoder.encode(score), shift, encoder.vocabulary)
         free = tuple(part for part in range(len(ensemble)) if part not in way)
-        return Cast(primer, score, moved, end, way, free, tuple(picked), left_out, tokens, shift)
+        return PartAssignment(primer, score, moved, end, way, free, tuple(picked), left_out, tokens, shift)
 
     if len(choices) == 1:
-        return as_cast(heard, ways[0], known[0])
+        return assigned(heard, ways[0], known[0])
     bar = int(np.searchsorted(heard.barlines(), heard.notes["onset"][0], side="right")) - 1
     beginning = heard[bar : bar + TRIAL_BARS]
-    costs = _costs([as_cast(beginning, *choice) for choice in choices], listened, checkpoint, encoder, engine)
-    return as_cast(heard, *choices[int(costs.argmin())])
+    costs = _costs([assigned(beginning, *choice) for choice in choices], prefilled, checkpoint, encoder, engine)
+    return assigned(heard, *choices[int(costs.argmin())])
 
 
 def _costs(
-    casts: Sequence[Cast], listened: Listened, checkpoint: Checkpoint, encoder: Encoder, engine: Engine
+    assignments: Sequence[PartAssignment],
+    prefilled: Prefilled,
+    checkpoint: Checkpoint,
+    encoder: Encoder,
+    engine: Engine,
 ) -> NDArray[np.float64]:
-    """Return what each cast costs in nats per note of the primer, beside parts that are written for trial."""
-    tasks = (tasked(cast, listened, SamplerConfig(), seed, encoder) for cast in casts for seed in range(TRIALS))
-    nats = np.zeros(len(casts) * TRIALS)
+    """Return what each assignment costs in nats per note of the primer, beside parts that are written for trial."""
+    tasks = (
+        accompaniment_task(assignment, prefilled, SamplerConfig(), seed, encoder)
+        for assignment in assignments
+        for seed in range(TRIALS)
+    )
+    nats = np.zeros(len(assignments) * TRIALS)
     for index, drawn in generate(engine, tasks, View.of(checkpoint.model)):
-        nats[index] = _surprise(drawn, casts[index // TRIALS], encoder.vocabulary)
-    away = [AWAY_NATS * abs(cast.shift) / 12 for cast in casts]
+        nats[index] = _surprise(drawn, assignments[index // TRIALS], encoder.vocabulary)
+    away = [AWAY_NATS * abs(assignment.shift) / 12 for assignment in assignments]
     out: NDArray[np.float64] = nats.reshape(-1, TRIALS).mean(axis=1) + away
     return out
 
 
-def tasked(
-    cast: Cast, listened: Listened, sampler: SamplerConfig, seed: int, encoder: Encoder, others: Narrowing | None = None
+def accompaniment_task(
+    assignment: PartAssignment,
+    prefilled: Prefilled,
+    sampler: SamplerConfig,
+    seed: int,
+    encoder: Encoder,
+    others: TokenConstraint | None = None,
 ) -> Task:
-    """Return the task of writing the free parts of a cast.
+    """Return the task of writing the free parts of a assignment.
 
     Args:
-        cast: The primer as parts.
-        listened: The opening of a new piece.
+        assignment: The primer as parts.
+        prefilled: The prefix of a new piece.
         sampler: How tokens are drawn.
         seed: Of the random numbers.
         encoder: The model's.
         others: What else is asked of the free parts.
     """
     vocabulary = encoder.vocabulary
-    rules = Beside(vocabulary, cast.stop(encoder))
-    rules.read(listened.opening.tokens)
-    sounding = vocabulary.values - cast.shift
+    rules = AccompanimentGrammar(vocabulary, assignment.stop(encoder))
+    rules.read(prefilled.prefix.tokens)
+    sounding = vocabulary.values - assignment.shift
     forbidden = vocabulary.transposable & ((sounding < 0) | (sounding > 127))
-    injection = Injection(cast.tokens, cast.parts, cast.free, encoder, others)
+    constraint = PrimerConstraint(assignment.tokens, assignment.parts, assignment.free, encoder, others)
     rng = np.random.default_rng(seed)
-    return Task(listened.logits, listened.state, rules, sampler, rng, forbidden, wishes=injection)
+    return Task(prefilled.logits, prefilled.state, rules, sampler, rng, forbidden, constraint=constraint)
 
 
 def octaves(engine: Engine, tokens: Tokens, vocabulary: Vocabulary) -> list[tuple[float, int]]:
@@ -181,12 +196,12 @@ def octaves(engine: Engine, tokens: Tokens, vocabulary: Vocabulary) -> list[tupl
     return sorted(zip(costs.tolist(), shifts, strict=True))
 
 
-def _surprise(drawn: Generated, cast: Cast, vocabulary: Vocabulary) -> float:
+def _surprise(drawn: Generated, assignment: PartAssignment, vocabulary: Vocabulary) -> float:
     """Return the nats per note of the primer's own notes among what was drawn: pitches, loudness, lengths."""
     tokens = drawn.tokens
     parts = vocabulary.of("part")[tokens]
     part = vocabulary.values[tokens][np.maximum.accumulate(np.where(parts, np.arange(len(tokens)), 0))]
-    own = np.isin(part, cast.parts)
+    own = np.isin(part, assignment.parts)
     said = own & vocabulary.of("pitch", "drum", "velocity", "hold", "duration")[tokens]
     return float(drawn.nats[said].sum()) / int((own & vocabulary.notes[tokens]).sum())
 

@@ -15,16 +15,16 @@ from numpy.typing import NDArray
 from musegen.encoding.encoder import Encoder
 from musegen.encoding.grammar import Grammar, Mask, MetricGrammar
 from musegen.encoding.vocabulary import Tokens, Vocabulary
-from musegen.generation.tasks import Narrowing
+from musegen.generation.tasks import TokenConstraint
 
-__all__ = ["Beside", "Injection"]
+__all__ = ["AccompanimentGrammar", "PrimerConstraint"]
 
 IN_NOTE = ("pitch", "drum", "velocity", "hold")  # after these a note is not yet said in full
 STRUCK = ("program", "pitch", "drum")  # with these a note begins in the part that is spoken of
 NEVER = 1 << 40  # a step, and a part, after all others
 
 
-class Beside(MetricGrammar):
+class AccompanimentGrammar(MetricGrammar):
     """The rules beside a primer: notes end with its last at the latest, at a step that need not be told in bars.
 
     Meters may change on the way, so a number of bars in the meter in force would not say how much room is left.
@@ -41,7 +41,7 @@ class Beside(MetricGrammar):
         return self._stop - self.now - self.writing[1]
 
 
-class Injection:
+class PrimerConstraint:
     """The tokens that keep to a primer, in its own parts and in time. All else is the model's.
 
     - No note, tempo or meter of the primer is skipped: positions, bars, parts and pitches behind the next are
@@ -58,7 +58,7 @@ class Injection:
         others: What else is asked; it has a say wherever there is a choice.
 
     Attributes:
-        gave_way: For how many tokens no choice did as asked.
+        relaxed: For how many tokens no choice did as asked.
     """
 
     def __init__(
@@ -67,12 +67,12 @@ class Injection:
         parts: Sequence[int],
         free: Sequence[int],
         encoder: Encoder,
-        others: Narrowing | None = None,
+        others: TokenConstraint | None = None,
     ) -> None:
         """Read the primer."""
         vocabulary = encoder.vocabulary
         music = encoder.decode(tokens)
-        self.gave_way = 0
+        self.relaxed = 0
         self._others = others
         self._own, self._free = frozenset(parts), sorted(free)
         kinds = vocabulary.kinds[tokens]
@@ -95,7 +95,7 @@ class Injection:
         self._loud = int("velocity" in vocabulary.blocks)
         self._longest = vocabulary.blocks["duration"]
 
-    def narrow(self, rules: Grammar, legal: Mask) -> Mask:
+    def mask(self, rules: Grammar, legal: Mask) -> Mask:
         """Return the tokens, of those that may come next, `bool[V]`, that keep to the primer; all if none would."""
         assert isinstance(rules, MetricGrammar)
         keeps: list[int] = []  # what the primer asks for, and `others` must not forbid
@@ -108,7 +108,7 @@ class Injection:
             out = legal.copy()
             self._narrow(rules, out, keeps)
         if not out.any():
-            self.gave_way += 1
+            self.relaxed += 1
             return legal
         return out if forced >= 0 else self._asked(rules, out, keeps)
 
@@ -119,18 +119,18 @@ class Injection:
         choices[keeps] = False
         if self._others is None or not choices.any():
             return out
-        before = self._others.gave_way
-        wanted = self._others.narrow(rules, choices).copy()
-        if self._others.gave_way > before:
-            self.gave_way += not keeps
+        before = self._others.relaxed
+        wanted = self._others.mask(rules, choices).copy()
+        if self._others.relaxed > before:
+            self.relaxed += not keeps
             wanted &= not keeps
         wanted[keeps] = True
         return wanted
 
-    def fold(self, rules: Grammar, narrowed: Mask, logits: NDArray[np.float32]) -> None:
+    def merge_mass(self, rules: Grammar, narrowed: Mask, logits: NDArray[np.float32]) -> None:
         """Let lengths of the other parts that were left out count for their nearest, in logits `float32[V]`."""
         if self._others is not None and isinstance(rules, MetricGrammar) and rules.part not in self._own:
-            self._others.fold(rules, narrowed, logits)
+            self._others.merge_mass(rules, narrowed, logits)
 
     def _forced(self, rules: MetricGrammar) -> int:
         """Return the only token that keeps to the primer; -1 if there may be a choice."""

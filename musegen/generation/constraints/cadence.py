@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from musegen.encoding.grammar import Grammar
-from musegen.generation.constraints.next_note import NEVER, Place, Wish, bits
+from musegen.generation.constraints.next_note import NEVER, ConstraintContext, NextNote, bits
 from musegen.score.keys import find_key
 
 __all__ = ["Cadence"]
@@ -25,58 +25,58 @@ class Cadence:
     take part; if fewer notes may sound at once, those furthest out do.
     """
 
-    def __init__(self, place: Place) -> None:
+    def __init__(self, place: ConstraintContext) -> None:
         """Take what is known of the piece. If its key is not, it is found in the notes before the cadence."""
         self._place = place
 
-    def narrow(self, wish: Wish, rules: Grammar) -> None:
+    def restrict(self, next_note: NextNote, rules: Grammar) -> None:
         """Lead to the cadence; at it, name the part whose turn it is, and its pitches."""
-        strong = wish.strong
-        if wish.now < strong:
-            wish.final = wish.until = strong
-            wish.latest = min(wish.latest, strong)
+        strong = next_note.strong
+        if next_note.now < strong:
+            next_note.final = next_note.until = strong
+            next_note.latest = min(next_note.latest, strong)
             return
-        wish.closing = True
-        wish.shortest = wish.longest = wish.stop - strong
-        wish.until, wish.latest = wish.stop, NEVER
-        if wish.now > strong:
-            wish.earliest, wish.turn = NEVER, -1
+        next_note.closing = True
+        next_note.shortest = next_note.longest = next_note.stop - strong
+        next_note.until, next_note.latest = next_note.stop, NEVER
+        if next_note.now > strong:
+            next_note.earliest, next_note.turn = NEVER, -1
             return
-        ending = self._ending(rules, wish)
+        ending = self._ending(rules, next_note)
         struck = {note.part for note in rules.notes if note.onset == strong}
         missing = sorted(part for part in ending if part > max(struck, default=-1))
         if missing or not struck:
-            wish.latest = strong
+            next_note.latest = strong
         if ending:
-            wish.turn, wish.drums = (missing[0] if missing else -1), False
-            more = wish.part in struck and (not wish.voices or len(ending) == 1)
-            if not more and wish.part != wish.turn:
-                wish.pitches = 0
+            next_note.turn, next_note.drums = (missing[0] if missing else -1), False
+            more = next_note.part in struck and (not next_note.voices or len(ending) == 1)
+            if not more and next_note.part != next_note.turn:
+                next_note.pitches = 0
                 return
-        self._pitches(wish, rules, ending[:2], struck)
+        self._pitches(next_note, rules, ending[:2], struck)
 
-    def _ending(self, rules: Grammar, wish: Wish) -> list[int]:
+    def _ending(self, rules: Grammar, next_note: NextNote) -> list[int]:
         """Return the parts that end together: the highest, the lowest, and then the others."""
-        latest = {note.part: note.pitch for note in rules.notes if not note.drum and note.onset < wish.strong}
+        latest = {note.part: note.pitch for note in rules.notes if not note.drum and note.onset < next_note.strong}
         parts = sorted(latest, key=lambda part: (-latest[part], part))
         parts = parts[:1] + parts[:0:-1]
-        if not wish.voices:
+        if not next_note.voices:
             return parts
         begins = self._place.start
-        ringing = sum(note.end > wish.strong and note.onset < begins and not note.drum for note in rules.notes)
-        return parts[: max(wish.voices - ringing, 1)]
+        ringing = sum(note.end > next_note.strong and note.onset < begins and not note.drum for note in rules.notes)
+        return parts[: max(next_note.voices - ringing, 1)]
 
-    def _pitches(self, wish: Wish, rules: Grammar, outer: Collection[int], struck: Collection[int]) -> None:
+    def _pitches(self, next_note: NextNote, rules: Grammar, outer: Collection[int], struck: Collection[int]) -> None:
         """Keep the tonic, or its triad."""
         shift = self._place.shift
-        key = self._place.key or find_key(_heard(rules, wish.strong, shift))
+        key = self._place.key or find_key(_heard(rules, next_note.strong, shift))
         members = key.pitch_classes
         third = MAJOR_THIRD if members[(key.tonic + MAJOR_THIRD) % 12] else MINOR_THIRD
         fifth = FIFTH if members[(key.tonic + FIFTH) % 12] else DIMINISHED_FIFTH
-        first_of_outer = wish.part not in struck and (wish.part in outer or not outer)
+        first_of_outer = next_note.part not in struck and (next_note.part in outer or not outer)
         above = [0] if first_of_outer else [0, third, fifth]
         heard = (np.arange(128) - shift - key.tonic) % 12
-        wish.only(bits(np.isin(heard, above)))
+        next_note.only(bits(np.isin(heard, above)))
 
 
 def _heard(rules: Grammar, strong: int, shift: int) -> NDArray[np.float64]:

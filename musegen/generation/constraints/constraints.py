@@ -12,7 +12,7 @@ from musegen.encoding.grammar import Grammar, Mask
 from musegen.encoding.vocabulary import Vocabulary
 from musegen.generation.constraints.cadence import Cadence
 from musegen.generation.constraints.metric import IN_NOTE, MetricTokens
-from musegen.generation.constraints.next_note import Place
+from musegen.generation.constraints.next_note import ConstraintContext
 from musegen.generation.constraints.performance import PerformanceTokens
 from musegen.generation.constraints.rules import Constraint, Density, InKey, InRange, Lengths, NoParallels, Polyphony
 from musegen.generation.constraints.texts import check, read_density, read_note_value, read_range
@@ -24,17 +24,17 @@ class Constraints:
     """What is asked of one continuation.
 
     Attributes:
-        gave_way: In how many choices some constraint was set aside, because nothing that was legal met them all.
+        relaxed: In how many choices some constraint was set aside, because nothing that was legal met them all.
     """
 
-    def __init__(self, wanted: ConstraintConfig, vocabulary: Vocabulary, place: Place) -> None:
+    def __init__(self, wanted: ConstraintConfig, vocabulary: Vocabulary, place: ConstraintContext) -> None:
         """Take what is wanted.
 
         Raises:
             ConfigError: A text cannot be read.
         """
         check(wanted)
-        self.gave_way = 0
+        self.relaxed = 0
         kind = PerformanceTokens if vocabulary.config.encoding == "performance" else MetricTokens
         self._tokens: MetricTokens | PerformanceTokens = kind(vocabulary, place)
         self._constraints = tuple(_constraints(wanted, vocabulary, place))
@@ -45,7 +45,7 @@ class Constraints:
             self._lengths = slice(first, first + vocabulary.blocks["duration"]), vocabulary.first["hold"]
 
     @classmethod
-    def of(cls, wanted: ConstraintConfig, vocabulary: Vocabulary, place: Place) -> Constraints | None:
+    def of(cls, wanted: ConstraintConfig, vocabulary: Vocabulary, place: ConstraintContext) -> Constraints | None:
         """Return the constraints, or None if none are wanted that choose tokens.
 
         Raises:
@@ -54,7 +54,7 @@ class Constraints:
         out = cls(wanted, vocabulary, place)
         return out if out._constraints else None
 
-    def narrow(self, rules: Grammar, legal: Mask) -> Mask:
+    def mask(self, rules: Grammar, legal: Mask) -> Mask:
         """Return the tokens that meet the constraints, `bool[V]`; never none if some are legal.
 
         If no token meets them all, one is set aside: the least important with which that helps, the last in the
@@ -65,19 +65,19 @@ class Constraints:
             legal: What it allows, `bool[V]`, or some of it.
         """
         for count, kept in enumerate(self._choices()):
-            wish = self._tokens.begin(rules)  # type: ignore[arg-type]
-            if wish is None:
+            next_note = self._tokens.begin(rules)  # type: ignore[arg-type]
+            if next_note is None:
                 return legal
             for constraint in kept:
-                constraint.narrow(wish, rules)
-            out = self._tokens.mask(wish, rules, legal)  # type: ignore[arg-type]
+                constraint.restrict(next_note, rules)
+            out = self._tokens.mask(next_note, rules, legal)  # type: ignore[arg-type]
             if np.count_nonzero(out):
-                self.gave_way += bool(count or (wish.crossed and np.any(out & self._notes)))
+                self.relaxed += bool(count or (next_note.crossed and np.any(out & self._notes)))
                 return out
-        self.gave_way += 1
+        self.relaxed += 1
         return legal
 
-    def fold(self, rules: Grammar, narrowed: Mask, logits: NDArray[np.float32]) -> None:
+    def merge_mass(self, rules: Grammar, narrowed: Mask, logits: NDArray[np.float32]) -> None:
         """Let lengths that are too long or too short count for the nearest that is left, in place.
 
         Merely forbidding a long note would share its probability among all shorter ones, the shortest too.
@@ -109,7 +109,7 @@ class Constraints:
             yield every[:count]
 
 
-def _constraints(wanted: ConstraintConfig, vocabulary: Vocabulary, place: Place) -> Iterator[Constraint]:
+def _constraints(wanted: ConstraintConfig, vocabulary: Vocabulary, place: ConstraintContext) -> Iterator[Constraint]:
     """Yield what is wanted, the most important first."""
     if wanted.range:
         yield InRange(*read_range(wanted.range), place)

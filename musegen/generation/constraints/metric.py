@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 from musegen.encoding.grammar import Mask, MetricGrammar
 from musegen.encoding.vocabulary import METERS, Vocabulary
-from musegen.generation.constraints.next_note import NEVER, Place, Wish, pitch_mask
+from musegen.generation.constraints.next_note import NEVER, ConstraintContext, NextNote, pitch_mask
 
 __all__ = ["IN_NOTE", "MetricTokens", "last_strong_beat"]
 
@@ -36,7 +36,7 @@ class MetricTokens:
     that there is room for its length, and that notes end in time for the next.
     """
 
-    def __init__(self, vocabulary: Vocabulary, place: Place) -> None:
+    def __init__(self, vocabulary: Vocabulary, place: ConstraintContext) -> None:
         """Take the vocabulary and the place."""
         blocks = vocabulary.blocks
         self._place, self._pitches = place, place.pitches
@@ -52,39 +52,43 @@ class MetricTokens:
         self._loudness_next = ("pitch", "drum") if "velocity" in blocks else ()
         self._numerators = [numerator for numerator, _ in METERS]
 
-    def begin(self, rules: MetricGrammar) -> Wish | None:
-        """Return a wish with nothing but facts, and what the grammar itself demands; None if there is no choice."""
+    def begin(self, rules: MetricGrammar) -> NextNote | None:
+        """Return the next note before any constraint, or None if the grammar leaves no choice."""
         if rules.bar < 0 or rules.meter < 0 or rules.kind in self._loudness_next or rules.kind == "end":
             return None
         bar, length, ends = rules.bar_start, rules.bar_length, rules.length
         left = NEVER if ends is None else ends - rules.bar
         stop = min(self._place.stop, NEVER) if ends is None else bar + left * length
         strong = stop - length + last_strong_beat(length, self._numerators[rules.meter], length / self._quarter)
-        wish = Wish(rules.now, bar, length, stop, strong, rules.part, until=stop, pitches=self._pitches)
+        next_note = NextNote(rules.now, bar, length, stop, strong, rules.part, until=stop, pitches=self._pitches)
         if rules.longest_rest is not None:
             rest = max(rules._last_note + rules.longest_rest - rules.bar, 0)  # bars until one must have a note
             if rest < left:
-                wish.latest = bar + (rest + 1) * length - 1
-        return wish
+                next_note.latest = bar + (rest + 1) * length - 1
+        return next_note
 
-    def mask(self, wish: Wish, rules: MetricGrammar, legal: Mask) -> Mask:
+    def mask(self, next_note: NextNote, rules: MetricGrammar, legal: Mask) -> Mask:
         """Return those tokens of `legal` that can lead to the note, `bool[V]`."""
         out = legal.copy()
-        kind, now = rules.kind, wish.now
+        kind, now = rules.kind, next_note.now
         ringing = _ringing(rules, now) if rules.latest_off > now else []
         if kind in IN_NOTE:
-            self._end_note(wish, rules, ringing, out)
+            self._end_note(next_note, rules, ringing, out)
             return out
-        first = max(wish.earliest, self._free_from(wish, rules, ringing)) if ringing else max(wish.earliest, now)
-        pitched = first <= now <= wish.last and wish.pitches != 0
-        drummed = self._may_drum and wish.drums
+        first = (
+            max(next_note.earliest, self._free_from(next_note, rules, ringing))
+            if ringing
+            else max(next_note.earliest, now)
+        )
+        pitched = first <= now <= next_note.last and next_note.pitches != 0
+        drummed = self._may_drum and next_note.drums
         if kind not in ("part", "program"):
-            self._move_on(wish, wish.earliest if drummed and self._has_drums(rules) else first, out)
+            self._move_on(next_note, next_note.earliest if drummed and self._has_drums(rules) else first, out)
         if rules.position >= 0:
-            drummed = drummed and wish.earliest <= now <= wish.last
-            self._strike(wish, pitched, drummed, out)
+            drummed = drummed and next_note.earliest <= now <= next_note.last
+            self._strike(next_note, pitched, drummed, out)
             if self._part and kind not in ("part", "program"):
-                self._name_part(wish, rules, ringing, pitched, drummed, out)
+                self._name_part(next_note, rules, ringing, pitched, drummed, out)
         return out
 
     def _has_drums(self, rules: MetricGrammar) -> bool:
@@ -92,38 +96,40 @@ class MetricTokens:
         known = rules._drum
         return any(known.get(part, True) for part in range(self._parts))
 
-    def _free_from(self, wish: Wish, rules: MetricGrammar, ringing: list[Ringing]) -> int:
+    def _free_from(self, next_note: NextNote, rules: MetricGrammar, ringing: list[Ringing]) -> int:
         """Return the first step, from now on, where one of the pitches is free and a voice is silent."""
-        out = wish.now
-        if wish.voices and len(ringing) >= wish.voices:
-            out = sorted(ringing)[len(ringing) - wish.voices][0]
-        if 0 < wish.pitches.bit_count() <= len(ringing) and not self._has_free(wish, rules, ringing):
-            out = max(out, min((end for end, _, pitch in ringing if wish.pitches >> pitch & 1), default=NEVER))
+        out = next_note.now
+        if next_note.voices and len(ringing) >= next_note.voices:
+            out = sorted(ringing)[len(ringing) - next_note.voices][0]
+        if 0 < next_note.pitches.bit_count() <= len(ringing) and not self._has_free(next_note, rules, ringing):
+            out = max(out, min((end for end, _, pitch in ringing if next_note.pitches >> pitch & 1), default=NEVER))
         return out
 
-    def _has_free(self, wish: Wish, rules: MetricGrammar, ringing: list[Ringing]) -> bool:
+    def _has_free(self, next_note: NextNote, rules: MetricGrammar, ringing: list[Ringing]) -> bool:
         """Return whether one of the pitches does not ring in one of the parts."""
         busy = _busy(ringing)
-        return any(wish.pitches & ~busy.get(part, 0) for part in range(self._parts) if not rules._drum.get(part, False))
+        return any(
+            next_note.pitches & ~busy.get(part, 0) for part in range(self._parts) if not rules._drum.get(part, False)
+        )
 
-    def _move_on(self, wish: Wish, first: int, out: Mask) -> None:
+    def _move_on(self, next_note: NextNote, first: int, out: Mask) -> None:
         """Forbid positions where no note may begin, and turning the bar before one that must begin in it."""
-        bar = wish.bar
+        bar = next_note.bar
         positions = out[self._position]
-        final = wish.final - bar
-        ends = wish.final <= wish.latest and final < len(positions) and positions[final]
+        final = next_note.final - bar
+        ends = next_note.final <= next_note.latest and final < len(positions) and positions[final]
         positions[: max(first - bar, 0)] = False
-        positions[max(wish.last + 1 - bar, 0) :] = False
+        positions[max(next_note.last + 1 - bar, 0) :] = False
         if ends:
             positions[final] = True
-        if wish.latest < bar + wish.bar_length:
+        if next_note.latest < bar + next_note.bar_length:
             out[self._bar] = out[self._end] = False
         out[self._meter] = False  # a continuation keeps its meter
 
-    def _strike(self, wish: Wish, pitched: bool, drummed: bool, out: Mask) -> None:
+    def _strike(self, next_note: NextNote, pitched: bool, drummed: bool, out: Mask) -> None:
         """Forbid pitches and drums that may not be struck at the current position."""
         if pitched:
-            out[self._pitch] &= pitch_mask(wish.pitches)
+            out[self._pitch] &= pitch_mask(next_note.pitches)
         else:
             out[self._pitch] = False
             if self._program:
@@ -132,36 +138,36 @@ class MetricTokens:
             out[self._drum] = False
 
     def _name_part(
-        self, wish: Wish, rules: MetricGrammar, ringing: list[Ringing], pitched: bool, drummed: bool, out: Mask
+        self, next_note: NextNote, rules: MetricGrammar, ringing: list[Ringing], pitched: bool, drummed: bool, out: Mask
     ) -> None:
         """Forbid parts that may strike nothing at the current position, or whose turn it is not."""
         assert self._part is not None
         parts = out[self._part]
         parts[self._parts :] = False
         known = rules._drum
-        if wish.turn is not None:
-            parts[: max(wish.turn, 0)] = False
-            parts[wish.turn + 1 :] = False
+        if next_note.turn is not None:
+            parts[: max(next_note.turn, 0)] = False
+            parts[next_note.turn + 1 :] = False
         elif pitched:
             for part, pitches in _busy(ringing).items():
-                if not wish.pitches & ~pitches:
+                if not next_note.pitches & ~pitches:
                     parts[part] = False
-        if wish.turn is None and not (pitched and drummed):
+        if next_note.turn is None and not (pitched and drummed):
             for part in range(self._parts):
                 drums = known.get(part)  # None: not yet known
                 if not ((pitched and not drums) or (drummed and drums is not False)):
                     parts[part] = False
 
-    def _end_note(self, wish: Wish, rules: MetricGrammar, ringing: list[Ringing], out: Mask) -> None:
+    def _end_note(self, next_note: NextNote, rules: MetricGrammar, ringing: list[Ringing], out: Mask) -> None:
         """Forbid lengths that are too short or too long, or leave the next note no room."""
-        now, said = wish.now, rules.writing[1]
-        low, high = wish.shortest, min(wish.longest, wish.until - now)
-        due = wish.due
-        if low <= due - now < high and self._in_the_way(wish, rules, ringing, due):
+        now, said = next_note.now, rules.writing[1]
+        low, high = next_note.shortest, min(next_note.longest, next_note.until - now)
+        due = next_note.due
+        if low <= due - now < high and self._in_the_way(next_note, rules, ringing, due):
             high = due - now
-        rest = min(wish.earliest - now, high)  # nothing else may begin so soon
-        if self._parts == 1 and (low <= wish.pace - now < high or rest > low) and _one_by_one(rules):
-            high = max(min(high, wish.pace - now), low)
+        rest = min(next_note.earliest - now, high)  # nothing else may begin so soon
+        if self._parts == 1 and (low <= next_note.pace - now < high or rest > low) and _one_by_one(rules):
+            high = max(min(high, next_note.pace - now), low)
             low = max(low, min(rest, high))
         low, high = low - said, max(high, 1) - said
         durations = out[self._duration]
@@ -170,16 +176,16 @@ class MetricTokens:
         if high <= self._longest:
             out[self._hold] = False
 
-    def _in_the_way(self, wish: Wish, rules: MetricGrammar, ringing: list[Ringing], due: int) -> bool:
+    def _in_the_way(self, next_note: NextNote, rules: MetricGrammar, ringing: list[Ringing], due: int) -> bool:
         """Return whether the next note could not begin when it is due if the one that is being said still rang."""
         if rules._drum[rules.part]:
             return False
         ringing = [ring for ring in ringing if ring[0] > due]
-        if wish.voices and len(ringing) == wish.voices - 1:
+        if next_note.voices and len(ringing) == next_note.voices - 1:
             return True
-        if wish.pitches.bit_count() > len(ringing) + 1 or not self._has_free(wish, rules, ringing):
+        if next_note.pitches.bit_count() > len(ringing) + 1 or not self._has_free(next_note, rules, ringing):
             return False
-        return not self._has_free(wish, rules, [*ringing, (due, rules.part, rules.writing[0])])
+        return not self._has_free(next_note, rules, [*ringing, (due, rules.part, rules.writing[0])])
 
 
 def _one_by_one(rules: MetricGrammar) -> bool:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from musegen.encoding.grammar import Mask
 from musegen.score.keys import Key
 
-__all__ = ["ALL", "NEVER", "Place", "Wish", "bits", "pitch_mask"]
+__all__ = ["ALL", "NEVER", "ConstraintContext", "NextNote", "bits", "pitch_mask"]
 
 NEVER = 1 << 40
 """A step after all music."""
@@ -21,7 +21,7 @@ ALL = (1 << 128) - 1
 
 
 @dataclass(frozen=True)
-class Place:
+class ConstraintContext:
     """What is known of the piece that goes on.
 
     Attributes:
@@ -49,7 +49,7 @@ class Place:
 
 
 @dataclass(slots=True)
-class Wish:
+class NextNote:
     """The next note, as it should be; or, while a note is being said, that one and when the next must come.
 
     Steps are counted from the beginning of the piece. The first six are facts; constraints change the others.

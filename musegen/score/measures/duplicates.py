@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from musegen.errors import ConfigError
 from musegen.score.measures.lines import Column, lines
 from musegen.score.score import Score
-from musegen.utils.hashing import mixed
+from musegen.utils.hashing import splitmix64
 
 __all__ = ["GRAM", "THRESHOLD", "Fingerprint", "fingerprint", "likeness", "near_duplicates"]
 
@@ -49,7 +49,7 @@ def fingerprint(score: Score, start: int = 0, end: int | None = None) -> Fingerp
     hashes = np.zeros(count, np.uint64)
     for place in range(GRAM):
         mine = follows[place : count + place] == owner
-        hashes = mixed(hashes + np.where(mine, padded[place : count + place], np.uint64(0)))
+        hashes = splitmix64(hashes + np.where(mine, padded[place : count + place], np.uint64(0)))
     whole = follows[GRAM - 1 : count + GRAM - 1] == owner
     return np.unique(hashes[whole | first])
 

@@ -20,7 +20,7 @@ import numpy as np
 from musegen.score.general_midi import END_OF_TRACK
 from musegen.score.midi.container import Layout
 
-__all__ = ["FAR", "LONG", "is_tame", "looks_tame"]
+__all__ = ["FAR", "LONG", "probably_faithful", "reads_faithfully"]
 
 FAR = 2**28 - 1  # ticks, the longest delta time; tame music keeps this far from the end of 32 bits
 LONG = 2**27  # ticks: music that lasts as long is looked at closely
@@ -50,7 +50,7 @@ _CHANNEL_EVENTS = re.compile(
 _OTHER_EVENT = re.compile(_DELTA + rb"(?:\xff.|\xf0)([\x80-\xff]?+[\0-\x7f])", re.S)
 
 
-def looks_tame(events: bytes) -> int:
+def probably_faithful(events: bytes) -> int:
     """Say whether a file is tame, if what looks like a tempo or a key signature is one.
 
     Quick to say of most files. A status byte from F0 to FE stands behind the last byte of its
@@ -88,7 +88,7 @@ def _is_short(kinds: bytes) -> bool:
     return kinds.count(b"HH") * 2**21 + len(kinds) * 2**14 // 3 < _SAFE_TICKS
 
 
-def is_tame(data: bytes, layout: Layout) -> bool:
+def reads_faithfully(data: bytes, layout: Layout) -> bool:
     """Say for certain whether a file is tame, in about twice the time that symusic needs to read it.
 
     A no to a file of other oddities is possible, a wrong yes is not.

@@ -26,7 +26,7 @@ from musegen.errors import MidiError
 from musegen.score.columns import KEY, METER, NOTE, PEDAL, TEMPO, Track, columns, table
 from musegen.score.general_midi import END_OF_TRACK, MAX_TRACKS, SUSTAIN
 from musegen.score.midi.container import Layout, layout_of
-from musegen.score.midi.screening import LONG, is_tame, looks_tame
+from musegen.score.midi.screening import LONG, probably_faithful, reads_faithfully
 from musegen.score.midi.structure import walk
 from musegen.score.score import Score
 
@@ -84,8 +84,8 @@ def parse(data: bytes, name: str, *, pedals: bool = True) -> Any:
 def _quickly(data: bytes, layout: Layout, read: Any) -> tuple[list[bytes], Any]:
     """Return the chunks of a copy of the file, and what symusic reads of it: None if that will not do."""
     chunks = _cut(data, layout)
-    left_out = looks_tame(_NOTHING.join([*chunks, b""]))
-    if not chunks or (left_out < 0 and not is_tame(data, layout)):
+    left_out = probably_faithful(_NOTHING.join([*chunks, b""]))
+    if not chunks or (left_out < 0 and not reads_faithfully(data, layout)):
         return [], None
     chunks = [events + _closing(_statuses(events, _NOTE_ONS)) for events in chunks]
     try:
@@ -95,7 +95,7 @@ def _quickly(data: bytes, layout: Layout, read: Any) -> tuple[list[bytes], Any]:
     if score.end() >= LONG:
         return [], None  # a note is never released: the slow way finds out where it ends; or a file very long indeed
     found = len(score.tempos) + len(score.key_signatures)
-    if left_out >= 0 and found != left_out and not is_tame(data, layout):
+    if left_out >= 0 and found != left_out and not reads_faithfully(data, layout):
         return [], None
     return chunks, score
 

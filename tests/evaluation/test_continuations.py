@@ -22,7 +22,7 @@ from musegen.data.novelty import FILE, Index
 from musegen.encoding.encoder import Encoder
 from musegen.evaluation import FEATURES, check_generating, closeness, comparing, cut, evaluated, generated, paired
 from musegen.evaluation.comparing import features, log_density
-from musegen.evaluation.generated import BARS
+from musegen.evaluation.continuations import BARS
 from musegen.evaluation.ngram_composer import NGramComposer, NGramEngine
 from musegen.generation.composer import Composer
 from musegen.model.checkpoint import Checkpoint
