@@ -40,18 +40,34 @@ SLOW_SHARE = 5  # the slow ones do every fifth file
 def performance(rng: np.random.Generator) -> Score:
     """Return a made-up piano performance of 6,000 notes."""
     onset = np.cumsum(rng.exponential(60, 6000)).astype(int)
-    notes = zip(onset, rng.integers(20, 900, 6000), rng.integers(21, 109, 6000), rng.integers(20, 120, 6000),
-                np.zeros(6000, int), strict=True)  # fmt: skip
+    notes = zip(
+        onset,
+        rng.integers(20, 900, 6000),
+        rng.integers(21, 109, 6000),
+        rng.integers(20, 120, 6000),
+        np.zeros(6000, int),
+        strict=True,
+    )
     pedals = [(int(tick), 500, 0) for tick in range(0, int(onset[-1]), 700)]
-    return Score(notes=list(notes), tracks=[Track("Piano", 0)], tempos=[(0, 500_000)], pedals=pedals)
+    return Score(
+        notes=list(notes), tracks=[Track("Piano", 0)], tempos=[(0, 500_000)], pedals=pedals
+    )
 
 
 def tune(rng: np.random.Generator) -> Score:
     """Return a made-up tune of a hundred notes."""
     duration = rng.choice([120, 240, 240, 480], 100)
-    notes = zip(np.cumsum(duration) - duration, duration, 60 + np.cumsum(rng.integers(-2, 3, 100)),
-                np.full(100, 80), np.zeros(100, int), strict=True)  # fmt: skip
-    return Score(notes=list(notes), tracks=[Track("Fiddle", 40)], tempos=[(0, 500_000)], meters=[(0, 4, 4)])
+    notes = zip(
+        np.cumsum(duration) - duration,
+        duration,
+        60 + np.cumsum(rng.integers(-2, 3, 100)),
+        np.full(100, 80),
+        np.zeros(100, int),
+        strict=True,
+    )
+    return Score(
+        notes=list(notes), tracks=[Track("Fiddle", 40)], tempos=[(0, 500_000)], meters=[(0, 4, 4)]
+    )
 
 
 def groups(arguments: list[str], folder: Path) -> dict[str, list[str]]:
@@ -76,8 +92,14 @@ def operations(files: list[str], notes: float) -> dict[str, tuple[Callable[[], o
     import pretty_midi
     import symusic
 
-    encoder, performance = Encoder(EncoderConfig(parts=64)), Encoder(EncoderConfig(encoding="performance"))
-    remi, midi_like = miditok.REMI(miditok.TokenizerConfig()), miditok.MIDILike(miditok.TokenizerConfig())
+    encoder, performance = (
+        Encoder(EncoderConfig(parts=64)),
+        Encoder(EncoderConfig(encoding="performance")),
+    )
+    remi, midi_like = (
+        miditok.REMI(miditok.TokenizerConfig()),
+        miditok.MIDILike(miditok.TokenizerConfig()),
+    )
     some = files[::SLOW_SHARE]
     tokens = [encoded.tokens for encoded in encoder.encode_files(files)]
     peer_tokens = [remi(path) for path in some]
@@ -90,15 +112,22 @@ def operations(files: list[str], notes: float) -> dict[str, tuple[Callable[[], o
         "MidiTok MIDILike, encode": (lambda: [midi_like(path) for path in some], len(some)),
         "musegen, encode": (lambda: [encoder.encode(path) for path in files], len(files)),
         "musegen, encode_files": (lambda: _exhaust(encoder.encode_files(files)), len(files)),
-        "musegen, encode_files, performance": (lambda: _exhaust(performance.encode_files(files)), len(files)),
-        f"musegen, encode_files x {times}": (lambda: _exhaust(encoder.encode_files(many)), len(many)),
+        "musegen, encode_files, performance": (
+            lambda: _exhaust(performance.encode_files(files)),
+            len(files),
+        ),
+        f"musegen, encode_files x {times}": (
+            lambda: _exhaust(encoder.encode_files(many)),
+            len(many),
+        ),
         f"musegen, encode_files x {times}, {cores} workers": (
-            lambda: _exhaust(encoder.encode_files(many, workers=cores)), len(many),
+            lambda: _exhaust(encoder.encode_files(many, workers=cores)),
+            len(many),
         ),
         "MidiTok REMI, decode": (lambda: [remi.decode(piece) for piece in peer_tokens], len(some)),
         "musegen, decode": (lambda: [encoder.decode(piece) for piece in tokens], len(files)),
         "musegen, decode_many": (lambda: encoder.decode_many(tokens), len(files)),
-    }  # fmt: skip
+    }
 
 
 def _exhaust(results: Iterable[object]) -> None:
@@ -126,22 +155,36 @@ def main() -> None:
         for name, files in groups(sys.argv[1:], Path(folder)).items():
             notes = float(np.mean([len(read(path)) for path in files]))
             rates = measure(files, notes)
-            peers = {"encode": rates["MidiTok REMI, encode"], "decode": rates["MidiTok REMI, decode"]}
+            peers = {
+                "encode": rates["MidiTok REMI, encode"],
+                "decode": rates["MidiTok REMI, decode"],
+            }
             print(f"\n{name}: {len(files)} files, {notes:.0f} notes each")
             print(f"{'':42}{'files/s':>9}{'x MidiTok':>11}{'of parse':>10}")
             rows = {}
             for operation, rate in rates.items():
                 ratio = rate / peers["decode" if "decode" in operation else "encode"]
                 share = rate / rates["symusic, parse"]
-                rows[operation] = {"files_per_second": rate, "times_miditok": ratio, "share_of_parse": share}
+                rows[operation] = {
+                    "files_per_second": rate,
+                    "times_miditok": ratio,
+                    "share_of_parse": share,
+                }
                 print(f"{operation:42}{rate:9.0f}{ratio:11.1f}{share:10.2f}")
             results[name] = {"files": len(files), "notes_per_file": notes, "rows": rows}
-    machine = {"cpu": platform.processor() or platform.machine(), "cores": os.cpu_count(),
-               "python": sys.version.split()[0]}  # fmt: skip
+    machine = {
+        "cpu": platform.processor() or platform.machine(),
+        "cores": os.cpu_count(),
+        "python": sys.version.split()[0],
+    }
     versions = {name: version(name) for name in ("numpy", "symusic", "miditok", "pretty_midi")}
     out = ROOT / "benchmarks/results/bench_encode.json"
     out.write_text(
-        json.dumps({"machine": machine, "versions": versions, "rounds": ROUNDS, "groups": results}, indent=2) + "\n"
+        json.dumps(
+            {"machine": machine, "versions": versions, "rounds": ROUNDS, "groups": results},
+            indent=2,
+        )
+        + "\n"
     )
 
 

@@ -2,14 +2,19 @@
 
     python benchmarks/bench_generate.py [cold] [one] [batch] [workers]
 
-- cold: `musegen compose` from the shell, a fresh process each time, beside `import tensorflow` alone.
-- one: tokens a second of one piece, beside the loop of TensorFlow's music generation tutorial (`model.predict` on
-  a window of 25 tokens, for every token), with the same network; and whether a token costs the same late in a piece.
-- batch: 64 pieces side by side on one core: the network's step, the token loop, and whole pieces of 32 bars, beside the
-  matrix products of such a step alone (`sgemm` by NumPy, of the same shapes, on one thread).
-- workers: pieces a second of `musegen batch`, and its memory, by the number of processes and of pieces.
+- cold: `musegen compose` from the shell, a fresh process each time, beside `import tensorflow`
+  alone.
+- one: tokens a second of one piece, beside the loop of TensorFlow's music generation tutorial
+  (`model.predict` on a window of 25 tokens, for every token), with the same network; and whether a
+  token costs the same late in a piece.
+- batch: 64 pieces side by side on one core: the network's step, the token loop, and whole pieces of
+  32 bars, beside the matrix products of such a step alone (`sgemm` by NumPy, of the same shapes, on
+  one thread).
+- workers: pieces a second of `musegen batch`, and its memory, by the number of processes and of
+  pieces.
 
-What is compared is measured in turn, several times; medians are printed and go to benchmarks/results.
+What is compared is measured in turn, several times; medians are printed and go to
+benchmarks/results.
 """
 
 from __future__ import annotations
@@ -51,7 +56,11 @@ def process(arguments: Sequence[str]) -> dict[str, float]:
     if status:
         raise SystemExit(f"{arguments} failed with status {status}")
     seconds = time.perf_counter() - began
-    return {"seconds": seconds, "cpu_seconds": usage.ru_utime + usage.ru_stime, "peak_mib": usage.ru_maxrss / 1024}
+    return {
+        "seconds": seconds,
+        "cpu_seconds": usage.ru_utime + usage.ru_stime,
+        "peak_mib": usage.ru_maxrss / 1024,
+    }
 
 
 def in_turn(measures: dict[str, Callable[[], dict[str, float]]], rounds: int = ROUNDS) -> Rows:
@@ -60,7 +69,10 @@ def in_turn(measures: dict[str, Callable[[], dict[str, float]]], rounds: int = R
     for _ in range(rounds):
         for name, measure in measures.items():
             runs[name].append(measure())
-    return {name: {key: statistics.median(run[key] for run in some) for key in some[0]} for name, some in runs.items()}
+    return {
+        name: {key: statistics.median(run[key] for run in some) for key in some[0]}
+        for name, some in runs.items()
+    }
 
 
 def timed(function: Callable[[], Any], times: int = 1) -> float:
@@ -75,13 +87,26 @@ def cold() -> Rows:
     """Measure fresh processes."""
     musegen = [sys.executable, "-m", "musegen"]
     with tempfile.TemporaryDirectory() as folder:
-        compose = [*musegen, "compose", str(SEED), "--bars", "16", "--seed", "1", "--force", "-o", f"{folder}/out.mid"]
+        compose = [
+            *musegen,
+            "compose",
+            str(SEED),
+            "--bars",
+            "16",
+            "--seed",
+            "1",
+            "--force",
+            "-o",
+            f"{folder}/out.mid",
+        ]
         commands = {
             "musegen compose, 16 bars": compose,
             "musegen --help": [*musegen, "--help"],
             "import tensorflow": [sys.executable, "-c", "import tensorflow"],
         }
-        rows = in_turn({name: lambda a=arguments: process(a) for name, arguments in commands.items()})  # type: ignore[misc]
+        rows = in_turn(
+            {name: lambda a=arguments: process(a) for name, arguments in commands.items()}
+        )  # type: ignore[misc]
     for row in rows.values():
         row["ratio"] = row["seconds"] / rows["import tensorflow"]["seconds"]
     return rows
@@ -103,18 +128,29 @@ def one() -> Rows:
 
     def piece(bars: int) -> float:
         """Return microseconds a token of a long piece."""
-        seconds = timed(lambda: written.append(composer.composition(primer, bars=bars, seed=len(written))))
-        return 1e6 * seconds / (len(composer.encoder.encode(written[-1].score)) - len(composer.encoder.encode(primer)))
+        seconds = timed(
+            lambda: written.append(composer.composition(primer, bars=bars, seed=len(written)))
+        )
+        return (
+            1e6
+            * seconds
+            / (
+                len(composer.encoder.encode(written[-1].score))
+                - len(composer.encoder.encode(primer))
+            )
+        )
 
     written: list[Any] = []
-    rows = in_turn({
-        "one piece, 200 bars": lambda: {"us_per_token": piece(200)},
-        "one piece, 1000 bars": lambda: {"us_per_token": piece(1000)},
-        "the network alone": lambda: {"us_per_token": 1e6 * step(composer.engine, 2)},
-        "model.predict on 25 tokens": lambda: {
-            "us_per_token": 1e6 * timed(lambda: network.predict(window, verbose=0), 10)
-        },
-    })  # fmt: skip
+    rows = in_turn(
+        {
+            "one piece, 200 bars": lambda: {"us_per_token": piece(200)},
+            "one piece, 1000 bars": lambda: {"us_per_token": piece(1000)},
+            "the network alone": lambda: {"us_per_token": 1e6 * step(composer.engine, 2)},
+            "model.predict on 25 tokens": lambda: {
+                "us_per_token": 1e6 * timed(lambda: network.predict(window, verbose=0), 10)
+            },
+        }
+    )
     for row in rows.values():
         row["ratio"] = rows["model.predict on 25 tokens"]["us_per_token"] / row["us_per_token"]
     return rows
@@ -122,7 +158,11 @@ def one() -> Rows:
 
 def step(engine: Engine, width: int) -> float:
     """Return seconds of a step."""
-    tokens, state, view = np.zeros(width, np.int32), engine.initial_state(width), View.of(engine.config)
+    tokens, state, view = (
+        np.zeros(width, np.int32),
+        engine.initial_state(width),
+        View.of(engine.config),
+    )
     context = np.zeros((width, len(view.sizes)), np.uint16) if view else None
     with one_thread():
         return timed(lambda: engine.step(tokens, state, context), 50)
@@ -133,7 +173,9 @@ def products(config: ModelConfig, width: int) -> float:
     rng, gates = np.random.default_rng(0), {"lstm": 4, "gru": 3, "rnn": 1}[config.cell]
     shapes = [(config.units, gates * config.units)] * (2 * config.layers - 1)
     shapes.append((config.units, config.vocabulary_size))
-    pairs = [(rng.random((width, k), np.float32), rng.random((k, n), np.float32)) for k, n in shapes]
+    pairs = [
+        (rng.random((width, k), np.float32), rng.random((k, n), np.float32)) for k, n in shapes
+    ]
     outs = [np.empty((width, n), np.float32) for _, n in shapes]
 
     def run() -> None:
@@ -148,21 +190,34 @@ def batch() -> Rows:
     """Measure 64 pieces side by side."""
     rows: Rows = {}
     primer, width = whole(SEED), 64
-    for config in (load("folk").checkpoint.model, ModelConfig(386, "lstm", 2, 256), ModelConfig(386, "lstm", 3, 512)):
+    for config in (
+        load("folk").checkpoint.model,
+        ModelConfig(386, "lstm", 2, 256),
+        ModelConfig(386, "lstm", 3, 512),
+    ):
         composer = Composer(replace(load("folk").checkpoint, model=config))
         if config != load("folk").checkpoint.model:
             composer.engine = Engine(config, random_weights(config))
         requests = [Request(primer, bars=32, seed=seed) for seed in range(2 * width)]
 
-        def loop(composer: Composer = composer, requests: list[Request] = requests) -> dict[str, float]:
+        def loop(
+            composer: Composer = composer, requests: list[Request] = requests
+        ) -> dict[str, float]:
             """Return microseconds of the token loop (rules, sampling, guards) for as many tokens as it has rows."""
-            tasks, view = [composer._plan(request).task for request in requests], View.of(composer.checkpoint.model)
+            tasks, view = (
+                [composer._plan(request).task for request in requests],
+                View.of(composer.checkpoint.model),
+            )
             drawn: list[Any] = []
             with one_thread():
                 seconds = timed(lambda: drawn.extend(generate(composer.engine, tasks, view)))
-            return {"us_per_step": 1e6 * seconds / sum(len(piece.tokens) for _, piece in drawn) * width}
+            return {
+                "us_per_step": 1e6 * seconds / sum(len(piece.tokens) for _, piece in drawn) * width
+            }
 
-        def pieces(composer: Composer = composer, requests: list[Request] = requests) -> dict[str, float]:
+        def pieces(
+            composer: Composer = composer, requests: list[Request] = requests
+        ) -> dict[str, float]:
             """Return the same of all that a piece takes, up to a score."""
             made: list[Any] = []
             seconds = timed(lambda: made.extend(composer.compositions(requests)))
@@ -171,12 +226,16 @@ def batch() -> Rows:
             return {"us_per_step": 1e6 * seconds / tokens * width}
 
         name = f"{config.cell} {config.layers}x{config.units}"
-        some = in_turn({
-            f"{name}: products alone": lambda c=config: {"us_per_step": 1e6 * products(c, width)},  # type: ignore[misc]
-            f"{name}: step": lambda c=composer: {"us_per_step": 1e6 * step(c.engine, width)},  # type: ignore[misc]
-            f"{name}: token loop": loop,
-            f"{name}: whole pieces": pieces,
-        })  # fmt: skip
+        some = in_turn(
+            {
+                f"{name}: products alone": lambda c=config: {
+                    "us_per_step": 1e6 * products(c, width)
+                },  # type: ignore[misc]
+                f"{name}: step": lambda c=composer: {"us_per_step": 1e6 * step(c.engine, width)},  # type: ignore[misc]
+                f"{name}: token loop": loop,
+                f"{name}: whole pieces": pieces,
+            }
+        )
         for row in some.values():
             row["ratio"] = some[f"{name}: products alone"]["us_per_step"] / row["us_per_step"]
         rows |= some
@@ -185,13 +244,19 @@ def batch() -> Rows:
 
 def random_weights(config: ModelConfig) -> dict[str, list[np.ndarray[Any, Any]]]:
     """Return weights of a network that nobody has trained."""
-    rng, width = np.random.default_rng(0), {"lstm": 4, "gru": 3, "rnn": 1}[config.cell] * config.units
+    rng, width = (
+        np.random.default_rng(0),
+        {"lstm": 4, "gru": 3, "rnn": 1}[config.cell] * config.units,
+    )
     shapes = {"embedding": [(config.vocabulary_size, config.embedding)]}
     for index in range(config.layers):
         inputs = config.units if index else config.embedding
         shapes[f"recurrent_{index}"] = [(inputs, width), (config.units, width), (width,)]
     shapes["logits"] = [(config.units, config.vocabulary_size), (config.vocabulary_size,)]
-    return {name: [rng.normal(0, 0.05, s).astype(np.float32) for s in some] for name, some in shapes.items()}
+    return {
+        name: [rng.normal(0, 0.05, s).astype(np.float32) for s in some]
+        for name, some in shapes.items()
+    }
 
 
 def workers() -> Rows:
@@ -200,8 +265,23 @@ def workers() -> Rows:
     with tempfile.TemporaryDirectory() as folder:
         for count, processes in ((256, 1), (256, 2), (1024, 2)):
             out = Path(folder) / f"{count}-{processes}"
-            arguments = [sys.executable, "-m", "musegen", "batch", str(SEED), "--count", str(count), "--seed", "1",
-                         "--checkpoint", "folk", "--workers", str(processes), "--output-dir", str(out)]  # fmt: skip
+            arguments = [
+                sys.executable,
+                "-m",
+                "musegen",
+                "batch",
+                str(SEED),
+                "--count",
+                str(count),
+                "--seed",
+                "1",
+                "--checkpoint",
+                "folk",
+                "--workers",
+                str(processes),
+                "--output-dir",
+                str(out),
+            ]
             row = process(arguments)
             row["pieces_per_hour"] = 3600 * count / row["seconds"]
             rows[f"{count} pieces, {processes} process(es)"] = row

@@ -2,9 +2,10 @@
 
     python benchmarks/bench_infill.py STORE --continues folk --fills folk-infill
 
-Of every piece of a split of the store, a gap is drawn with a seed for each length. All tokens of the gaps count,
-the one that closes each included. A model that continues is told what stands before a gap; one that fills gaps
-also how many bars it has, and what stands behind it. That one is measured a second time without the latter.
+Of every piece of a split of the store, a gap is drawn with a seed for each length. All tokens of
+the gaps count, the one that closes each included. A model that continues is told what stands before
+a gap; one that fills gaps also how many bars it has, and what stands behind it. That one is
+measured a second time without the latter.
 """
 
 from __future__ import annotations
@@ -38,7 +39,9 @@ def drawn(pieces: list[Tokens], bars: int, vocabulary: Vocabulary) -> list[tuple
 
 def main() -> None:
     """Print a table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("store", type=Path)
     parser.add_argument("--continues", default=["folk"], nargs="+", help="models that continue")
     parser.add_argument("--fills", required=True, help="a model that fills gaps")
@@ -57,16 +60,31 @@ def main() -> None:
     rows = {
         **{f"{Path(name).name}: the past": (engines[name], True) for name in options.continues},
         f"{Path(options.fills).name}: the past, and how many bars": (engines[options.fills], False),
-        f"{Path(options.fills).name}: the past, how many bars, the future": (engines[options.fills], True),
+        f"{Path(options.fills).name}: the past, how many bars, the future": (
+            engines[options.fills],
+            True,
+        ),
     }
     lengths = [int(bars) for bars in options.bars.split(",")]
     cases = {bars: drawn(pieces, bars, vocabulary) for bars in lengths}
-    notes = {b: sum(int(vocabulary.notes[t[g.opens + 1 : g.closes]].sum()) for t, g in cases[b]) for b in lengths}
-    print(f"{'nats per note in gaps of':56}" + "".join(f"{bars:>5} bars" for bars in lengths) + "       all")
+    notes = {
+        b: sum(int(vocabulary.notes[t[g.opens + 1 : g.closes]].sum()) for t, g in cases[b])
+        for b in lengths
+    }
+    print(
+        f"{'nats per note in gaps of':56}"
+        + "".join(f"{bars:>5} bars" for bars in lengths)
+        + "       all"
+    )
     for name, (engine, told) in rows.items():
-        nats = {bars: likelihood.gap_nats(engine, cases[bars], vocabulary, told=told) for bars in lengths}
+        nats = {
+            bars: likelihood.gap_nats(engine, cases[bars], vocabulary, told=told)
+            for bars in lengths
+        }
         total = {bars: sum(float(n.sum()) for n in nats[bars]) for bars in lengths}
-        figures = [total[bars] / notes[bars] for bars in lengths] + [sum(total.values()) / sum(notes.values())]
+        figures = [total[bars] / notes[bars] for bars in lengths] + [
+            sum(total.values()) / sum(notes.values())
+        ]
         print(f"{name:56}" + "".join(f"{figure:10.3f}" for figure in figures), flush=True)
     counts = [*(notes[bars] for bars in lengths), sum(notes.values())]
     print(f"{'notes':56}" + "".join(f"{count:10,}" for count in counts))

@@ -3,8 +3,9 @@
     musegen corpus bach -o bach
     python benchmarks/bench_inject.py bach --checkpoint chorales
 
-The sopranos of the checkpoint's test pieces get three voices each, at several settings, with one seed. What is
-measured is measured on a grid of sixteenths, at the moments where all four voices sound and something begins.
+The sopranos of the checkpoint's test pieces get three voices each, at several settings, with one
+seed. What is measured is measured on a grid of sixteenths, at the moments where all four voices
+sound and something begins.
 Last: how often a voice that is given alone, or two of them, is taken for what it is.
 """
 
@@ -23,7 +24,15 @@ from musegen.generation.composer import whole
 from musegen.model.likelihood import row_nats
 
 VOICES = [0, 1, 2, 3]
-CHORDS = ({0, 4, 7}, {0, 3, 7}, {0, 3, 6}, {0, 4, 7, 10}, {0, 3, 7, 10}, {0, 3, 6, 10}, {0, 4, 7, 11})
+CHORDS = (
+    {0, 4, 7},
+    {0, 3, 7},
+    {0, 3, 6},
+    {0, 4, 7, 10},
+    {0, 3, 7, 10},
+    {0, 3, 6, 10},
+    {0, 4, 7, 11},
+)
 SETTINGS: dict[str, dict[str, Any]] = {
     "`--temperature 1`": {"temperature": 1.0},
     "`--temperature 0.7`": {"temperature": 0.7},
@@ -47,7 +56,11 @@ COLUMNS = (
 
 def is_chord(pitches: NDArray[np.int64]) -> bool:
     """Return whether the pitches are a triad, a seventh chord, or a part of one."""
-    return any({int(pitch - root) % 12 for pitch in pitches} <= chord for root in range(12) for chord in CHORDS)
+    return any(
+        {int(pitch - root) % 12 for pitch in pitches} <= chord
+        for root in range(12)
+        for chord in CHORDS
+    )
 
 
 def heard(score: Score) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -96,7 +109,9 @@ def nats_of_lower_voices(composer: Composer, piece: Score) -> float:
 
 def main() -> None:
     """Print the tables."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("bach", type=Path, help="the folder that the checkpoint was trained on")
     parser.add_argument("--checkpoint", default="chorales")
     options = parser.parse_args()
@@ -105,22 +120,36 @@ def main() -> None:
     pieces = [whole(options.bach / Path(name).name) for name in names]
     pieces = [piece for piece in pieces if len(piece.tracks) == len(VOICES)]
     rows: dict[str, list[list[float]]] = {
-        "the composer": [[nats_of_lower_voices(composer, piece), *measured(piece)] for piece in pieces]
+        "the composer": [
+            [nats_of_lower_voices(composer, piece), *measured(piece)] for piece in pieces
+        ]
     }
     for name, constraint in SETTINGS.items():
-        asked = [Request.of(piece.select([0]), {"inject": True, "seed": 1, **constraint}) for piece in pieces]
-        rows[name] = [[made.nats_per_note, *measured(made.score)] for _, made in composer.compositions(asked)]
+        asked = [
+            Request.of(piece.select([0]), {"inject": True, "seed": 1, **constraint})
+            for piece in pieces
+        ]
+        rows[name] = [
+            [made.nats_per_note, *measured(made.score)] for _, made in composer.compositions(asked)
+        ]
     asked = [Request.of(piece, {"bars": BARS, "seed": 1, "temperature": 0.7}) for piece in pieces]
     rows[f"{BARS} bars by the model itself, temperature 0.7"] = [
-        [made.nats_per_note, *measured(made.only_continuation())] for _, made in composer.compositions(asked)
+        [made.nats_per_note, *measured(made.only_continuation())]
+        for _, made in composer.compositions(asked)
     ]
-    print(f"{len(pieces)} pieces\n\n| | {' | '.join(title for title, _ in COLUMNS)} |\n|{'---|' * (len(COLUMNS) + 1)}")
+    print(
+        f"{len(pieces)} pieces\n\n| | {' | '.join(title for title, _ in COLUMNS)} |\n|{'---|' * (len(COLUMNS) + 1)}"
+    )
     for name, figures in rows.items():
-        cells = (form.format(mean) for (_, form), mean in zip(COLUMNS, np.mean(figures, 0), strict=True))
+        cells = (
+            form.format(mean) for (_, form), mean in zip(COLUMNS, np.mean(figures, 0), strict=True)
+        )
         print(f"| {name} | {' | '.join(cells)} |")
     print("\n| what is given | its own part is found |\n|---|---|")
     for name, voices in GIVEN.items():
-        found = sum(composer._assigned(piece.select(voices)).parts == tuple(voices) for piece in pieces)
+        found = sum(
+            composer._assigned(piece.select(voices)).parts == tuple(voices) for piece in pieces
+        )
         print(f"| {name} | {found} of {len(pieces)} |", flush=True)
 
 

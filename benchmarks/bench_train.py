@@ -5,14 +5,15 @@
     TF_NUM_INTRAOP_THREADS=1 python benchmarks/bench_train.py …       # products not split among threads
     python benchmarks/bench_train.py memory                           # a store of 160 MB, and what of it stays in RAM
 
-One process fits both, in turn, several rounds; medians. The plain model has Keras's own layers, and gets
-arrays from `keras.Model.fit`. Ours is `musegen.model.network.build` under `fit` of `musegen.training`: pieces that are
-dealt, transposed and laid out, the metric, the gradient norm and the reports are part of its time; validation and
-saving are not.
-Counted is the arithmetic of the networks alone: two operations per multiplication of a product, three times for
-forward and backward. `share` is of what TensorFlow's product of two 2048 x 2048 matrices reached in the same
-rounds; `feeding` is the time that batches took to make, as a share of the step's. A run without
-arguments writes `benchmarks/results/bench_train.json`; figures are in `docs/training.md`.
+One process fits both, in turn, several rounds; medians. The plain model has Keras's own layers, and
+gets arrays from `keras.Model.fit`. Ours is `musegen.model.network.build` under `fit` of
+`musegen.training`: pieces that are dealt, transposed and laid out, the metric, the gradient norm
+and the reports are part of its time; validation and saving are not.
+Counted is the arithmetic of the networks alone: two operations per multiplication of a product,
+three times for forward and backward. `share` is of what TensorFlow's product of two 2048 x 2048
+matrices reached in the same rounds; `feeding` is the time that batches took to make, as a share of
+the step's. A run without arguments writes `benchmarks/results/bench_train.json`; figures are in
+`docs/training.md`.
 """
 
 from __future__ import annotations
@@ -59,7 +60,9 @@ class Random:
     def __init__(self) -> None:
         """Draw them."""
         rng = np.random.default_rng(0)
-        self._pieces = np.array_split(rng.integers(0, VOCABULARY, STEPS * BATCH * LENGTH).astype(np.int32), 80)
+        self._pieces = np.array_split(
+            rng.integers(0, VOCABULARY, STEPS * BATCH * LENGTH).astype(np.int32), 80
+        )
         self.lengths = np.array([len(piece) for piece in self._pieces])
 
     def __len__(self) -> int:
@@ -81,7 +84,9 @@ def plain(cell: str, layers: int, units: int) -> keras.Model:
     model = keras.Model(tokens, keras.layers.Dense(VOCABULARY)(x))
     optimizer = keras.optimizers.AdamW(2e-3, global_clipnorm=1.0)
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    model.compile(optimizer, loss, jit_compile=False)  # XLA halves the speed of recurrent layers on CPUs
+    model.compile(
+        optimizer, loss, jit_compile=False
+    )  # XLA halves the speed of recurrent layers on CPUs
     return model
 
 
@@ -122,18 +127,29 @@ def measure(cell: str, layers: int, units: int, rounds: int) -> dict[str, dict[s
             feeding.append(report.feeding)
 
     config = ModelConfig(VOCABULARY, cell=cell, layers=layers, units=units, embedding=EMBEDDING)
-    settings = TrainingConfig(sequence_length=LENGTH, batch_size=BATCH, epochs=1 + rounds, transpose=5, patience=99)
+    settings = TrainingConfig(
+        sequence_length=LENGTH, batch_size=BATCH, epochs=1 + rounds, transpose=5, patience=99
+    )
     windows = Windows(Random(), ENCODER, config, settings)
     validation = WholePieces(Random(), ENCODER, config, LENGTH)
     validation.batches = validation.batches[:1]
     with tempfile.TemporaryDirectory() as run:
-        fit(*networks(ENCODER, config, settings, BATCH, None), windows, validation, settings, Path(run),
-            save_seconds=1e9, on_epoch=stock_in_turn)  # fmt: skip
+        fit(
+            *networks(ENCODER, config, settings, BATCH, None),
+            windows,
+            validation,
+            settings,
+            Path(run),
+            save_seconds=1e9,
+            on_epoch=stock_in_turn,
+        )
     peak = statistics.median(products)
     return {
         name: {
             "tokens_per_second": statistics.median(measured),
-            "times_keras": statistics.median(a / b for a, b in zip(measured, rates["keras"], strict=True)),
+            "times_keras": statistics.median(
+                a / b for a, b in zip(measured, rates["keras"], strict=True)
+            ),
             "gflops": statistics.median(measured) * operations(cell, layers, units) / 1e9,
             "share_of_sgemm": statistics.median(measured) * operations(cell, layers, units) / peak,
             "sgemm_gflops": peak / 1e9,
@@ -152,8 +168,12 @@ def memory() -> None:
             path.write_bytes(random_file(number))
         data = load(ingest([Path(folder) / "music"], Path(folder) / "store", ENCODER, workers=2))
         tokens = int(data.train.lengths.sum())
-        windows = Windows(data.train, ENCODER, ModelConfig(VOCABULARY, context=4), TrainingConfig(transpose=5))
-        print(f"{len(data.train)} pieces, {tokens:,} tokens, {2 * tokens / 2**20:.0f} MiB on the disk")
+        windows = Windows(
+            data.train, ENCODER, ModelConfig(VOCABULARY, context=4), TrainingConfig(transpose=5)
+        )
+        print(
+            f"{len(data.train)} pieces, {tokens:,} tokens, {2 * tokens / 2**20:.0f} MiB on the disk"
+        )
         for step in range(0, windows.steps, windows.steps // 8):
             windows[step]
             print(f"step {step:6} of {windows.steps}: {resident():5.0f} MiB resident", flush=True)
@@ -163,9 +183,18 @@ def random_file(seed: int) -> bytes:
     """Return a MIDI file of 10,000 random notes, one after the other."""
     events = np.zeros((10_000, 8), np.uint8)
     events[:, 2] = events[:, 6] = np.random.default_rng(seed).integers(40, 90, len(events))
-    events[:, (1, 5)], events[:, (3, 4)] = (0x90, 0x80), (80, 120)  # velocity; an event every 120 ticks
+    events[:, (1, 5)], events[:, (3, 4)] = (
+        (0x90, 0x80),
+        (80, 120),
+    )  # velocity; an event every 120 ticks
     track = events.tobytes() + b"\x00\xff\x2f\x00"
-    return b"MThd" + struct.pack(">IHHH", 6, 0, 1, 480) + b"MTrk" + struct.pack(">I", len(track)) + track
+    return (
+        b"MThd"
+        + struct.pack(">IHHH", 6, 0, 1, 480)
+        + b"MTrk"
+        + struct.pack(">I", len(track))
+        + track
+    )
 
 
 def resident() -> float:
@@ -182,7 +211,9 @@ def main() -> None:
     given = dict(argument.split("=", 1) for argument in sys.argv[1:])
     rounds = int(given.get("rounds", 5))
     results = {}
-    print(f"{'':22}{'tokens/s':>10}{'x Keras':>9}{'GFLOP/s':>9}{'sgemm':>7}{'share':>7}{'feeding':>9}")
+    print(
+        f"{'':22}{'tokens/s':>10}{'x Keras':>9}{'GFLOP/s':>9}{'sgemm':>7}{'share':>7}{'feeding':>9}"
+    )
     for size in given.get("sizes", "2x256,3x512").split(","):
         layers, units = map(int, size.split("x"))
         for cell in given.get("cells", "lstm,gru").split(","):
@@ -196,14 +227,23 @@ def main() -> None:
                 )
     if given:
         return
-    machine = {"cpu": platform.processor() or platform.machine(), "cores": os.cpu_count(),
-               "python": sys.version.split()[0]}  # fmt: skip
+    machine = {
+        "cpu": platform.processor() or platform.machine(),
+        "cores": os.cpu_count(),
+        "python": sys.version.split()[0],
+    }
     versions = {name: version(name) for name in ("numpy", "tensorflow", "keras")}
     workload = {"batch": BATCH, "length": LENGTH, "vocabulary": VOCABULARY, "embedding": EMBEDDING}
     out = ROOT / "benchmarks/results/bench_train.json"
     out.write_text(
         json.dumps(
-            {"machine": machine, "versions": versions, "rounds": rounds, "workload": workload, "groups": results},
+            {
+                "machine": machine,
+                "versions": versions,
+                "rounds": rounds,
+                "workload": workload,
+                "groups": results,
+            },
             indent=2,
         )
         + "\n"

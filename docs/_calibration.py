@@ -1,6 +1,7 @@
 """Simple models of the frames that a store holds: if units and data are right, they give the figures that others gave.
 
-Everything goes the way of the tables: frames were made into MIDI, these into tokens; here tokens become frames again.
+Everything goes the way of the tables: frames were made into MIDI, these into tokens; here tokens
+become frames again.
 """
 
 from __future__ import annotations
@@ -42,7 +43,10 @@ def _pieces(store: Store, part: str, kind: Kind, quarters: Fraction) -> list[NDA
 def _cells(store: Store) -> Iterator[tuple[str, str, float]]:
     """Yield nats by cell of what knows the voice alone, and of what knows the voice's last cell; add-one counts."""
     train, *others = (
-        [np.asarray(piece, np.int64) + 1 for piece in _pieces(store, part, Voices(VOICES), Fraction(1, 4))]
+        [
+            np.asarray(piece, np.int64) + 1
+            for piece in _pieces(store, part, Voices(VOICES), Fraction(1, 4))
+        ]
         for part in ("train", "validation", "test")
     )
     for part, pieces in zip(("validation", "test"), others, strict=True):
@@ -53,10 +57,13 @@ def _cells(store: Store) -> Iterator[tuple[str, str, float]]:
                 np.add.at(pairs, (np.append(129, piece[:-1, voice]), piece[:, voice]), 1)
             for index, counts in enumerate((np.broadcast_to(pairs.sum(0), pairs.shape), pairs)):
                 table = -np.log((counts + 1) / (counts.sum(1, keepdims=True) + PITCHES))
-                nats[index] += sum(table[np.append(129, p[:-1, voice]), p[:, voice]].sum() for p in pieces)
+                nats[index] += sum(
+                    table[np.append(129, p[:-1, voice]), p[:, voice]].sum() for p in pieces
+                )
         cells = VOICES * sum(map(len, pieces))
         yield from (
-            (part, model, float(value) / cells) for model, value in zip(("unigram", "bigram"), nats, strict=True)
+            (part, model, float(value) / cells)
+            for model, value in zip(("unigram", "bigram"), nats, strict=True)
         )
 
 

@@ -2,7 +2,8 @@
 
 Takes some minutes on two cores, so `make docs` leaves it alone. Results go to
 `docs/explanation/gradients/results.json`; the pictures are drawn from that file, by themselves with
-`--draw`. Afterwards `quoted` says which figures the page must hold, and those that it does not are printed.
+`--draw`. Afterwards `quoted` says which figures the page must hold, and those that it does not are
+printed.
 
 The networks, optimizers and the training loop are musegen's own; only the data are made up here, so
 that what has to be remembered, and for how long, is known.
@@ -140,7 +141,11 @@ def fitted(
             epochs = fit(model, plain, windows, validation, config, Path(run), on_step=steps.append)
         except Diverged as error:
             epochs, message = list(error.reports), str(error)
-    return {**curves(steps), "validation": [round(e.validation_nats, 4) for e in epochs], "message": message}
+    return {
+        **curves(steps),
+        "validation": [round(e.validation_nats, 4) for e in epochs],
+        "message": message,
+    }
 
 
 def curves(steps: list[StepReport]) -> dict[str, list[float]]:
@@ -148,7 +153,9 @@ def curves(steps: list[StepReport]) -> dict[str, list[float]]:
     losses = []
     for before, now in zip([None, *steps], steps, strict=False):
         first = before is None or before.epoch != now.epoch
-        losses.append(now.train_nats if first else now.step * now.train_nats - before.step * before.train_nats)
+        losses.append(
+            now.train_nats if first else now.step * now.train_nats - before.step * before.train_nats
+        )
     return {
         "loss": [float(f"{x:.4g}") for x in losses],
         "norm": [float(f"{s.gradient_norm:.4g}") for s in steps],
@@ -185,8 +192,8 @@ def jacobians(model: keras.Model, tokens: Any) -> Any:
 def reach(found: Any) -> Any:
     """Return, for k = 0 … T, how much of a nudge of the state is left k steps later at the end, on average.
 
-    A nudge of length 1 in a random direction comes out with a root mean square length of ‖product‖ / √S,
-    the norm being Frobenius's.
+    A nudge of length 1 in a random direction comes out with a root mean square length of ‖product‖
+    / √S, the norm being Frobenius's.
     """
     size = found.shape[1]
     product, out = np.eye(size), [1.0]
@@ -255,7 +262,12 @@ UNITS = {"rnn": 111, "gru": 60, "lstm": 50}  # about the same number of weights
 def recalled(cell: str, delay: int, seed: int = 0) -> dict[str, Any]:
     """Train a cell on `recall`, and measure its reach before and after."""
     config = TrainingConfig(
-        epochs=10, patience=10, batch_size=32, sequence_length=delay + 1, learning_rate=4e-3, seed=seed
+        epochs=10,
+        patience=10,
+        batch_size=32,
+        sequence_length=delay + 1,
+        learning_rate=4e-3,
+        seed=seed,
     )
     network = ModelConfig(VOCABULARY, cell=cell, layers=1, units=UNITS[cell], embedding=16)
     keras.utils.set_random_seed(seed)
@@ -263,17 +275,26 @@ def recalled(cell: str, delay: int, seed: int = 0) -> dict[str, Any]:
     probe = recall(np.random.default_rng(7), 4, delay)[0]
     before, gate = mean_reach(model, probe)[-1], gates(model, probe)
     began = time.perf_counter()
-    found = fitted(model, plain, Fresh(delay, 32, STEPS // 10, seed), Fresh(delay, 256, 1, 10**6), config)
+    found = fitted(
+        model, plain, Fresh(delay, 32, STEPS // 10, seed), Fresh(delay, 256, 1, 10**6), config
+    )
     return {
-        "parameters": parameters(network), "validation": found["validation"], "message": found["message"],
-        "largest norm": max(found["norm"]), "before": before, "after": mean_reach(model, probe)[-1],
-        "gate before": gate, "gate after": gates(model, probe), "seconds": round(time.perf_counter() - began, 1),
-    }  # fmt: skip
+        "parameters": parameters(network),
+        "validation": found["validation"],
+        "message": found["message"],
+        "largest norm": max(found["norm"]),
+        "before": before,
+        "after": mean_reach(model, probe)[-1],
+        "gate before": gate,
+        "gate after": gates(model, probe),
+        "seconds": round(time.perf_counter() - began, 1),
+    }
 
 
 STEPS = 600
 
-# ---------------------------------------------------------------- 5: windows shorter than the memory
+# ---------------------------------------------------------------- 5: windows shorter than the
+# memory
 
 GAPS = [4, 8, 16, 24, 32]
 WINDOW = 16
@@ -296,7 +317,11 @@ class Padded(keras.utils.PyDataset):
 
     def __getitem__(self, index: int) -> tuple[Any, Any, Any]:
         """Return the batch."""
-        return self.tokens[:, :-1], self.tokens[:, 1:], (self.tokens[:, :-1] == CUE).astype(np.float32)
+        return (
+            self.tokens[:, :-1],
+            self.tokens[:, 1:],
+            (self.tokens[:, :-1] == CUE).astype(np.float32),
+        )
 
 
 def by_gap(model: keras.Model, stories: list[Any]) -> dict[str, float]:
@@ -315,16 +340,28 @@ def by_gap(model: keras.Model, stories: list[Any]) -> dict[str, float]:
 def truncated(way: str, seed: int = 0) -> dict[str, Any]:
     """Train a GRU on stories in windows of 16, each `alone` or with the state `carried`."""
     config = TrainingConfig(
-        epochs=8, patience=8, batch_size=32, sequence_length=WINDOW, tbptt=way == "carried", learning_rate=4e-3,
+        epochs=8,
+        patience=8,
+        batch_size=32,
+        sequence_length=WINDOW,
+        tbptt=way == "carried",
+        learning_rate=4e-3,
         seed=seed,
-    )  # fmt: skip
+    )
     network = ModelConfig(VOCABULARY, cell="gru", layers=1, units=UNITS["gru"], embedding=16)
     windows: Any = Asked(
-        Stories(GAPS, CUES, 400, seed), SimpleNamespace(config=EncoderConfig(), vocabulary=None), network, config
+        Stories(GAPS, CUES, 400, seed),
+        SimpleNamespace(config=EncoderConfig(), vocabulary=None),
+        network,
+        config,
     )
     keras.utils.set_random_seed(seed)
     plain = build(network)
-    carry = {"recur": lambda layer, x, tokens: Carried(layer, windows.rows, START)(x, tokens)} if config.tbptt else {}
+    carry = (
+        {"recur": lambda layer, x, tokens: Carried(layer, windows.rows, START)(x, tokens)}
+        if config.tbptt
+        else {}
+    )
     model = build(network, **carry)
     for mine, theirs in zip(model.trainable_variables, plain.trainable_variables, strict=True):
         mine.assign(theirs)
@@ -332,9 +369,12 @@ def truncated(way: str, seed: int = 0) -> dict[str, Any]:
     began = time.perf_counter()
     found = fitted(model, plain, windows, Padded(stories), config)
     return {
-        "steps": len(found["loss"]), "validation": found["validation"], "message": found["message"],
-        "by gap": by_gap(plain, stories), "seconds": round(time.perf_counter() - began, 1),
-    }  # fmt: skip
+        "steps": len(found["loss"]),
+        "validation": found["validation"],
+        "message": found["message"],
+        "by gap": by_gap(plain, stories),
+        "seconds": round(time.perf_counter() - began, 1),
+    }
 
 
 # ---------------------------------------------------------------- 3 and 6: on music
@@ -346,7 +386,11 @@ CLIPS: dict[str, dict[str, Any]] = {
     "sgd, clipped to norm 1": {},
     "sgd, values clipped to 0.01": {"global_clipnorm": 0.0, "clipvalue": 0.01},
 }
-ON_MUSIC = {"rnn": 150, "gru": 106, "lstm": 95}  # about the same number of weights, the tables of tokens included
+ON_MUSIC = {
+    "rnn": 150,
+    "gru": 106,
+    "lstm": 95,
+}  # about the same number of weights, the tables of tokens included
 
 
 def of_tunes(folder: Path) -> Encoder:
@@ -373,24 +417,38 @@ def on_music(folder: str, cell: str, units: int, **settings: Any) -> dict[str, A
     epochs, message, began = [], None, time.perf_counter()
     with tempfile.TemporaryDirectory() as output:
         try:
-            train([Path(folder) / "store"], Path(output) / "tunes", encoder, network, config,
-                  on_step=steps.append, on_epoch=epochs.append)  # fmt: skip
+            train(
+                [Path(folder) / "store"],
+                Path(output) / "tunes",
+                encoder,
+                network,
+                config,
+                on_step=steps.append,
+                on_epoch=epochs.append,
+            )
         except TrainingError as error:
             message = str(error)
     return {
-        **curves(steps), "validation": [round(e.validation_nats, 4) for e in epochs], "message": message,
-        "clipped": [round(e.clipped, 3) for e in epochs], "parameters": parameters(network),
+        **curves(steps),
+        "validation": [round(e.validation_nats, 4) for e in epochs],
+        "message": message,
+        "clipped": [round(e.clipped, 3) for e in epochs],
+        "parameters": parameters(network),
         "median": [round(e.gradient_norm_median, 3) for e in epochs],
-        "95": [round(e.gradient_norm_95, 3) for e in epochs], "max": [round(e.gradient_norm_max, 3) for e in epochs],
+        "95": [round(e.gradient_norm_95, 3) for e in epochs],
+        "max": [round(e.gradient_norm_max, 3) for e in epochs],
         "seconds": round(time.perf_counter() - began, 1),
-    }  # fmt: skip
+    }
 
 
 def turned(gradient: Any, value: float) -> dict[str, float]:
     """Return the cosine between a gradient and itself cut at a value, and the share of components that were cut."""
     cut = np.clip(gradient, -value, value)
     cosine = gradient @ cut / np.linalg.norm(gradient) / np.linalg.norm(cut)
-    return {"cosine": round(float(cosine), 4), "cut": round(float((np.abs(gradient) > value).mean()), 5)}
+    return {
+        "cosine": round(float(cosine), 4),
+        "cut": round(float((np.abs(gradient) > value).mean()), 5),
+    }
 
 
 def angle(folder: str) -> dict[str, Any]:
@@ -403,18 +461,26 @@ def angle(folder: str) -> dict[str, Any]:
     data = dataset.load(Store(Path(folder) / "store"))
     keras.utils.set_random_seed(0)
     model = build(network)
-    tokens, targets = Windows(data.train, encoder, network, TrainingConfig(sequence_length=64, batch_size=16))[0]
+    tokens, targets = Windows(
+        data.train, encoder, network, TrainingConfig(sequence_length=64, batch_size=16)
+    )[0]
     with tf.GradientTape() as tape:
-        nats = keras.losses.sparse_categorical_crossentropy(targets, model(tokens), from_logits=True)
+        nats = keras.losses.sparse_categorical_crossentropy(
+            targets, model(tokens), from_logits=True
+        )
         loss = keras.ops.mean(nats)
-    found = [tf.convert_to_tensor(g) for g in tape.gradient(loss, [v.value for v in model.trainable_variables])]
+    found = [
+        tf.convert_to_tensor(g)
+        for g in tape.gradient(loss, [v.value for v in model.trainable_variables])
+    ]
     gradient = np.concatenate([g.numpy().ravel() for g in found]).astype(np.float64)
     norm = float(np.linalg.norm(gradient))
     return {
-        "norm": round(norm, 4), "largest component": round(float(np.abs(gradient).max()), 4),
+        "norm": round(norm, 4),
+        "largest component": round(float(np.abs(gradient).max()), 4),
         "by value": {f"{v:g}": turned(gradient, v) for v in (0.1, 0.03, 0.01, 0.003, 0.001)},
         "by norm": round(float(gradient @ (gradient / norm) / norm), 4),
-    }  # fmt: skip
+    }
 
 
 # ---------------------------------------------------------------- all runs
@@ -424,10 +490,16 @@ def jobs(tunes: str) -> dict[str, tuple[Callable[..., Any], tuple[Any, ...], dic
     """Return every run by its name."""
     sgd = {"optimizer": "sgd", "learning_rate": 0.3}
     return {
-        **{f"clip, {name}": (on_music, (tunes, "rnn", 128), {**sgd, **kw}) for name, kw in CLIPS.items()},
+        **{
+            f"clip, {name}": (on_music, (tunes, "rnn", 128), {**sgd, **kw})
+            for name, kw in CLIPS.items()
+        },
         **{f"recall, {c}, {d}": (recalled, (c, d), {}) for d in DELAYS for c in UNITS},
         **{f"windows, {way}": (truncated, (way,), {}) for way in ("alone", "carried")},
-        **{f"music, {cell}": (on_music, (tunes, cell, units), {"epochs": 2}) for cell, units in ON_MUSIC.items()},
+        **{
+            f"music, {cell}": (on_music, (tunes, cell, units), {"epochs": 2})
+            for cell, units in ON_MUSIC.items()
+        },
         "start": (at_the_start, (), {}),
         "angle": (angle, (tunes,), {}),
     }
@@ -465,8 +537,12 @@ def run(only: str, tunes: Path | None, workers: int) -> None:
 def write(results: dict[str, Any]) -> None:
     """Write the results, a run a line."""
     HERE.mkdir(parents=True, exist_ok=True)
-    lines = ",\n".join(f'"{name}": {json.dumps(found)}' for name, found in sorted(results["runs"].items()))
-    RESULTS.write_text(f'{{"about": {json.dumps(results.get("about", {}))},\n"runs": {{\n{lines}\n}}}}\n')
+    lines = ",\n".join(
+        f'"{name}": {json.dumps(found)}' for name, found in sorted(results["runs"].items())
+    )
+    RESULTS.write_text(
+        f'{{"about": {json.dumps(results.get("about", {}))},\n"runs": {{\n{lines}\n}}}}\n'
+    )
 
 
 # ---------------------------------------------------------------- pictures
@@ -491,19 +567,33 @@ def draw_reach(runs: dict[str, Any], axes: Any) -> None:
     for gain, shade in zip(GAINS, shades, strict=True):
         axes[0].plot(start[f"rnn {gain:g}"], color=shade, label=f"simple RNN, weights × {gain:g}")
     axes[0].plot(start["lstm"], color=ORANGE, label="LSTM, forget bias 1")
-    axes[0].plot(start["lstm, forget bias 0"], color=ORANGE, linestyle=":", label="LSTM, forget bias 0")
+    axes[0].plot(
+        start["lstm, forget bias 0"], color=ORANGE, linestyle=":", label="LSTM, forget bias 0"
+    )
     axes[0].plot(start["gru"], color=GREEN, label="GRU")
     axes[0].set(title="untrained, random tokens", ylim=(1e-22, 1e12))
     for (cell, colour), marker in zip(OF_CELL.items(), "osD", strict=True):
         found = [runs[f"recall, {cell}, {delay}"] for delay in DELAYS]
-        axes[1].plot(DELAYS, [f["before"] for f in found], marker + "--", color=colour, markerfacecolor="white")
-        axes[1].plot(DELAYS, [f["after"] for f in found], marker + "-", color=colour, label=NAMES[cell])
+        axes[1].plot(
+            DELAYS,
+            [f["before"] for f in found],
+            marker + "--",
+            color=colour,
+            markerfacecolor="white",
+        )
+        axes[1].plot(
+            DELAYS, [f["after"] for f in found], marker + "-", color=colour, label=NAMES[cell]
+        )
     axes[1].plot([], color=GREY, linestyle="--", label="before training")
     axes[1].set(title="over the whole delay, trained to recall over it")
     for ax in axes:
         ax.axhline(1, color=GREY, linewidth=0.6)
         ax.set(yscale="log")
-        ax.legend(fontsize=8, loc="upper left" if ax is axes[0] else "lower left", ncols=2 if ax is axes[0] else 1)
+        ax.legend(
+            fontsize=8,
+            loc="upper left" if ax is axes[0] else "lower left",
+            ncols=2 if ax is axes[0] else 1,
+        )
     axes[0].set_xlabel("distance back in time T − t (steps)")
     axes[1].set_xlabel("delay (steps)")
     axes[0].set_ylabel("‖∂h_T/∂h_t‖ (root mean square)")
@@ -511,20 +601,35 @@ def draw_reach(runs: dict[str, Any], axes: Any) -> None:
 
 def draw_clip(runs: dict[str, Any], axes: Any) -> None:
     """Draw the same network on the same tunes, clipped and not."""
-    for name, colour in (("not clipped", ORANGE), ("clipped to norm 1", BLUE), ("values clipped to 0.01", GREEN)):
+    for name, colour in (
+        ("not clipped", ORANGE),
+        ("clipped to norm 1", BLUE),
+        ("values clipped to 0.01", GREEN),
+    ):
         found = runs[f"clip, sgd, {name}"]
         steps = np.arange(1, len(found["loss"]) + 1)
         axes[0].plot(steps, found["loss"], color=colour, label=name)
         axes[1].plot(steps, found["norm"], color=colour, label=name)
         if found["message"]:
             for ax, key in zip(axes, ("loss", "norm"), strict=True):
-                ax.plot(steps[-1], found[key][-1], "x", color=colour, markersize=9, markeredgewidth=2)
+                ax.plot(
+                    steps[-1], found[key][-1], "x", color=colour, markersize=9, markeredgewidth=2
+                )
             axes[0].annotate(
-                "stopped", (steps[-1], found["loss"][-1]), (7, -3), textcoords="offset points", color=colour
+                "stopped",
+                (steps[-1], found["loss"][-1]),
+                (7, -3),
+                textcoords="offset points",
+                color=colour,
             )
     axes[1].axhline(1, color=GREY, linewidth=0.8, linestyle="--")
     axes[0].set(xlabel="step", ylabel="loss (nats per token)", title="what is learned")
-    axes[1].set(xlabel="step", ylabel="global gradient norm", yscale="log", title="gradient norm before clipping")
+    axes[1].set(
+        xlabel="step",
+        ylabel="global gradient norm",
+        yscale="log",
+        title="gradient norm before clipping",
+    )
     axes[0].legend(fontsize=9)
 
 
@@ -554,13 +659,25 @@ def draw_windows(runs: dict[str, Any], axes: Any) -> None:
         found = runs[f"windows, {way}"]
         heights = [found["by gap"][str(gap)] for gap in GAPS]
         axes[0].bar(
-            np.arange(len(GAPS)) + shift, heights, 0.4, color=colour, label=f"windows of {WINDOW}, {names[way]}"
+            np.arange(len(GAPS)) + shift,
+            heights,
+            0.4,
+            color=colour,
+            label=f"windows of {WINDOW}, {names[way]}",
         )
         for at, height in enumerate(heights):
-            axes[0].text(at + shift, height + 0.03, f"{height:.2f}", ha="center", fontsize=8, color=colour)
-        axes[1].plot(range(1, len(found["validation"]) + 1), found["validation"], "o-", color=colour)
+            axes[0].text(
+                at + shift, height + 0.03, f"{height:.2f}", ha="center", fontsize=8, color=colour
+            )
+        axes[1].plot(
+            range(1, len(found["validation"]) + 1), found["validation"], "o-", color=colour
+        )
     axes[0].set_xticks(range(len(GAPS)), [str(gap) for gap in GAPS])
-    axes[0].set(xlabel="gap (steps)", ylabel="nats per answer (0: always right)", title="after training, by gap")
+    axes[0].set(
+        xlabel="gap (steps)",
+        ylabel="nats per answer (0: always right)",
+        title="after training, by gap",
+    )
     axes[1].set(xlabel="epoch", title="on the way, all gaps")
     for ax in axes:
         ax.axhline(CHANCE, color=GREY, linestyle="--", linewidth=0.8)
@@ -572,17 +689,34 @@ def draw_music(runs: dict[str, Any], axes: Any) -> None:
     """Draw three cells of the same size on tunes."""
     for cell, colour in OF_CELL.items():
         found = runs[f"music, {cell}"]
-        axes[0].plot(smooth(found["loss"]), color=colour, label=f"{NAMES[cell]}, {found['parameters']:,} weights")
+        axes[0].plot(
+            smooth(found["loss"]),
+            color=colour,
+            label=f"{NAMES[cell]}, {found['parameters']:,} weights",
+        )
         axes[1].plot(found["norm"], color=colour, linewidth=0.9, label=NAMES[cell])
-    axes[0].set(xlabel="step", ylabel="loss (nats per token)", title="training loss (mean of the last 9 steps)")
+    axes[0].set(
+        xlabel="step",
+        ylabel="loss (nats per token)",
+        title="training loss (mean of the last 9 steps)",
+    )
     axes[1].axhline(1, color=GREY, linewidth=0.8, linestyle="--")
-    axes[1].set(xlabel="step", ylabel="global gradient norm", yscale="log", title="gradient norm before clipping at 1")
+    axes[1].set(
+        xlabel="step",
+        ylabel="global gradient norm",
+        yscale="log",
+        title="gradient norm before clipping at 1",
+    )
     axes[0].legend(fontsize=9)
 
 
 PICTURES = {
-    "reach": draw_reach, "clipping": draw_clip, "recall": draw_recall, "windows": draw_windows, "music": draw_music,
-}  # fmt: skip
+    "reach": draw_reach,
+    "clipping": draw_clip,
+    "recall": draw_recall,
+    "windows": draw_windows,
+    "music": draw_music,
+}
 
 
 def draw(folder: Path = HERE, suffix: str = "svg") -> None:
@@ -593,9 +727,16 @@ def draw(folder: Path = HERE, suffix: str = "svg") -> None:
     import matplotlib.pyplot as plt
 
     plt.rcParams.update(
-        {"svg.hashsalt": "musegen", "svg.fonttype": "none", "axes.spines.top": False, "axes.spines.right": False,
-         "font.size": 10, "legend.frameon": False, "axes.titlesize": 11}
-    )  # fmt: skip
+        {
+            "svg.hashsalt": "musegen",
+            "svg.fonttype": "none",
+            "axes.spines.top": False,
+            "axes.spines.right": False,
+            "font.size": 10,
+            "legend.frameon": False,
+            "axes.titlesize": 11,
+        }
+    )
     runs = json.loads(RESULTS.read_text())["runs"]
     for name, drawn in PICTURES.items():
         figure, axes = plt.subplots(1, 2, figsize=(10, 3.9), facecolor="white")
@@ -617,7 +758,11 @@ def exponent(value: float) -> str:
 
 def quoted(runs: dict[str, Any]) -> list[str]:
     """Return what the page must say, word by word, if these are the results."""
-    start, free, held = runs["start"], runs["clip, sgd, not clipped"], runs["clip, sgd, clipped to norm 1"]
+    start, free, held = (
+        runs["start"],
+        runs["clip, sgd, not clipped"],
+        runs["clip, sgd, clipped to norm 1"],
+    )
     said = [
         f"multiplied by 1.2 keep {start['rnn 1.2'][100]:.0f} times",
         f"by 2, {exponent(start['rnn 2'][100])} times",
@@ -667,8 +812,12 @@ def main(arguments: argparse.Namespace) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--draw", action="store_true", help="only draw, from the results that are there")
+    parser.add_argument(
+        "--draw", action="store_true", help="only draw, from the results that are there"
+    )
     parser.add_argument("--only", default="", help="only the runs whose names begin so")
-    parser.add_argument("--tunes", type=Path, help="folder in which the tunes are kept from one time to the next")
+    parser.add_argument(
+        "--tunes", type=Path, help="folder in which the tunes are kept from one time to the next"
+    )
     parser.add_argument("--workers", type=int, default=2, help="processes")
     main(parser.parse_args())

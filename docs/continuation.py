@@ -26,13 +26,19 @@ def main() -> None:
     figure, axes = plt.subplots(figsize=(12, 3.2), dpi=110)
     for name, notes in (("primer", primer.notes), ("continuation", made.added)):
         axes.barh(
-            notes["pitch"], notes["duration"] / quarter, left=notes["onset"] / quarter, height=0.8,
-            color=COLOURS[name], label=name,
-        )  # fmt: skip
+            notes["pitch"],
+            notes["duration"] / quarter,
+            left=notes["onset"] / quarter,
+            height=0.8,
+            color=COLOURS[name],
+            label=name,
+        )
     for line in made.score.barlines() / quarter:
         axes.axvline(line, color="#d8dee9", linewidth=0.7, zorder=0)
     axes.axvline(made.start / quarter, color="#bf616a", linewidth=1.6)
-    octaves = [p for p in range(128) if p % 12 == 0 and axes.get_ylim()[0] <= p <= axes.get_ylim()[1]]
+    octaves = [
+        p for p in range(128) if p % 12 == 0 and axes.get_ylim()[0] <= p <= axes.get_ylim()[1]
+    ]
     axes.set_yticks(octaves, [f"C{p // 12 - 1}" for p in octaves])
     axes.set_xlim(0, made.score.end / quarter)
     axes.set_xlabel("quarters")
@@ -41,7 +47,9 @@ def main() -> None:
         axes.spines[side].set_visible(False)
     figure.tight_layout()
     figure.savefig(Path(__file__).with_name("continuation.png"))
-    print(f"{made.checkpoint}, seed {made.seed}: {len(made.added)} notes, {made.nats_per_note:.2f} nats per note")
+    print(
+        f"{made.checkpoint}, seed {made.seed}: {len(made.added)} notes, {made.nats_per_note:.2f} nats per note"
+    )
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
 """Writes `docs/results.md` from the records in `docs/results/` (`make docs`), and these from runs (`make tables`).
 
-A record has what the page says of a run: its size, its time, its curve, and what `musegen evaluate` gives. It is
-made from `RUNS/NAME`, a checkpoint that was trained by `recipes/NAME.toml`, and `RUNS/NAME-store`, its data.
+A record has what the page says of a run: its size, its time, its curve, and what `musegen evaluate`
+gives. It is made from `RUNS/NAME`, a checkpoint that was trained by `recipes/NAME.toml`, and
+`RUNS/NAME-store`, its data.
 """
 
 from __future__ import annotations
@@ -100,14 +101,22 @@ ten bars, and lines become denser than the primer's. Most of these seeds are not
 PAPER = "Boulanger-Lewandowski et al. 2012"
 TABLES = (
     Table(
-        "jsb16", "Bach's chorales on a grid of sixteenths", "cell", "nats by cell (frame × voice)", "validation",
-        (("Coconet, chronological (Huang et al. 2017)", 0.436), ("Transformer (Huang et al. 2019)", 0.417),
-         ("Music Transformer (Huang et al. 2019)", 0.335)),
+        "jsb16",
+        "Bach's chorales on a grid of sixteenths",
+        "cell",
+        "nats by cell (frame × voice)",
+        "validation",
+        (
+            ("Coconet, chronological (Huang et al. 2017)", 0.436),
+            ("Transformer (Huang et al. 2019)", 0.417),
+            ("Music Transformer (Huang et al. 2019)", 0.335),
+        ),
         0.40,
         "Every cell counts, the first frame and the end of each piece as well; no cell is given for nothing. A note's "
         "length is said where it begins, so single cells do not compare, their sum does. Reproductions of the two "
         "transformers by others gave 0.50 to 0.91.",
-        Fraction(1, 16), 4,
+        Fraction(1, 16),
+        4,
         rest="Looking back took it from 0.437 to 0.404; twice the epochs, more dropout (0.42 after 0.35), weight "
         "decay, and parts left out in a tenth of the pieces, to this. What is left to the best figure seems to be "
         "overfitting: without dropout the network has 0.392 nats a token on its training pieces and 0.529 on "
@@ -118,28 +127,44 @@ TABLES = (
         "were given up.",
     ),
     Table(
-        "jsb4", "Bach's chorales in quarter frames", "frame", "nats by frame, joint", "test",
-        ((f"RNN-RBM ({PAPER})", 6.27), (f"RNN-NADE ({PAPER})", 5.56)), 5.5,
+        "jsb4",
+        "Bach's chorales in quarter frames",
+        "frame",
+        "nats by frame, joint",
+        "test",
+        ((f"RNN-RBM ({PAPER})", 6.27), (f"RNN-NADE ({PAPER})", 5.56)),
+        5.5,
         "Models whose pitches within a frame depend on each other. Independent ones (LSTM 8.45, GRU 8.43, TCN 8.10: "
         "Bai et al. 2018) are of another class. The split was not made with copies in mind: half of the test pieces "
         "have 18 notes in a row in common with a training piece, one has 102.",
         Fraction(1, 4),
     ),
     Table(
-        "nottingham", "Nottingham tunes with chords in quarter frames", "frame", "nats by frame, joint", "test",
-        ((f"RNN-RBM ({PAPER})", 2.39), (f"RNN-NADE ({PAPER})", 2.31)), 2.2,
+        "nottingham",
+        "Nottingham tunes with chords in quarter frames",
+        "frame",
+        "nats by frame, joint",
+        "test",
+        ((f"RNN-RBM ({PAPER})", 2.39), (f"RNN-NADE ({PAPER})", 2.31)),
+        2.2,
         "As above; independent ones: LSTM 3.29, GRU 3.46, TCN 3.07 (Bai et al. 2018). Most of these tunes repeat "
         "themselves, which a network that looks back makes use of. Test tunes have up to 257 notes in a row in common "
         "with a training tune, half of them 14.",
         Fraction(1, 4),
     ),
     Table(
-        "folk", "Folk tunes", "note", "bits by note", "test", (), Fraction(3, 4),
+        "folk",
+        "Folk tunes",
+        "note",
+        "bits by note",
+        "test",
+        (),
+        Fraction(3, 4),
         "Tunes that share a run of sixteen melodic intervals, in any key, are on one side of the split. The n-gram is "
         "the one of orders 1 to 8 that predicts the validation pieces best.",
         nats=math.log(2),
     ),
-)  # fmt: skip
+)
 
 
 def record(table: Table, runs: Path) -> dict[str, Any]:
@@ -149,7 +174,15 @@ def record(table: Table, runs: Path) -> dict[str, Any]:
     (RECORDS / f"{table.name}.svg").write_text(svg([run], [table.name]), encoding="utf-8")
     said = checkpoint.provenance
     parts = {
-        part: asdict(evaluated(checkpoint, runs / f"{table.name}-store", part, frame=table.frame, voices=table.voices))
+        part: asdict(
+            evaluated(
+                checkpoint,
+                runs / f"{table.name}-store",
+                part,
+                frame=table.frame,
+                voices=table.voices,
+            )
+        )
         for part in PARTS
     }
     return {
@@ -160,14 +193,16 @@ def record(table: Table, runs: Path) -> dict[str, Any]:
         "machine": f"{platform.machine()}, {platform.system()}",
         "evaluations": {
             part: {
-                "pieces": len(found["rows"]), "sha256": found["sha256"],
+                "pieces": len(found["rows"]),
+                "sha256": found["sha256"],
                 "predictors": [
-                    {"name": p["name"], "order": p["order"], **p["per"][table.unit]} for p in found["predictors"]
+                    {"name": p["name"], "order": p["order"], **p["per"][table.unit]}
+                    for p in found["predictors"]
                 ],
             }
             for part, found in parts.items()
         },
-    }  # fmt: skip
+    }
 
 
 def section(table: Table) -> str:
@@ -178,16 +213,26 @@ def section(table: Table) -> str:
     lines = [f"## {table.title}\n", f"{recipe.about}. {table.note}\n"]
     lines += [f"| {table.words} | {' | '.join(PARTS)} |", "|---|---|---|"]
     for who, value in table.published:
-        lines.append(f"| {who} | " + " | ".join(f"{value:g}" if part == table.part else "" for part in PARTS) + " |")
+        lines.append(
+            f"| {who} | "
+            + " | ".join(f"{value:g}" if part == table.part else "" for part in PARTS)
+            + " |"
+        )
     if known is None:
-        return "\n".join([*lines, f"| musegen, `recipes/{table.name}.toml` | {MEASURED} | {MEASURED} |\n"])
+        return "\n".join(
+            [*lines, f"| musegen, `recipes/{table.name}.toml` | {MEASURED} | {MEASURED} |\n"]
+        )
     of = known["evaluations"]
     for rows in zip(*(of[part]["predictors"] for part in PARTS), strict=True):
         name = rows[0]["name"] if rows[0]["name"] != "n-gram" else f"{rows[0]['order']}-gram"
         who = f"**musegen**, `recipes/{table.name}.toml`" if name == "model" else name
         figures = ([row[key] / table.nats for key in ("value", "low", "high")] for row in rows)
-        lines.append(f"| {who} | {' | '.join('{:.3f} ({:.3f} to {:.3f})'.format(*three) for three in figures)} |")
-    right = "the recipe's data" if known["data"] == recipe.sha256 else "other data than the recipe's"
+        lines.append(
+            f"| {who} | {' | '.join('{:.3f} ({:.3f} to {:.3f})'.format(*three) for three in figures)} |"
+        )
+    right = (
+        "the recipe's data" if known["data"] == recipe.sha256 else "other data than the recipe's"
+    )
     run = (
         f"{known['model']}, {known['weights']:,} weights; best of {known['epochs']} epochs was {known['best_epoch']}",
         f"{known['seconds'] / 60:.0f} minutes on {known['device']}, Keras {known['keras']}; {right}",
@@ -197,7 +242,9 @@ def section(table: Table) -> str:
         lines.append(f"{table.rest}\n")
     lines.append(f"![Nats per token by epoch](results/{table.name}.svg)\n")
     head = (ROOT / f"recipes/{table.name}.toml").read_text(encoding="utf-8").splitlines()
-    return "\n".join([*lines, "```bash", *(line[2:] for line in head if line.startswith("# musegen")), "```\n"])
+    return "\n".join(
+        [*lines, "```bash", *(line[2:] for line in head if line.startswith("# musegen")), "```\n"]
+    )
 
 
 def _reached(table: Table, predictors: list[dict[str, Any]]) -> str:
@@ -205,9 +252,14 @@ def _reached(table: Table, predictors: list[dict[str, Any]]) -> str:
     mine, grams = (row["value"] / table.nats for row in predictors[:2])
     wanted, found, limit = f"below {float(table.target):g}", f"{mine:.3f}", float(table.target)
     if isinstance(table.target, Fraction):
-        wanted, found = f"{float(1 - table.target):.0%} fewer than the n-gram", f"{1 - mine / grams:.1%} fewer"
+        wanted, found = (
+            f"{float(1 - table.target):.0%} fewer than the n-gram",
+            f"{1 - mine / grams:.1%} fewer",
+        )
         limit *= grams
-    return f"Target: {table.part}, {wanted}: {'reached' if mine < limit else 'not reached'} ({found})."
+    return (
+        f"Target: {table.part}, {wanted}: {'reached' if mine < limit else 'not reached'} ({found})."
+    )
 
 
 INTRODUCTION = """# Results

@@ -19,9 +19,14 @@ from musegen.generation.request import Composition
 from musegen.model import checkpoint
 
 ROOT = Path(__file__).parent.parent
-SEEDS = sorted(p for p in (ROOT / "midi_data/seeds").glob("*.mid") if not p.stem.endswith("-continued"))
+SEEDS = sorted(
+    p for p in (ROOT / "midi_data/seeds").glob("*.mid") if not p.stem.endswith("-continued")
+)
 HOW_MANY, BARS, SEED = 10, 16, 1
-KNOWN, ADDED = "#4c566a", ("#d08770", "#5e81ac", "#a3be8c", "#b48ead", "#bf616a", "#88c0d0", "#ebcb8b", "#8fbcbb")
+KNOWN, ADDED = (
+    "#4c566a",
+    ("#d08770", "#5e81ac", "#a3be8c", "#b48ead", "#bf616a", "#88c0d0", "#ebcb8b", "#8fbcbb"),
+)
 
 
 def main() -> None:
@@ -61,7 +66,13 @@ def _draw(made: Composition, path: Path, axes: plt.Axes) -> None:
         for track in np.unique(made.added["track"])
     ]
     for notes, colour in rolls:
-        axes.barh(notes["pitch"], notes["duration"] / quarter, left=notes["onset"] / quarter, height=0.9, color=colour)
+        axes.barh(
+            notes["pitch"],
+            notes["duration"] / quarter,
+            left=notes["onset"] / quarter,
+            height=0.9,
+            color=colour,
+        )
     for line in made.score.barlines() / quarter:
         axes.axvline(line, color="#e5e9f0", linewidth=0.6, zorder=0)
     axes.axvline(made.start / quarter, color="#bf616a", linewidth=1.2)
@@ -70,7 +81,9 @@ def _draw(made: Composition, path: Path, axes: plt.Axes) -> None:
     axes.set_yticks(octaves, [f"C{pitch // 12 - 1}" for pitch in octaves])
     axes.set_xlim(0, made.score.end / quarter)
     axes.set_xticks([])
-    axes.set_title(f"{path.stem}: {made.nats_per_note:.2f} nats per note added", loc="left", fontsize=11)
+    axes.set_title(
+        f"{path.stem}: {made.nats_per_note:.2f} nats per note added", loc="left", fontsize=11
+    )
     for side in ("top", "right", "bottom"):
         axes.spines[side].set_visible(False)
 

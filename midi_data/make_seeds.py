@@ -78,7 +78,9 @@ def with_accents(score: Score, groups: tuple[int, ...]) -> Score:
     starts = unit * np.cumsum((0, *groups[:-1]))
     notes, lines = score.notes.copy(), score.barlines()
     ends = lines[np.searchsorted(lines, notes["onset"], side="right")]
-    place = (notes["onset"] - ends) % bar  # counted from the bar's end, so that short pickups are weak
+    place = (
+        notes["onset"] - ends
+    ) % bar  # counted from the bar's end, so that short pickups are weak
     notes["velocity"] = np.select([place == 0, np.isin(place, starts)], [DOWNBEAT, BEAT], OFFBEAT)
     return replace(score, notes=notes)
 
@@ -88,7 +90,9 @@ def swung(score: Score) -> Score:
     beat = score.ticks_per_quarter
 
     def late(ticks: np.ndarray) -> np.ndarray:
-        return ticks // beat * beat + np.interp(ticks % beat, (0, beat / 2, beat), (0, beat * 2 / 3, beat))
+        return ticks // beat * beat + np.interp(
+            ticks % beat, (0, beat / 2, beat), (0, beat * 2 / 3, beat)
+        )
 
     notes = score.notes.copy()
     notes["onset"] = late(score.notes["onset"])

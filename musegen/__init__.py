@@ -10,10 +10,23 @@ from musegen.utils.deprecation import keep_old_modules
 from musegen.utils.lazy import lazily
 
 if TYPE_CHECKING:
-    from musegen.config import ConstraintConfig, EncoderConfig, ModelConfig, SamplerConfig, TrainingConfig
+    from musegen.config import (
+        ConstraintConfig,
+        EncoderConfig,
+        ModelConfig,
+        SamplerConfig,
+        TrainingConfig,
+    )
     from musegen.data.store import Store, ingest
     from musegen.encoding.encoder import Encoder
-    from musegen.errors import CheckpointError, ConfigError, EncodingError, MidiError, MusegenError, TrainingError
+    from musegen.errors import (
+        CheckpointError,
+        ConfigError,
+        EncodingError,
+        MidiError,
+        MusegenError,
+        TrainingError,
+    )
     from musegen.evaluation.surprisal import surprisal
     from musegen.generation.compose import compose, infill
     from musegen.generation.composer import Composer, load

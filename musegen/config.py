@@ -29,13 +29,23 @@ def require(condition: bool, expected: str, received: object, remedy: str) -> No
 def differences(there: _Config, here: _Config) -> str:
     """Return which settings differ, for people; nothing if none do."""
     mine = here.to_dict()
-    return "; ".join(f"{n} is {v!r} there and {mine[n]!r} here" for n, v in there.to_dict().items() if v != mine[n])
+    return "; ".join(
+        f"{n} is {v!r} there and {mine[n]!r} here"
+        for n, v in there.to_dict().items()
+        if v != mine[n]
+    )
 
 
 _KINDS: dict[str, tuple[type, Callable[[Any], Any]]] = {
-    "int": (Integral, int), "float": (Real, float), "str": (str, str), "bool": (bool, bool),
-    "dict[str, float]": (Mapping, lambda values: {str(name): float(value) for name, value in values.items()}),
-}  # fmt: skip
+    "int": (Integral, int),
+    "float": (Real, float),
+    "str": (str, str),
+    "bool": (bool, bool),
+    "dict[str, float]": (
+        Mapping,
+        lambda values: {str(name): float(value) for name, value in values.items()},
+    ),
+}
 """Annotation of a field → what a value must be, and what makes it plain (NumPy's numbers are not JSON's)."""
 
 
@@ -52,7 +62,12 @@ class _Config:
             value = getattr(self, setting.name)
             abstract, plain = _KINDS[str(setting.type)]
             fits = isinstance(value, abstract) and isinstance(value, bool) == (plain is bool)
-            require(fits, f"{setting.name} must be of type {setting.type}", value, f"See {type(self).__name__}.")
+            require(
+                fits,
+                f"{setting.name} must be of type {setting.type}",
+                value,
+                f"See {type(self).__name__}.",
+            )
             object.__setattr__(self, setting.name, plain(value))
 
     @classmethod
@@ -64,8 +79,12 @@ class _Config:
         """
         known = {f.name for f in fields(cls)}  # type: ignore[arg-type]
         unknown = sorted(set(values) - known)
-        require(not unknown, f"keys of {cls.__name__} must be among {sorted(known)}", unknown,
-                "Remove them, or use the version of musegen that wrote them.")  # fmt: skip
+        require(
+            not unknown,
+            f"keys of {cls.__name__} must be among {sorted(known)}",
+            unknown,
+            "Remove them, or use the version of musegen that wrote them.",
+        )
         return cls(**values)
 
     def to_dict(self) -> dict[str, Any]:
@@ -97,14 +116,24 @@ class EncoderConfig(_Config):
     def __post_init__(self) -> None:
         """Check the settings."""
         self._make_plain()
-        require(self.encoding in ("metric", "performance"), "encoding must be 'metric' or 'performance'",
-                self.encoding, "Use 'metric' for composed and 'performance' for played music.")  # fmt: skip
+        require(
+            self.encoding in ("metric", "performance"),
+            "encoding must be 'metric' or 'performance'",
+            self.encoding,
+            "Use 'metric' for composed and 'performance' for played music.",
+        )
         spq = self.steps_per_quarter
-        require(4 <= spq <= 96 and spq % 4 == 0, "steps_per_quarter must be a multiple of 4 from 4 to 96",
-                spq, "Use 4 for sixteenths, 12 for sixteenths and triplets.")  # fmt: skip
+        require(
+            4 <= spq <= 96 and spq % 4 == 0,
+            "steps_per_quarter must be a multiple of 4 from 4 to 96",
+            spq,
+            "Use 4 for sixteenths, 12 for sixteenths and triplets.",
+        )
         for name, low, high in (("parts", 1, 64), ("velocities", 0, 127), ("tempos", 0, 128)):
             value = getattr(self, name)
-            require(low <= value <= high, f"{name} must be {low} to {high}", value, "See EncoderConfig.")
+            require(
+                low <= value <= high, f"{name} must be {low} to {high}", value, "See EncoderConfig."
+            )
 
 
 @dataclass(frozen=True)
@@ -145,16 +174,52 @@ class ModelConfig(_Config):
     def __post_init__(self) -> None:
         """Check the settings."""
         self._make_plain()
-        require(self.cell in ("lstm", "gru", "rnn"), "cell must be 'lstm', 'gru' or 'rnn'", self.cell, "Pick one.")
+        require(
+            self.cell in ("lstm", "gru", "rnn"),
+            "cell must be 'lstm', 'gru' or 'rnn'",
+            self.cell,
+            "Pick one.",
+        )
         require(1 <= self.layers <= 8, "layers must be 1 to 8", self.layers, "Two is a good start.")
-        require(1 <= self.units <= 4096, "units must be 1 to 4096", self.units, "256 is a good start.")
-        require(1 <= self.embedding <= 4096, "embedding must be 1 to 4096", self.embedding, "128 is a good start.")
-        require(0 <= self.dropout < 1, "dropout must be at least 0 and below 1", self.dropout, "Try 0.3.")
-        require(0 <= self.context <= 16, "context must be 0 to 16", self.context, "Use the music's number of parts.")
-        require(self.context > 0 or not self.lookback, "lookback must be off where there is no context",
-                self.lookback, "Set context to the music's number of parts.")  # fmt: skip
-        require(0 <= self.future <= 4096, "future must be 0 to 4096", self.future, "128 is a good start; 0 continues.")
-        require(self.vocabulary_size > 1, "vocabulary_size must be > 1", self.vocabulary_size, "Use len(vocabulary).")
+        require(
+            1 <= self.units <= 4096, "units must be 1 to 4096", self.units, "256 is a good start."
+        )
+        require(
+            1 <= self.embedding <= 4096,
+            "embedding must be 1 to 4096",
+            self.embedding,
+            "128 is a good start.",
+        )
+        require(
+            0 <= self.dropout < 1,
+            "dropout must be at least 0 and below 1",
+            self.dropout,
+            "Try 0.3.",
+        )
+        require(
+            0 <= self.context <= 16,
+            "context must be 0 to 16",
+            self.context,
+            "Use the music's number of parts.",
+        )
+        require(
+            self.context > 0 or not self.lookback,
+            "lookback must be off where there is no context",
+            self.lookback,
+            "Set context to the music's number of parts.",
+        )
+        require(
+            0 <= self.future <= 4096,
+            "future must be 0 to 4096",
+            self.future,
+            "128 is a good start; 0 continues.",
+        )
+        require(
+            self.vocabulary_size > 1,
+            "vocabulary_size must be > 1",
+            self.vocabulary_size,
+            "Use len(vocabulary).",
+        )
 
 
 @dataclass(frozen=True)
@@ -180,15 +245,43 @@ class SamplerConfig(_Config):
     def __post_init__(self) -> None:
         """Check the settings."""
         self._make_plain()
-        for temperature in (self.temperature, *self.temperatures.values()):  # logits are float32: no 1e-40, no 1e39
-            require(0.001 <= temperature <= 1000, "temperature must be 0.001 to 1000", temperature,
-                    "Use 0.01 for near-greedy sampling.")  # fmt: skip
-        require(1 <= self.repetition_penalty <= 100, "repetition_penalty must be 1 to 100", self.repetition_penalty,
-                "Use 1 for none, 1.2 for a gentle one.")  # fmt: skip
-        require(self.repetition_window >= 1, "repetition_window must be >= 1", self.repetition_window, "Try 16.")
-        require(0 <= self.top_k < 2**31, "top_k must be 0 to 2147483647", self.top_k, "Use 0 to keep all tokens.")
-        require(0 < self.top_p <= 1, "top_p must be above 0 and at most 1", self.top_p, "Use 1 to keep all tokens.")
-        require(0 <= self.min_p <= 1, "min_p must be 0 to 1", self.min_p, "Use 0 to keep all tokens.")
+        for temperature in (
+            self.temperature,
+            *self.temperatures.values(),
+        ):  # logits are float32: no 1e-40, no 1e39
+            require(
+                0.001 <= temperature <= 1000,
+                "temperature must be 0.001 to 1000",
+                temperature,
+                "Use 0.01 for near-greedy sampling.",
+            )
+        require(
+            1 <= self.repetition_penalty <= 100,
+            "repetition_penalty must be 1 to 100",
+            self.repetition_penalty,
+            "Use 1 for none, 1.2 for a gentle one.",
+        )
+        require(
+            self.repetition_window >= 1,
+            "repetition_window must be >= 1",
+            self.repetition_window,
+            "Try 16.",
+        )
+        require(
+            0 <= self.top_k < 2**31,
+            "top_k must be 0 to 2147483647",
+            self.top_k,
+            "Use 0 to keep all tokens.",
+        )
+        require(
+            0 < self.top_p <= 1,
+            "top_p must be above 0 and at most 1",
+            self.top_p,
+            "Use 1 to keep all tokens.",
+        )
+        require(
+            0 <= self.min_p <= 1, "min_p must be 0 to 1", self.min_p, "Use 0 to keep all tokens."
+        )
 
 
 @dataclass(frozen=True)
@@ -241,25 +334,68 @@ class TrainingConfig(_Config):
     def __post_init__(self) -> None:
         """Check the settings."""
         self._make_plain()
-        for name, low in (("sequence_length", 2), ("batch_size", 1), ("epochs", 1), ("patience", 1), ("seed", 0)):
-            require(getattr(self, name) >= low, f"{name} must be >= {low}", getattr(self, name), "See TrainingConfig.")
+        for name, low in (
+            ("sequence_length", 2),
+            ("batch_size", 1),
+            ("epochs", 1),
+            ("patience", 1),
+            ("seed", 0),
+        ):
+            require(
+                getattr(self, name) >= low,
+                f"{name} must be >= {low}",
+                getattr(self, name),
+                "See TrainingConfig.",
+            )
         for name, values in (
             ("optimizer", ("adamw", "sgd", "rmsprop")),
             ("schedule", ("cosine", "plateau", "constant")),
             ("precision", ("auto", "float32", "mixed_bfloat16")),
         ):
             value = getattr(self, name)
-            require(value in values, f"{name} must be one of {', '.join(values)}", value, f"Use {values[0]}.")
-        for name, high in (("warmup", 1), ("ema", 1), ("label_smoothing", 1), ("tempo_scaling", 1),
-                           ("velocity_scaling", 1)):  # fmt: skip
+            require(
+                value in values,
+                f"{name} must be one of {', '.join(values)}",
+                value,
+                f"Use {values[0]}.",
+            )
+        for name, high in (
+            ("warmup", 1),
+            ("ema", 1),
+            ("label_smoothing", 1),
+            ("tempo_scaling", 1),
+            ("velocity_scaling", 1),
+        ):
             value = getattr(self, name)
-            require(0 <= value < high, f"{name} must be at least 0 and below {high}", value, "See TrainingConfig.")
+            require(
+                0 <= value < high,
+                f"{name} must be at least 0 and below {high}",
+                value,
+                "See TrainingConfig.",
+            )
         for name in ("weight_decay", "global_clipnorm", "clipvalue"):
-            require(getattr(self, name) >= 0, f"{name} must be >= 0", getattr(self, name), "Use 0 for none.")
-        require(self.learning_rate > 0, "learning_rate must be > 0", self.learning_rate, "Try 0.002.")
+            require(
+                getattr(self, name) >= 0,
+                f"{name} must be >= 0",
+                getattr(self, name),
+                "Use 0 for none.",
+            )
+        require(
+            self.learning_rate > 0, "learning_rate must be > 0", self.learning_rate, "Try 0.002."
+        )
         both = (self.global_clipnorm, self.clipvalue)
-        require(0 in both, "one of global_clipnorm and clipvalue must be 0", both, "Set global_clipnorm to 0.")
-        require(0 <= self.part_dropout <= 1, "part_dropout must be 0 to 1", self.part_dropout, "Try 0.3.")
+        require(
+            0 in both,
+            "one of global_clipnorm and clipvalue must be 0",
+            both,
+            "Set global_clipnorm to 0.",
+        )
+        require(
+            0 <= self.part_dropout <= 1,
+            "part_dropout must be 0 to 1",
+            self.part_dropout,
+            "Try 0.3.",
+        )
         require(0 <= self.transpose <= 24, "transpose must be 0 to 24", self.transpose, "Try 5.")
 
 
@@ -288,5 +424,15 @@ class ConstraintConfig(_Config):
         """Check the settings that are not texts."""
         self._make_plain()
         polyphony = self.max_polyphony
-        require(0 <= polyphony <= 128, "max_polyphony must be 0 to 128", polyphony, "Use 0 for any number of notes.")
-        require(self.end in ("cut", "cadence", "fade"), "end must be 'cut', 'cadence' or 'fade'", self.end, "Pick one.")
+        require(
+            0 <= polyphony <= 128,
+            "max_polyphony must be 0 to 128",
+            polyphony,
+            "Use 0 for any number of notes.",
+        )
+        require(
+            self.end in ("cut", "cadence", "fade"),
+            "end must be 'cut', 'cadence' or 'fade'",
+            self.end,
+            "Pick one.",
+        )

@@ -33,16 +33,25 @@ CONFIGS = [
 def scores(draw, max_tracks=4):
     """Any music: odd resolutions, meters cut short, drums, overlaps, long notes."""
     tracks = draw(
-        st.lists(st.builds(Track, program=st.integers(0, 127), is_drum=st.booleans()), min_size=1, max_size=max_tracks)
+        st.lists(
+            st.builds(Track, program=st.integers(0, 127), is_drum=st.booleans()),
+            min_size=1,
+            max_size=max_tracks,
+        )
     )
     tick = st.integers(0, 6000)
     notes = draw(
         st.lists(
-            st.tuples(tick, st.integers(1, 3000), st.integers(0, 127), st.integers(1, 127),
-                      st.integers(0, len(tracks) - 1)),
+            st.tuples(
+                tick,
+                st.integers(1, 3000),
+                st.integers(0, 127),
+                st.integers(1, 127),
+                st.integers(0, len(tracks) - 1),
+            ),
             max_size=25,
         )
-    )  # fmt: skip
+    )
     meter = st.tuples(tick, st.integers(1, 40), st.sampled_from([1, 2, 4, 8, 16, 32, 64]))
     tempo = st.tuples(tick, st.integers(150_000, 4_000_000))
     return Score(
@@ -102,10 +111,14 @@ def assert_untouched(before, after):
 def assert_playable(midi):
     """No pitch of a channel is struck while it sounds, none lasts for no time, none is left on."""
     events = sorted(
-        ((tick, event.type == "note_on" and event.velocity > 0, event)
-         for chunk in absolute(midi) for tick, event in chunk if event.type in ("note_on", "note_off")),
+        (
+            (tick, event.type == "note_on" and event.velocity > 0, event)
+            for chunk in absolute(midi)
+            for tick, event in chunk
+            if event.type in ("note_on", "note_off")
+        ),
         key=lambda e: e[:2],
-    )  # fmt: skip
+    )
     began = {}
     for tick, is_on, event in events:
         key = event.channel, event.note
@@ -125,34 +138,69 @@ def files(draw):
     conductor = mido.MidiTrack()
     conductor.append(mido.MetaMessage("track_name", name="Conductor", time=0))
     meter = draw(st.sampled_from([(4, 4), (3, 4), (6, 8), (7, 8), (2, 2), (5, 4)]))
-    conductor.append(mido.MetaMessage("time_signature", numerator=meter[0], denominator=meter[1], time=0))
-    conductor.append(mido.MetaMessage("key_signature", key=draw(st.sampled_from(["C", "F#m", "Bb"])), time=0))
+    conductor.append(
+        mido.MetaMessage("time_signature", numerator=meter[0], denominator=meter[1], time=0)
+    )
+    conductor.append(
+        mido.MetaMessage("key_signature", key=draw(st.sampled_from(["C", "F#m", "Bb"])), time=0)
+    )
     for tempo in draw(st.lists(st.integers(300_000, 900_000), max_size=3)):
-        conductor.append(mido.MetaMessage("set_tempo", tempo=tempo, time=draw(st.integers(0, 2 * quarter))))
+        conductor.append(
+            mido.MetaMessage("set_tempo", tempo=tempo, time=draw(st.integers(0, 2 * quarter)))
+        )
     midi.tracks.append(conductor)
     for number in range(draw(st.integers(1, 3))):
         chunk = mido.MidiTrack()
         channel = draw(st.sampled_from([0, 1, 2, 9])) if number else number
         chunk.append(mido.MetaMessage("track_name", name=f"Part {number}", time=0))
-        chunk.append(mido.Message("program_change", program=draw(st.integers(0, 127)), channel=channel, time=0))
+        chunk.append(
+            mido.Message(
+                "program_change", program=draw(st.integers(0, 127)), channel=channel, time=0
+            )
+        )
         for _ in range(draw(st.integers(1, 12))):
             pitch, velocity = draw(st.integers(30, 100)), draw(st.integers(1, 127))
             rest = draw(st.sampled_from([0, 0, 0, quarter // 2, quarter + 1]))
-            extra = draw(st.sampled_from(["none", "none", "cc", "bend", "lyric", "program", "sysex"]))
+            extra = draw(
+                st.sampled_from(["none", "none", "cc", "bend", "lyric", "program", "sysex"])
+            )
             if extra == "cc":
-                chunk.append(mido.Message("control_change", control=64, value=draw(st.sampled_from([0, 127])),
-                                          channel=channel, time=0))  # fmt: skip
+                chunk.append(
+                    mido.Message(
+                        "control_change",
+                        control=64,
+                        value=draw(st.sampled_from([0, 127])),
+                        channel=channel,
+                        time=0,
+                    )
+                )
             elif extra == "bend":
-                chunk.append(mido.Message("pitchwheel", pitch=draw(st.integers(-8192, 8191)), channel=channel))
+                chunk.append(
+                    mido.Message(
+                        "pitchwheel", pitch=draw(st.integers(-8192, 8191)), channel=channel
+                    )
+                )
             elif extra == "lyric":
                 chunk.append(mido.MetaMessage("lyrics", text="la", time=0))
             elif extra == "program":
-                chunk.append(mido.Message("program_change", program=draw(st.integers(0, 127)), channel=channel))
+                chunk.append(
+                    mido.Message(
+                        "program_change", program=draw(st.integers(0, 127)), channel=channel
+                    )
+                )
             elif extra == "sysex":
                 chunk.append(mido.Message("sysex", data=(1, 2, 3), time=0))
-            chunk.append(mido.Message("note_on", note=pitch, velocity=velocity, channel=channel, time=rest))
-            length = draw(st.sampled_from([quarter // 2, quarter, quarter * 9 // 10, 2 * quarter, 5 * quarter]))
-            chunk.append(mido.Message("note_on", note=pitch, velocity=0, channel=channel, time=length))
+            chunk.append(
+                mido.Message("note_on", note=pitch, velocity=velocity, channel=channel, time=rest)
+            )
+            length = draw(
+                st.sampled_from(
+                    [quarter // 2, quarter, quarter * 9 // 10, 2 * quarter, 5 * quarter]
+                )
+            )
+            chunk.append(
+                mido.Message("note_on", note=pitch, velocity=0, channel=channel, time=length)
+            )
         chunk.append(mido.MetaMessage("end_of_track", time=draw(st.integers(0, 3 * quarter))))
         midi.tracks.append(chunk)
     return midi
@@ -186,14 +234,20 @@ def write_keras_weights(path, weights):
     """Write weights in the layout of Keras's `.weights.h5`."""
     with h5py.File(path, "w") as file:
         for name, arrays in weights.items():
-            inner = f"layers/{name}/cell/vars" if name.startswith("recurrent") else f"layers/{name}/vars"
+            inner = (
+                f"layers/{name}/cell/vars"
+                if name.startswith("recurrent")
+                else f"layers/{name}/vars"
+            )
             group = file.create_group(inner)
             file.require_group(f"layers/{name}/vars").attrs["name"] = name
             for index, array in enumerate(arrays):
                 group.create_dataset(str(index), data=array)
 
 
-def make_checkpoint(path, encoder: EncoderConfig, seed: int = 0, cell: str = "gru", scale: float = 0.3):
+def make_checkpoint(
+    path, encoder: EncoderConfig, seed: int = 0, cell: str = "gru", scale: float = 0.3
+):
     """Write an untrained checkpoint to `path` and return it."""
     model = ModelConfig(len(Vocabulary(encoder)), cell=cell, layers=2, units=16, embedding=8)
     path.mkdir(parents=True, exist_ok=True)

@@ -14,10 +14,31 @@ from tests.helpers import ROOT
 
 def test_public_names_are_these_and_all_exist():
     assert musegen.__all__ == [
-        "CheckpointError", "Composer", "ConfigError", "ConstraintConfig", "Encoder", "EncoderConfig", "EncodingError",
-        "MidiError", "ModelConfig", "MusegenError", "Request", "SamplerConfig", "Score", "Store", "Track",
-        "TrainingConfig", "TrainingError", "compose", "infill", "ingest", "load", "read", "surprisal", "train",
-    ]  # fmt: skip
+        "CheckpointError",
+        "Composer",
+        "ConfigError",
+        "ConstraintConfig",
+        "Encoder",
+        "EncoderConfig",
+        "EncodingError",
+        "MidiError",
+        "ModelConfig",
+        "MusegenError",
+        "Request",
+        "SamplerConfig",
+        "Score",
+        "Store",
+        "Track",
+        "TrainingConfig",
+        "TrainingError",
+        "compose",
+        "infill",
+        "ingest",
+        "load",
+        "read",
+        "surprisal",
+        "train",
+    ]
     for name in musegen.__all__:
         assert getattr(musegen, name).__doc__, name
     assert set(musegen.__all__) == set(musegen._HOME)
@@ -57,12 +78,25 @@ def test_composing_does_not_import_tensorflow(checkpoints, tmp_path):
 
 def test_every_command_and_option_is_documented():
     assert sorted(main.commands) == [
-        "batch", "compose", "corpus", "doctor", "encode", "evaluate", "frames", "novelty", "runs", "surprisal", "train",
-    ]  # fmt: skip
+        "batch",
+        "compose",
+        "corpus",
+        "doctor",
+        "encode",
+        "evaluate",
+        "frames",
+        "novelty",
+        "runs",
+        "surprisal",
+        "train",
+    ]
     for name, command in main.commands.items():
         help_text = CliRunner().invoke(main, [name, "--help"]).output
         assert command.help and command.get_short_help_str() and "Usage:" in help_text
-    assert CliRunner().invoke(main, ["--version"]).output == f"musegen, version {musegen.__version__}\n"
+    assert (
+        CliRunner().invoke(main, ["--version"]).output
+        == f"musegen, version {musegen.__version__}\n"
+    )
 
 
 def test_every_error_is_a_musegen_error():
@@ -76,7 +110,9 @@ def test_the_command_reference_is_up_to_date():
     docs = ROOT / "docs"
     # In a process of its own: click remembers how a command was first asked for help.
     code = "import runpy; print(runpy.run_path('cli_reference.py')['page'](), end='')"
-    page = subprocess.run([sys.executable, "-c", code], cwd=docs, check=True, capture_output=True, text=True).stdout
+    page = subprocess.run(
+        [sys.executable, "-c", code], cwd=docs, check=True, capture_output=True, text=True
+    ).stdout
     assert (docs / "cli.md").read_text() == page, "run `make docs`"
 
 

@@ -45,43 +45,97 @@ BAD = {
     "text": (b"not a midi file at all, just words", r"begins with b'not '.*begins with b'MThd'"),
     "sound": (riff(track(), b"WAVE"), "begins with b'RIFF'"),
     "RMID without its data": (riff(track())[:20], "byte 20: a RIFF chunk b'data'"),
-    "RMID cut short": (riff(track())[:-3], r"track chunk 1 should have 12 bytes and the file ends after 9 of them"),
+    "RMID cut short": (
+        riff(track())[:-3],
+        r"track chunk 1 should have 12 bytes and the file ends after 9 of them",
+    ),
     "header of 4 bytes": (b"MThd\0\0\0\4" + track()[8:], "header of 4 bytes at byte 4; expected 6"),
     "header cut short": (track()[:13], "has 13 bytes; a MIDI file begins with b'MThd' and 10 more"),
     "type 2": (smf(NOTE + END, kind=2), "type 2; types 0 and 1 are supported"),
     "smpte": (smf(NOTE + END, ticks=0xE728), "SMPTE frames, not beats"),
     "no ticks": (smf(NOTE + END, ticks=0), "0 ticks per quarter note at byte 12"),
     "no track": (smf(), r"byte 14: 1 track chunk\(s\) were expected up to here; received 0"),
-    "a track too few": (smf(NOTE + END, announced=2), r"byte 34: 2 track chunk\(s\) .* received 1.*copy it again"),
+    "a track too few": (
+        smf(NOTE + END, announced=2),
+        r"byte 34: 2 track chunk\(s\) .* received 1.*copy it again",
+    ),
     "no chunk": (track()[:14] + b"rubbish rubbish", r"byte 14: 1 track chunk\(s\)"),
-    "chunk cut short": (track()[:-1], "byte 14: track chunk 1 should have 12 bytes and the file ends after 11"),
+    "chunk cut short": (
+        track()[:-1],
+        "byte 14: track chunk 1 should have 12 bytes and the file ends after 11",
+    ),
     "chunk cut in its length": (track()[:19], r"byte 14: 1 track chunk\(s\)"),
-    "no status": (track(b"\x60\x3c\x40"), r"byte 23 \(track 1, tick 96\): a status byte .* received 0x3c"),
-    "no status behind a sysex": (smf(NOTE + b"\0\xf0\2\1\xf7\0\x3c\0" + END), r"byte 36 \(.*tick 96\): a status byte"),
+    "no status": (
+        track(b"\x60\x3c\x40"),
+        r"byte 23 \(track 1, tick 96\): a status byte .* received 0x3c",
+    ),
+    "no status behind a sysex": (
+        smf(NOTE + b"\0\xf0\2\1\xf7\0\x3c\0" + END),
+        r"byte 36 \(.*tick 96\): a status byte",
+    ),
     "undefined status": (track(b"\0\xf4"), r"byte 23 \(track 1, tick 0\): .* received 0xf4"),
     "status of the wire": (track(b"\0\xf8"), r"byte 23 .* received 0xf8"),
     "song position": (track(b"\0\xf2\1\1"), r"byte 23 .* received 0xf2"),
-    "event cut short": (smf(NOTE + b"\0\x90\x3c"), r"byte 33 \(.*tick 96\): a data byte was expected, and the track"),
-    "delta time alone": (smf(NOTE + b"\x10"), r"byte 31 \(track 1, tick 112\): an event was expected, and the track"),
-    "delta time of 5 bytes": (track(b"\x81\x80\x80\x80\0\xc0\1"), r"byte 22 .* at most 4 bytes was expected"),
-    "text beyond the track": (smf(NOTE + b"\0\xff\1\x20abc" + END), r"32 bytes of a meta event .* ends after 7"),
-    "sysex beyond the track": (smf(NOTE + b"\0\xf0\x20abc" + END), r"32 bytes of a system exclusive .* ends after 7"),
-    "tempo 0": (track(b"\x60\xff\x51\3\0\0\0"), r"byte 23 \(track 1, tick 96\): a tempo of 1 to .* received 0\."),
+    "event cut short": (
+        smf(NOTE + b"\0\x90\x3c"),
+        r"byte 33 \(.*tick 96\): a data byte was expected, and the track",
+    ),
+    "delta time alone": (
+        smf(NOTE + b"\x10"),
+        r"byte 31 \(track 1, tick 112\): an event was expected, and the track",
+    ),
+    "delta time of 5 bytes": (
+        track(b"\x81\x80\x80\x80\0\xc0\1"),
+        r"byte 22 .* at most 4 bytes was expected",
+    ),
+    "text beyond the track": (
+        smf(NOTE + b"\0\xff\1\x20abc" + END),
+        r"32 bytes of a meta event .* ends after 7",
+    ),
+    "sysex beyond the track": (
+        smf(NOTE + b"\0\xf0\x20abc" + END),
+        r"32 bytes of a system exclusive .* ends after 7",
+    ),
+    "tempo 0": (
+        track(b"\x60\xff\x51\3\0\0\0"),
+        r"byte 23 \(track 1, tick 96\): a tempo of 1 to .* received 0\.",
+    ),
     "tempo of 2 bytes": (track(b"\0\xff\x51\2\1\1"), "a tempo of 3 bytes was expected; received 2"),
     "meter 0/4": (track(b"\0\xff\x58\4\0\2\x18\x08"), "received 0/4. Correct it"),
-    "meter 4/256": (track(b"\0\xff\x58\4\4\x08\x18\x08"), "over at most 128 was expected; received 4/256"),
+    "meter 4/256": (
+        track(b"\0\xff\x58\4\4\x08\x18\x08"),
+        "over at most 128 was expected; received 4/256",
+    ),
     "meter 4/2^200": (track(b"\0\xff\x58\4\4\xc8\x18\x08"), r"received 4/2\^200"),
     "meter of 2 bytes": (track(b"\0\xff\x58\2\4\2"), "a time signature of 4 bytes"),
     "15 flats": (track(b"\0\xff\x59\2\xf1\0"), "received 15 flats, mode 0"),
     "mode 2": (track(b"\0\xff\x59\2\0\2"), "received 0 sharps, mode 2"),
-    "pitch 128": (smf(b"\0\x90\x80\x40" + NOTE + END), r"byte 24 .*data byte of a note-on, 0 to 127.*received 0x80"),
-    "velocity 192": (smf(b"\x10\x90\x3c\xc0" + NOTE + END), r"byte 25 \(track 1, tick 16\): .*received 0xc0"),
+    "pitch 128": (
+        smf(b"\0\x90\x80\x40" + NOTE + END),
+        r"byte 24 .*data byte of a note-on, 0 to 127.*received 0x80",
+    ),
+    "velocity 192": (
+        smf(b"\x10\x90\x3c\xc0" + NOTE + END),
+        r"byte 25 \(track 1, tick 16\): .*received 0xc0",
+    ),
     "program 255": (track(b"\0\xc0\xff"), "data byte of a program change"),
     "controller 128": (track(b"\0\xb0\x80\0"), "data byte of a control change"),
-    "music behind the end": (smf(NOTE + END + NOTE), r"byte 34 \(track 1, tick 96\): the track has ended, .* 8 bytes"),
-    "too many ticks": (track(*[b"\xff\xff\xff\x7f\xc0\1"] * 9), "music before tick 2,147,483,647 was expected"),
-    "ticks that come round": (track(*[b"\xff\xff\xff\x7f\xc0\1"] * 16, b"\x10\xc0\0"), "music before tick"),
-    "second track": (smf(NOTE + END, b"\0\x3c\x40" + END), r"byte 43 \(track 2, tick 0\): a status byte"),
+    "music behind the end": (
+        smf(NOTE + END + NOTE),
+        r"byte 34 \(track 1, tick 96\): the track has ended, .* 8 bytes",
+    ),
+    "too many ticks": (
+        track(*[b"\xff\xff\xff\x7f\xc0\1"] * 9),
+        "music before tick 2,147,483,647 was expected",
+    ),
+    "ticks that come round": (
+        track(*[b"\xff\xff\xff\x7f\xc0\1"] * 16, b"\x10\xc0\0"),
+        "music before tick",
+    ),
+    "second track": (
+        smf(NOTE + END, b"\0\x3c\x40" + END),
+        r"byte 43 \(track 2, tick 0\): a status byte",
+    ),
 }
 """Name → the bytes of a file that is refused, and what the message says."""
 
@@ -101,14 +155,20 @@ ODD = {
     "text at the end, no end": (smf(NOTE + b"\0\xff\1\3\xff\x2f\0"), NOTES),
     "running status behind text": (smf(b"\0\x90\x3c\x40\0\xff\1\1a\x60\x3c\0" + END), NOTES),
     "raw bytes": (smf(b"\0\x90\x3c\x40\x20\xf7\2\xf3\1\x40\x80\x3c\0" + END), NOTES),
-    "sysex in two packets": (smf(b"\0\x90\x3c\x40\x20\xf0\2\1\2\x20\xf7\2\3\xf7\x20\x80\x3c\0" + END), NOTES),
+    "sysex in two packets": (
+        smf(b"\0\x90\x3c\x40\x20\xf0\2\1\2\x20\xf7\2\3\xf7\x20\x80\x3c\0" + END),
+        NOTES,
+    ),
     "unknown text": (smf(b"\0\x90\x3c\x40\x20\xff\x08\1a\x40\x80\x3c\0" + END), NOTES),
     "long text": (track(b"\0\xff\1\x81\x48" + "é".encode() * 100), NOTES),
     "tempo of 5 bytes": (track(b"\0\xff\x51\5\7\xa1\x20\1\1"), NOTES),
     "tempo, its length in 2 bytes": (track(b"\0\xff\x51\x80\3\7\xa1\x21"), NOTES),
     "key of 130 bytes": (track(b"\0\xff\x59\x81\2\3\0" + bytes(128)), NOTES),
     "meter of 5 bytes": (track(b"\0\xff\x58\5\3\3\x18\x08\1"), NOTES),
-    "malformed private matters": (track(b"\0\xff\0\1\1\0\xff\x20\0\0\xff\x54\5\xff\xff\0\0\0\0\xff\x54\0"), NOTES),
+    "malformed private matters": (
+        track(b"\0\xff\0\1\1\0\xff\x20\0\0\xff\x54\5\xff\xff\0\0\0\0\xff\x54\0"),
+        NOTES,
+    ),
     "8 sharps": (track(b"\0\xff\x59\2\x08\1"), NOTES),
     "aftertouch of 200": (track(b"\0\xa0\x3c\xc8\0\xd0\xc8\0\xe0\xc8\x40"), NOTES),
     "note of no length": (track(b"\0\x90\x3c\x40\0\x80\x3c\0"), NOTES),
@@ -121,7 +181,10 @@ ODD = {
         [(0, 32, 60, 64), (16, 32, 60, 65)],
     ),
     "struck three times": (
-        smf(b"\0\x90\x3c\x40\x10\x3c\x41\0\xc0\5\x10\x90\x3c\x42\x10\xff\x2f\0", NOTE + b"\x83\x60\xff\x2f\0"),
+        smf(
+            b"\0\x90\x3c\x40\x10\x3c\x41\0\xc0\5\x10\x90\x3c\x42\x10\xff\x2f\0",
+            NOTE + b"\x83\x60\xff\x2f\0",
+        ),
         [(0, 48, 60, 64), (16, 32, 60, 65), (32, 16, 60, 66), (0, 96, 60, 64)],
     ),
 }
@@ -146,7 +209,13 @@ def music(score):
     return (
         score.ticks_per_quarter,
         sorted((*note[:4], *tracks[note[4]]) for note in score.notes.tolist()),
-        sorted({(*pedal[:2], *tracks[pedal[2]]) for pedal in score.pedals.tolist() if pedal[2] in sounding}),
+        sorted(
+            {
+                (*pedal[:2], *tracks[pedal[2]])
+                for pedal in score.pedals.tolist()
+                if pedal[2] in sounding
+            }
+        ),
         *(sorted(getattr(score, name).tolist()) for name in ("tempos", "meters", "keys")),
     )
 
@@ -169,7 +238,11 @@ def test_compose_reports_a_bad_file_and_writes_nothing(checkpoints, tmp_path, ki
     args = ["compose", str(tmp_path / "bad.mid"), "--checkpoint", str(checkpoints["line"].path)]
     result = CliRunner().invoke(main, args)
     assert result.exit_code == 1 and result.stdout == ""
-    assert result.stderr.startswith("Error: ") and "bad.mid" in result.stderr and "Traceback" not in result.stderr
+    assert (
+        result.stderr.startswith("Error: ")
+        and "bad.mid" in result.stderr
+        and "Traceback" not in result.stderr
+    )
     assert [p.name for p in tmp_path.iterdir()] == ["bad.mid"]
 
 
@@ -226,7 +299,10 @@ EVENTS = st.tuples(
 )
 
 
-@given(tracks=st.lists(st.lists(EVENTS, max_size=12), min_size=1, max_size=3), kind=st.sampled_from([0, 1]))
+@given(
+    tracks=st.lists(st.lists(EVENTS, max_size=12), min_size=1, max_size=3),
+    kind=st.sampled_from([0, 1]),
+)
 @settings(max_examples=150, deadline=None)
 def test_notes_end_at_their_off_in_turn_or_with_their_track(tracks, kind):
     midi = mido.MidiFile(type=1)
@@ -237,7 +313,9 @@ def test_notes_end_at_their_off_in_turn_or_with_their_track(tracks, kind):
         for delta, status, channel, first, second in events:
             now += delta
             size = 2 if status == 0xC0 else 3
-            chunk.append(mido.Message.from_bytes([status | channel, first, second][:size], time=delta))
+            chunk.append(
+                mido.Message.from_bytes([status | channel, first, second][:size], time=delta)
+            )
             if status == 0xC0:
                 program[channel] = first
             elif status == 0x90 and second:
@@ -265,11 +343,19 @@ def damaged(draw):
     draw(files()).save(file=buffer)
     data = bytearray(buffer.getvalue())
     for _ in range(draw(st.integers(0, 3))):
-        chunk = draw(st.sampled_from([i for i in range(len(data)) if data.startswith(b"MTrk", i)] or [0]))
+        chunk = draw(
+            st.sampled_from([i for i in range(len(data)) if data.startswith(b"MTrk", i)] or [0])
+        )
         whole = draw(st.booleans()) and chunk
         at = draw(st.integers(chunk + 8 if whole else 0, len(data)))
         taken = draw(st.sampled_from([0, 0, 1, 1, 1, 2, 4]))
-        put = draw(st.one_of(st.binary(max_size=4), st.sampled_from(PIECES), st.just(bytes(data[at : at + 1]) or b"a")))
+        put = draw(
+            st.one_of(
+                st.binary(max_size=4),
+                st.sampled_from(PIECES),
+                st.just(bytes(data[at : at + 1]) or b"a"),
+            )
+        )
         if draw(st.booleans()):
             put, taken = bytes(b ^ 0x80 for b in data[at : at + 1]), 1
         taken = len(data[at : at + taken])
@@ -281,10 +367,23 @@ def damaged(draw):
 
 
 PIECES = [
-    b"\0\xf7\2\1\2", b"\0\xf0\2\1\2", b"\0\xff\x51\3\0\0\0", b"\0\xff\x58\4\0\2\x18\x08", b"\0\xff\x59\2\x08\0",
-    b"\0\xff\x2f\0", b"\xff\xff\xff\x7f\x90\x3c\x40", b"\x81\x80\x80\x80\0", b"\0\x3c\x40", b"\0\x90\x3c\x40",
-    b"\0\xb1\x40\x7f", b"\0\xf8", b"\0\xa0\x3c\x80", b"\0\xff\x01\x20", b"\0\xff\x08\0", b"\x10\xff\x60\1a",
-]  # fmt: skip
+    b"\0\xf7\2\1\2",
+    b"\0\xf0\2\1\2",
+    b"\0\xff\x51\3\0\0\0",
+    b"\0\xff\x58\4\0\2\x18\x08",
+    b"\0\xff\x59\2\x08\0",
+    b"\0\xff\x2f\0",
+    b"\xff\xff\xff\x7f\x90\x3c\x40",
+    b"\x81\x80\x80\x80\0",
+    b"\0\x3c\x40",
+    b"\0\x90\x3c\x40",
+    b"\0\xb1\x40\x7f",
+    b"\0\xf8",
+    b"\0\xa0\x3c\x80",
+    b"\0\xff\x01\x20",
+    b"\0\xff\x08\0",
+    b"\x10\xff\x60\1a",
+]
 
 
 @given(data=damaged())
@@ -313,7 +412,9 @@ def test_what_is_no_file_is_refused_and_never_waited_for(tmp_path):
             read("/dev/zero")
 
 
-@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may read everything")
+@pytest.mark.skipif(
+    not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may read everything"
+)
 def test_a_forbidden_file_is_refused(tmp_path):
     (tmp_path / "secret.mid").write_bytes(track())
     (tmp_path / "secret.mid").chmod(0)
@@ -327,8 +428,14 @@ def test_ten_million_events_are_refused_before_they_are_read(tmp_path, monkeypat
         file.truncate(40_000_000)
     data = bytes(MAX_BYTES + 1)
     monkeypatch.setattr(os, "read", lambda *args: pytest.fail("must not be read"))
-    for reader, source in ((read, tmp_path / "huge.mid"), (load_mido, tmp_path / "huge.mid"), (read, data)):
-        with pytest.raises(MidiError, match=r"bytes; a MIDI file of at most 16,777,216 was expected. Cut it"):
+    for reader, source in (
+        (read, tmp_path / "huge.mid"),
+        (load_mido, tmp_path / "huge.mid"),
+        (read, data),
+    ):
+        with pytest.raises(
+            MidiError, match=r"bytes; a MIDI file of at most 16,777,216 was expected. Cut it"
+        ):
             reader(source)
 
 

@@ -32,7 +32,11 @@ def page(lesson):
 
 def test_the_page_quotes_the_results(lesson, page):
     words = " ".join(page.split())
-    missing = [quote for quote in lesson.quoted(json.loads(lesson.RESULTS.read_text())["runs"]) if quote not in words]
+    missing = [
+        quote
+        for quote in lesson.quoted(json.loads(lesson.RESULTS.read_text())["runs"])
+        if quote not in words
+    ]
     assert not missing
 
 
@@ -76,7 +80,9 @@ def test_a_story_asks_for_its_symbol_after_each_gap(lesson):
 def test_only_answers_count_in_the_windows_of_stories(lesson, carried):
     config = TrainingConfig(sequence_length=16, batch_size=4, tbptt=carried)
     stories = lesson.Stories([4, 8], 6, 20, seed=0)
-    windows = lesson.Asked(stories, SimpleNamespace(vocabulary=None), ModelConfig(lesson.VOCABULARY), config)
+    windows = lesson.Asked(
+        stories, SimpleNamespace(vocabulary=None), ModelConfig(lesson.VOCABULARY), config
+    )
     tokens, targets, weights = windows[0]
     assert tokens.shape == (4, 16)
     assert weights.sum() == (tokens == lesson.CUE).sum() > 0
@@ -95,16 +101,23 @@ def test_the_jacobians_are_the_formula_and_their_product_is_the_gradient(lesson)
     for t, x in enumerate(inputs):
         states.append(h := np.tanh(x @ kernel + h @ recurrent + bias))
         np.testing.assert_allclose(found[t], np.diag(1 - h**2) @ recurrent.T, atol=1e-6)
-    start = tf.Variable(states[2][None].astype(np.float32))  # by back-propagation, from the third state to the last
+    start = tf.Variable(
+        states[2][None].astype(np.float32)
+    )  # by back-propagation, from the third state to the last
     with tf.GradientTape(persistent=True) as tape:
         last = layer(tf.constant(inputs[None, 3:], tf.float32), initial_state=start)[:, -1]
     product = np.linalg.multi_dot(found[:2:-1])
-    np.testing.assert_allclose(tape.jacobian(last, start, experimental_use_pfor=False)[0, :, 0], product, atol=1e-5)
+    np.testing.assert_allclose(
+        tape.jacobian(last, start, experimental_use_pfor=False)[0, :, 0], product, atol=1e-5
+    )
     assert lesson.reach(found)[5] == pytest.approx(np.linalg.norm(product) / np.sqrt(5))
 
 
 def test_clipping_by_value_turns_a_gradient_and_clipping_by_norm_does_not(lesson):
-    assert lesson.turned(np.array([3.0, 4.0]), 3.0) == {"cosine": pytest.approx(0.9899, abs=1e-4), "cut": 0.5}
+    assert lesson.turned(np.array([3.0, 4.0]), 3.0) == {
+        "cosine": pytest.approx(0.9899, abs=1e-4),
+        "cut": 0.5,
+    }
     assert lesson.turned(np.array([3.0, 4.0]), 5.0) == {"cosine": 1.0, "cut": 0.0}
 
 
@@ -125,6 +138,7 @@ def test_the_cells_that_are_compared_are_of_about_the_same_size(lesson):
         (lesson.ON_MUSIC, len(Encoder(lesson.ENCODING).vocabulary), 32),
     ):
         sizes = [
-            parameters(ModelConfig(vocabulary, cell=c, layers=1, units=u, embedding=width)) for c, u in units.items()
+            parameters(ModelConfig(vocabulary, cell=c, layers=1, units=u, embedding=width))
+            for c, u in units.items()
         ]
         assert max(sizes) < 1.15 * min(sizes)

@@ -35,7 +35,9 @@ def test_the_files_are_what_the_script_writes(tmp_path):
     make_seeds.write_seeds(tmp_path)
     written = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
     # Continuations that somebody tried out beside the seeds are none.
-    committed = [path for path in (HERE / "seeds").iterdir() if not path.stem.endswith("-continued")]
+    committed = [
+        path for path in (HERE / "seeds").iterdir() if not path.stem.endswith("-continued")
+    ]
     assert {path.name: path.read_bytes() for path in committed} == written
 
 
@@ -49,8 +51,14 @@ def test_every_library_reads_the_notes(seed):
     assert sum(e.type == "note_on" and e.velocity > 0 for e in events) == len(notes)
     instruments = pretty_midi.PrettyMIDI(str(committed(seed))).instruments
     assert [len(i.notes) for i in instruments] == np.bincount(notes["track"]).tolist()
-    assert [(i.program, i.is_drum) for i in instruments] == [(t.program, t.is_drum) for t in seed.tracks]
-    pitches = [p for element in midiFilePathToStream(committed(seed)).flatten().notes for p in element.pitches]
+    assert [(i.program, i.is_drum) for i in instruments] == [
+        (t.program, t.is_drum) for t in seed.tracks
+    ]
+    pitches = [
+        p
+        for element in midiFilePathToStream(committed(seed)).flatten().notes
+        for p in element.pitches
+    ]
     if not any(track.is_drum for track in seed.tracks):
         assert set(notes["pitch"].tolist()) <= {p.midi for p in pitches}
 
@@ -81,7 +89,9 @@ def test_both_ways_to_write_a_pickup_are_there():
 
 
 def test_what_abc_has_no_sign_for():
-    scores = {seed.name: midi.read(HERE / "seeds" / f"{seed.name}.mid") for seed in make_seeds.SEEDS}
+    scores = {
+        seed.name: midi.read(HERE / "seeds" / f"{seed.name}.mid") for seed in make_seeds.SEEDS
+    }
     evening = scores["tempo_and_pedal"]
     assert np.diff(evening.tempos["microseconds"]).min() > 0
     assert len(evening.tempos) == 3

@@ -15,7 +15,9 @@ from musegen.generation.composer import whole
 from musegen.model import checkpoint
 from tests.helpers import ROOT, absolute, assert_playable, assert_untouched
 
-SEEDS = sorted(p for p in (ROOT / "midi_data" / "seeds").glob("*.mid") if not p.stem.endswith("-continued"))
+SEEDS = sorted(
+    p for p in (ROOT / "midi_data" / "seeds").glob("*.mid") if not p.stem.endswith("-continued")
+)
 NAMES = ["chorales", "folk", "songs"]
 FILLS = ["folk-infill"]
 
@@ -41,19 +43,29 @@ def test_every_seed_is_continued_and_opens_everywhere(tmp_path, seed_file):
     starts = [n.start for i in midi.instruments for n in i.notes]
     assert max(starts) >= midi.tick_to_time(made.start)
     assert len(music21.converter.parse(out).flatten().notes) > 0
-    played = {e.channel for chunk in absolute(mido.MidiFile(out)) for t, e in chunk
-              if t >= made.start and e.type == "note_on"}  # fmt: skip
+    played = {
+        e.channel
+        for chunk in absolute(mido.MidiFile(out))
+        for t, e in chunk
+        if t >= made.start and e.type == "note_on"
+    }
     assert played <= {e.channel for chunk in before.tracks for e in chunk if e.type == "note_on"}
 
 
 def test_auto_knows_a_chorale_from_a_jig_and_a_minuet():
-    assert choose(whole(ROOT / "midi_data/seeds/old_hundredth.mid"))[0].checkpoint.name == "chorales"
-    assert choose(whole(ROOT / "midi_data/seeds/irish_washerwoman.mid"))[0].checkpoint.name == "folk"
+    assert (
+        choose(whole(ROOT / "midi_data/seeds/old_hundredth.mid"))[0].checkpoint.name == "chorales"
+    )
+    assert (
+        choose(whole(ROOT / "midi_data/seeds/irish_washerwoman.mid"))[0].checkpoint.name == "folk"
+    )
     assert choose(whole(ROOT / "midi_data/seeds/minuet_in_g.mid"))[0].checkpoint.name == "songs"
 
 
 def test_drums_are_named_as_left_out(tmp_path):
-    _, made, _ = compose_file(ROOT / "midi_data/seeds/drum_and_bass.mid", tmp_path / "out.mid", bars=2, seed=1)
+    _, made, _ = compose_file(
+        ROOT / "midi_data/seeds/drum_and_bass.mid", tmp_path / "out.mid", bars=2, seed=1
+    )
     assert [reason for _, reason in made.left_out] == ["the model knows no drums"]
 
 
@@ -85,12 +97,21 @@ def test_four_voices_avoid_parallels_when_they_are_told_to():
         lines = [score.notes[score.notes["track"] == track] for track in range(4)]
         found = 0
         for a, b in itertools.combinations(lines, 2):
-            moves = [{(int(n["onset"])): (int(m["pitch"]), int(n["pitch"])) for m, n in itertools.pairwise(line)
-                      if m["onset"] + m["duration"] == n["onset"]} for line in (a, b)]  # fmt: skip
+            moves = [
+                {
+                    (int(n["onset"])): (int(m["pitch"]), int(n["pitch"]))
+                    for m, n in itertools.pairwise(line)
+                    if m["onset"] + m["duration"] == n["onset"]
+                }
+                for line in (a, b)
+            ]
             for at in moves[0].keys() & moves[1].keys():
                 (a0, a1), (b0, b1) = moves[0][at], moves[1][at]
                 found += (
-                    a0 != a1 and b0 != b1 and abs(a0 - b0) % 12 == abs(a1 - b1) % 12 and abs(a1 - b1) % 12 in (0, 7)
+                    a0 != a1
+                    and b0 != b1
+                    and abs(a0 - b0) % 12 == abs(a1 - b1) % 12
+                    and abs(a1 - b1) % 12 in (0, 7)
                 )
         return found
 
@@ -112,7 +133,10 @@ def test_bars_of_a_seed_are_filled(tmp_path, seed_file):
 
 def test_the_card_of_the_model_that_fills_tells_of_its_run():
     folder = ROOT / "checkpoints" / "folk-infill"
-    card, recorded = (folder / "README.md").read_text(), json.loads((folder / "config.json").read_text())["training"]
+    card, recorded = (
+        (folder / "README.md").read_text(),
+        json.loads((folder / "config.json").read_text())["training"],
+    )
     assert f"epoch {recorded['best_epoch']} of {recorded['epochs']}" in card
     for part, counts in recorded["data"].items():
         if part in ("train", "validation", "test"):

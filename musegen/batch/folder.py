@@ -11,12 +11,24 @@ from musegen.batch.plan import Plan
 from musegen.errors import MusegenError
 from musegen.utils.files import atomic_path
 
-__all__ = ["BATCH", "LOCK", "clear", "differences", "read", "refuse_foreign", "refuse_other", "tidy", "write"]
+__all__ = [
+    "BATCH",
+    "LOCK",
+    "clear",
+    "differences",
+    "read",
+    "refuse_foreign",
+    "refuse_other",
+    "tidy",
+    "write",
+]
 
 BATCH, LOCK = "batch.json", ".lock"
 FORMAT = 1
 PIECE = re.compile(r"\d{5,}-.*\.mid", re.DOTALL)
-HALF_WRITTEN = re.compile(rf"\.[a-z0-9_]+-({PIECE.pattern}|{re.escape(MANIFEST)}|{re.escape(BATCH)})", re.DOTALL)
+HALF_WRITTEN = re.compile(
+    rf"\.[a-z0-9_]+-({PIECE.pattern}|{re.escape(MANIFEST)}|{re.escape(BATCH)})", re.DOTALL
+)
 AT_MOST = 5  # differences that are named
 
 
@@ -63,7 +75,9 @@ def differences(there: Plan, here: Plan) -> list[str]:
         other = after.get(path, primer)
         if primer.problem or primer == other:
             continue
-        changed = "has changed" if other.sha256 != primer.sha256 else "is continued by another checkpoint"
+        changed = (
+            "has changed" if other.sha256 != primer.sha256 else "is continued by another checkpoint"
+        )
         out.append(f"the primer {path} {changed}")
     for name, sha256 in there.checkpoints.items():
         if here.checkpoints.get(name, sha256) != sha256:
@@ -98,7 +112,11 @@ def refuse_foreign(folder: Path) -> None:
     Raises:
         MusegenError: It has.
     """
-    found = [path.name for path in folder.iterdir() if path.name == MANIFEST or PIECE.fullmatch(path.name)]
+    found = [
+        path.name
+        for path in folder.iterdir()
+        if path.name == MANIFEST or PIECE.fullmatch(path.name)
+    ]
     if found:
         raise MusegenError(
             f"{folder} has no batch ({BATCH}), but files that one could overwrite: {', '.join(sorted(found)[:3])}. "

@@ -32,11 +32,16 @@ def make(plan: Plan, folder: Path, items: Sequence[Item]) -> list[Row]:
     rows: list[Row] = []
     try:
         rows += _made(plan, folder, items)
-    except Exception as error:  # memory, or a fault of ours that one piece brings to light: it must not stop the others
+    except Exception as error:
+        # Memory, or a fault of ours that one piece brings to light: it must not stop the others
         if len(items) > 1:
             return [row for item in items for row in make(plan, folder, [item])]
         expected = isinstance(error, MusegenError)
-        why = str(error) if expected else f"it failed, which should not happen: {type(error).__name__}: {error}"
+        why = (
+            str(error)
+            if expected
+            else f"it failed, which should not happen: {type(error).__name__}: {error}"
+        )
         rows = [failed(plan, items[0], why)]
     took = round((perf_counter() - began) / len(items), 6)
     return [{**row, "took": took} for row in sorted(rows, key=lambda row: row["index"])]

@@ -24,8 +24,9 @@ Row = dict[str, Any]
 class Manifest:
     """The rows of a batch.
 
-    A row that is added replaces the one of the same piece that is there. A line that is no row is passed over: the
-    last one may be torn where a run was killed. `damaged` says which others are none.
+    A row that is added replaces the one of the same piece that is there. A line that is no row is
+    passed over: the last one may be torn where a run was killed. `damaged` says which others are
+    none.
 
     Args:
         path: The file; it may be missing.
@@ -61,7 +62,9 @@ class Manifest:
         except FileNotFoundError:
             return
         except OSError as error:
-            raise MusegenError(f"cannot read {self.path}: {error.strerror or error}. Make it readable.") from error
+            raise MusegenError(
+                f"cannot read {self.path}: {error.strerror or error}. Make it readable."
+            ) from error
 
     def add(self, rows: Iterable[Row]) -> None:
         """Write rows behind the others.
@@ -85,7 +88,9 @@ class Manifest:
             self._file.close()
             self._file = None
 
-    def places(self, count: int, belongs: Callable[[Row], bool] = lambda row: True) -> NDArray[np.int64]:
+    def places(
+        self, count: int, belongs: Callable[[Row], bool] = lambda row: True
+    ) -> NDArray[np.int64]:
         """Return where the last row of each piece begins, `int64[count]`; −1 where there is none.
 
         Args:
@@ -110,7 +115,9 @@ class Manifest:
                 assert row is not None
                 yield row
 
-    def rewrite(self, places: NDArray[np.int64], change: Callable[[Row], Row] = lambda row: row) -> None:
+    def rewrite(
+        self, places: NDArray[np.int64], change: Callable[[Row], Row] = lambda row: row
+    ) -> None:
         """Replace the file by the rows that begin at these bytes, in order.
 
         Args:

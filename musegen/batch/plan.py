@@ -28,7 +28,8 @@ class Primer:
     Attributes:
         path: Relative to the batch's folder where possible; None for new pieces.
         sha256: Of the file; None for new pieces, and empty if it cannot be read.
-        checkpoint: Name of the model that continues it, or its path, relative as `path`; empty if there is none.
+        checkpoint: Name of the model that continues it, or its path, relative as `path`; empty if
+            there is none.
         problem: Why it cannot be continued; empty if nothing is known against it.
     """
 
@@ -40,7 +41,11 @@ class Primer:
     @property
     def stem(self) -> str:
         """What the names of its pieces have behind the number."""
-        name = PurePosixPath(self.checkpoint).name if self.path is None else PurePosixPath(self.path).stem
+        name = (
+            PurePosixPath(self.checkpoint).name
+            if self.path is None
+            else PurePosixPath(self.path).stem
+        )
         return UNUSUAL.sub("_", name).encode(errors="ignore")[:STEM_BYTES].decode(errors="ignore")
 
 
@@ -61,8 +66,8 @@ class Item:
 class Plan:
     """A batch.
 
-    Piece `i` continues primer `i mod P`, of P; with the next point of the grid of sweeps each time that all primers
-    have had a piece.
+    Piece `i` continues primer `i mod P`, of P; with the next point of the grid of sweeps each time
+    that all primers have had a piece.
 
     Attributes:
         folder: Absolute; where its files are.
@@ -118,10 +123,17 @@ class Plan:
     def from_dict(cls, folder: Path, values: Mapping[str, Any]) -> Plan:
         """Return the plan that `to_dict` made this of."""
         return cls(
-            folder, tuple(Primer(**primer) for primer in values["primers"]), int(values["count"]), int(values["seed"]),
-            dict(values["options"]), dict(values["sweep"]), values["checkpoint"], dict(values["checkpoints"]),
-            bool(values["only_continuation"]), values["version"],
-        )  # fmt: skip
+            folder,
+            tuple(Primer(**primer) for primer in values["primers"]),
+            int(values["count"]),
+            int(values["seed"]),
+            dict(values["options"]),
+            dict(values["sweep"]),
+            values["checkpoint"],
+            dict(values["checkpoints"]),
+            bool(values["only_continuation"]),
+            values["version"],
+        )
 
 
 def even(total: int, workers: int) -> int:
@@ -133,7 +145,8 @@ def even(total: int, workers: int) -> int:
 def chunks(plan: Plan, wanted: NDArray[np.bool_], size: int) -> Iterator[list[Item]]:
     """Yield those pieces that are wanted, in lists of up to `size` with one checkpoint.
 
-    Pieces of one primer come together, so that a worker hears it once for many; primers with problems are left out.
+    Pieces of one primer come together, so that a worker hears it once for many; primers with
+    problems are left out.
 
     Args:
         plan: The batch.

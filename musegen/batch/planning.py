@@ -10,7 +10,16 @@ from typing import Any
 from musegen._version import __version__
 from musegen.batch import folder as keeping
 from musegen.batch.plan import Plan, Primer
-from musegen.batch.primers import AUTO, called, located, sha256_of, shown, survey, walked, weights_sha256
+from musegen.batch.primers import (
+    AUTO,
+    called,
+    located,
+    sha256_of,
+    shown,
+    survey,
+    walked,
+    weights_sha256,
+)
 from musegen.batch.sweeping import Sweep, grid_size
 from musegen.config import require
 from musegen.errors import CheckpointError, ConfigError
@@ -41,12 +50,13 @@ def planned(
 
     Args:
         sources: Primers: files, folders, patterns; none for new pieces.
-        output_dir: Where it is to be made. If that has a batch already, its seed is taken unless there is one here,
-            and what it found out about primers that are still the same.
+        output_dir: Where it is to be made. If that has a batch already, its seed is taken unless
+            there is one here, and what it found out about primers that are still the same.
         count: Of pieces, over all primers in turn.
-        per_primer: Pieces of each primer, in place of `count`. With neither, each primer gets one piece, or one for
-            each point of the grid of sweeps.
-        sweep: Values of options, as from `parse_sweeps`; the points of their grid are taken in turn.
+        per_primer: Pieces of each primer, in place of `count`. With neither, each primer gets one
+            piece, or one for each point of the grid of sweeps.
+        sweep: Values of options, as from `parse_sweeps`; the points of their grid are taken in
+            turn.
         seed: That the seeds of the pieces are derived from, at least 0; None draws one.
         checkpoint: A name, a path, or `auto` for the one that knows each primer best.
         only_continuation: Leave the primers out of the files.
@@ -57,30 +67,51 @@ def planned(
 
     Raises:
         ConfigError: An option, or a value of a sweep, is out of range or unknown.
-        MusegenError: There are no primers where some were named, the checkpoint is missing, or the batch that is
-            there is damaged.
+        MusegenError: There are no primers where some were named, the checkpoint is missing, or the
+            batch that is there is damaged.
     """
     folder = Path(output_dir).resolve()
-    require(count is None or per_primer is None, "either count or per_primer must be given", (count, per_primer),
-            "Leave one out.")  # fmt: skip
+    require(
+        count is None or per_primer is None,
+        "either count or per_primer must be given",
+        (count, per_primer),
+        "Leave one out.",
+    )
     for name, value in (("count", count), ("per_primer", per_primer), ("workers", workers)):
         require(value is None or value >= 1, f"{name} must be >= 1", value, "Use 1 or more.")
-    require(seed is None or seed >= 0, "seed must be >= 0", seed, "Use 0 or any larger whole number.")
+    require(
+        seed is None or seed >= 0, "seed must be >= 0", seed, "Use 0 or any larger whole number."
+    )
     sources, sweep = list(sources), dict(sweep or {})
     options = _checked(options, sweep, Score() if sources else None)
     kept = None if force else keeping.read(folder)
     asked = AUTO if str(checkpoint) == AUTO else called(_continuing(checkpoint), folder)
     inject = bool(options.get("inject"))
-    known = kept if kept and (kept.asked, kept.options.get("inject", False)) == (asked, inject) else None
+    known = (
+        kept
+        if kept and (kept.asked, kept.options.get("inject", False)) == (asked, inject)
+        else None
+    )
     found = walked(sources, folder)
-    primers = _primers(found, folder, asked, inject, known, workers, on_progress) if sources else _new(asked, folder)
+    primers = (
+        _primers(found, folder, asked, inject, known, workers, on_progress)
+        if sources
+        else _new(asked, folder)
+    )
     used = sorted({primer.checkpoint for primer in primers} - {""})
     if seed is None:
         seed = kept.seed if kept else randbelow(SEEDS)
     pieces = count or (per_primer or grid_size(sweep)) * len(primers)
-    require(pieces <= SEEDS, f"a batch must have at most {SEEDS} pieces", pieces, "Make several batches.")
+    require(
+        pieces <= SEEDS,
+        f"a batch must have at most {SEEDS} pieces",
+        pieces,
+        "Make several batches.",
+    )
     hashes = {name: weights_sha256(located(name, folder)) for name in used}
-    return Plan(folder, primers, pieces, seed, options, sweep, asked, hashes, only_continuation, __version__)
+    return Plan(
+        folder, primers, pieces, seed, options, sweep, asked, hashes, only_continuation, __version__
+    )
 
 
 def _checked(options: Mapping[str, Any], sweep: Sweep, primer: Score | None) -> dict[str, Any]:
@@ -114,13 +145,20 @@ def _new(asked: str, folder: Path) -> tuple[Primer]:
 
 
 def _primers(
-    paths: list[str], folder: Path, asked: str, inject: bool, known: Plan | None, workers: int,
+    paths: list[str],
+    folder: Path,
+    asked: str,
+    inject: bool,
+    known: Plan | None,
+    workers: int,
     on_progress: Callable[[int, int], None],
-) -> tuple[Primer, ...]:  # fmt: skip
+) -> tuple[Primer, ...]:
     """Return the primers; those that an earlier run knows, and that are the same, as it has them."""
     found: dict[str, Primer] = {}
     if known:
-        same = {name for name, sha256 in known.checkpoints.items() if _is_there(name, sha256, folder)}
+        same = {
+            name for name, sha256 in known.checkpoints.items() if _is_there(name, sha256, folder)
+        }
         before = {primer.path: primer for primer in known.primers if primer.checkpoint in same}
         for path in paths:
             primer = before.get(shown(path, folder))

@@ -19,7 +19,16 @@ from musegen.model.blas import one_thread
 from musegen.model.checkpoint import WEIGHTS
 from musegen.utils.parallel import Crash, each
 
-__all__ = ["called", "located", "placed", "sha256_of", "shown", "survey", "walked", "weights_sha256"]
+__all__ = [
+    "called",
+    "located",
+    "placed",
+    "sha256_of",
+    "shown",
+    "survey",
+    "walked",
+    "weights_sha256",
+]
 
 AUTO = "auto"
 QUICK = 64  # primers that are read sooner than processes start, if no network has to hear them
@@ -37,10 +46,10 @@ class Surveyed(NamedTuple):
 def walked(sources: Iterable[str | Path], output: Path) -> list[str]:
     """Return the primers that names, folders and patterns mean: absolute paths, each once, as they come first.
 
-    A folder means all MIDI files and written music in it, to any depth, by name; a pattern (`*`, `?`, `[`) the
-    files and folders that fit it, by name (`**` any depth). A name that does not exist is a primer all the same: its
-    pieces fail, and the others do not. What a folder or pattern has in the output folder
-    is no primer: a batch would continue itself.
+    A folder means all MIDI files and written music in it, to any depth, by name; a pattern (`*`,
+    `?`, `[`) the files and folders that fit it, by name (`**` any depth). A name that does not
+    exist is a primer all the same: its pieces fail, and the others do not. What a folder or pattern
+    has in the output folder is no primer: a batch would continue itself.
 
     Args:
         sources: Names.
@@ -53,7 +62,9 @@ def walked(sources: Iterable[str | Path], output: Path) -> list[str]:
     for source in map(str, sources):
         every = list(_meant(source))
         named = os.path.isfile(source)  # noqa: PTH113
-        found = [path for path in every if named or output not in Path(os.path.realpath(path)).parents]
+        found = [
+            path for path in every if named or output not in Path(os.path.realpath(path)).parents
+        ]
         if every and not found:
             raise MusegenError(
                 f"primers must not lie in the folder of the batch. Received: {source}, all of it in {output}. Choose "
@@ -80,7 +91,11 @@ def _meant(source: str) -> Iterator[str]:
 
 
 def survey(
-    paths: list[str], asked: str, workers: int, on_progress: Callable[[int, int], None], inject: bool = False
+    paths: list[str],
+    asked: str,
+    workers: int,
+    on_progress: Callable[[int, int], None],
+    inject: bool = False,
 ) -> Iterator[tuple[str, Surveyed]]:
     """Yield the primers, in order, with what is known of them.
 
@@ -93,7 +108,9 @@ def survey(
     """
     on_progress(0, len(paths))
     quick = asked != AUTO and len(paths) < QUICK
-    outcomes = each(partial(_surveyed, asked, inject), paths, 1 if quick else max(1, min(workers, len(paths))))
+    outcomes = each(
+        partial(_surveyed, asked, inject), paths, 1 if quick else max(1, min(workers, len(paths)))
+    )
     for done, (path, outcome) in enumerate(outcomes, 1):
         on_progress(done, len(paths))
         died = "the process that read it died. It is most likely damaged: export it again."
@@ -106,11 +123,18 @@ def _surveyed(asked: str, inject: bool, path: str) -> Surveyed:
     try:
         source = opened(Path(path))
         with one_thread():  # as many processes as cores do this
-            composer, _ = pick(asked, source.score, inject=inject) if asked == AUTO else (_named(asked), {})
+            composer, _ = (
+                pick(asked, source.score, inject=inject) if asked == AUTO else (_named(asked), {})
+            )
     except MusegenError as error:
         return Surveyed(sha256, "", str(error))
-    except Exception as error:  # memory, or a fault of ours that one file brings to light: it must not stop the others
-        return Surveyed(sha256, "", f"it cannot be read, which should not happen: {type(error).__name__}: {error}")
+    except Exception as error:
+        # Memory, or a fault of ours that one file brings to light: it must not stop the others
+        return Surveyed(
+            sha256,
+            "",
+            f"it cannot be read, which should not happen: {type(error).__name__}: {error}",
+        )
     return Surveyed(sha256, str(composer.checkpoint.path), "")
 
 

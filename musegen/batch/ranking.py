@@ -42,7 +42,9 @@ class Rank:
             ConfigError: There is no such name, or something else behind the colon.
         """
         name, colon, best = text.strip().partition(":")
-        plain = name.replace("_", "-") if name.replace("_", "-") in RANKS else name.replace("-", "_")
+        plain = (
+            name.replace("_", "-") if name.replace("_", "-") in RANKS else name.replace("-", "_")
+        )
         if plain not in RANKS or (colon and best not in (LOW, HIGH)):
             raise ConfigError(
                 f"a rank must be one of {', '.join(RANKS)}, and may have :low or :high behind it, for which is best. "
@@ -67,8 +69,8 @@ class Selection:
 
     Attributes:
         kept: Numbers of the pieces that are kept, the best first.
-        duplicate_of: Piece → the better one that it nearly repeats. Only pieces down to the last one that is kept
-            were compared.
+        duplicate_of: Piece → the better one that it nearly repeats. Only pieces down to the last
+            one that is kept were compared.
         ranks: `int64[count]`: 1 is the best; 0 for pieces that there are none of.
     """
 
@@ -99,7 +101,9 @@ class Selection:
 
 def unchosen(row: Row) -> Row:
     """Return a row as it was before pieces were chosen."""
-    return {name: value for name, value in row.items() if name not in ("rank", "kept", "duplicate_of")}
+    return {
+        name: value for name, value in row.items() if name not in ("rank", "kept", "duplicate_of")
+    }
 
 
 def select(manifest: Manifest, places: NDArray[np.int64], keep: int, rank: Rank) -> Selection:
@@ -109,7 +113,8 @@ def select(manifest: Manifest, places: NDArray[np.int64], keep: int, rank: Rank)
         manifest: Of the batch.
         places: Where the rows are.
         keep: How many.
-        rank: By what; of equal pieces the likelier one is better, and then the one with the lower number.
+        rank: By what; of equal pieces the likelier one is better, and then the one with the lower
+            number.
 
     Raises:
         MusegenError: No piece has such a number.

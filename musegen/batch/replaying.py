@@ -22,9 +22,15 @@ from musegen.utils.parallel import Crash, each
 __all__ = ["Replayed", "replay"]
 
 NEEDED = {
-    "file": str, "seed": int, "options": dict, "checkpoint": str, "checkpoint_sha256": str, "sha256": str,
-    "only_continuation": bool, "version": str,
-}  # fmt: skip
+    "file": str,
+    "seed": int,
+    "options": dict,
+    "checkpoint": str,
+    "checkpoint_sha256": str,
+    "sha256": str,
+    "only_continuation": bool,
+    "version": str,
+}
 
 
 @dataclass(frozen=True)
@@ -55,9 +61,11 @@ def replay(
     """Make pieces again as the rows of a manifest say, and compare them with what was made then.
 
     Args:
-        manifest: A `manifest.jsonl`. Its paths of primers and checkpoints are relative to where it is.
+        manifest: A `manifest.jsonl`. Its paths of primers and checkpoints are relative to where it
+            is.
         only: Numbers of the pieces; None for all that there are.
-        output: A folder, or for one piece the name of a MIDI file; by default the folder of the manifest.
+        output: A folder, or for one piece the name of a MIDI file; by default the folder of the
+            manifest.
         workers: Processes to share the work.
         force: Replace files that are there and are others.
 
@@ -73,7 +81,11 @@ def replay(
     folder, name = _output(manifest, output, len(rows))
     plans: dict[str, list[Row]] = {}
     for line in damaged:
-        yield Replayed(None, None, f"line {line} of {manifest.name} is damaged. Expected: what musegen batch wrote.")
+        yield Replayed(
+            None,
+            None,
+            f"line {line} of {manifest.name} is damaged. Expected: what musegen batch wrote.",
+        )
     for row in rows:
         problem = _problem(row, manifest.parent)
         there = folder / (name or str(row.get("file")))
@@ -82,7 +94,12 @@ def replay(
         elif sha256_of(there) == row["sha256"]:
             yield Replayed(row["index"], there, was_there=True)
         else:
-            key = json.dumps([row[k] for k in ("checkpoint", "checkpoint_sha256", "only_continuation", "version")])
+            key = json.dumps(
+                [
+                    row[k]
+                    for k in ("checkpoint", "checkpoint_sha256", "only_continuation", "version")
+                ]
+            )
             plans.setdefault(key, []).append(row)
     if not plans:
         return
@@ -96,16 +113,21 @@ def _rows(manifest: Path, only: Collection[int] | None) -> list[Row]:
     """Return the last row of each piece that is wanted, by number."""
     if not manifest.is_file():
         raise MusegenError(f"{manifest}: no such manifest. Give the manifest.jsonl of a batch.")
-    found = {row["index"]: row for row in Manifest(manifest) if only is None or row["index"] in only}
+    found = {
+        row["index"]: row for row in Manifest(manifest) if only is None or row["index"] in only
+    }
     if only is None:
-        found = {index: row for index, row in found.items() if row.get("sha256") or not row.get("error")}
+        found = {
+            index: row for index, row in found.items() if row.get("sha256") or not row.get("error")
+        }
     missing = sorted(set(only or ()) - found.keys())
     if missing or not found:
         raise MusegenError(
             f"{manifest} has no row of piece {', '.join(map(str, missing[:10]))}. Expected: numbers as in its "
             "`index`. Look them up there."
-            if missing else f"{manifest} has no rows. Give the manifest.jsonl of a batch."
-        )  # fmt: skip
+            if missing
+            else f"{manifest} has no rows. Give the manifest.jsonl of a batch."
+        )
     return [found[index] for index in sorted(found)]
 
 
@@ -117,7 +139,9 @@ def _output(manifest: Path, output: str | Path | None, count: int) -> tuple[Path
     if output.is_dir() or output.suffix.lower() not in (".mid", ".midi"):
         return output, ""
     if count > 1:
-        raise MidiError(f"several pieces must go to a folder. Received: {output} for {count} pieces. Name a folder.")
+        raise MidiError(
+            f"several pieces must go to a folder. Received: {output} for {count} pieces. Name a folder."
+        )
     return output.parent, output.name
 
 
@@ -127,7 +151,9 @@ def _problem(row: Row, base: Path) -> str:
         return f"it could not be made then, either: {row['error']}"
     bad = [name for name, kind in NEEDED.items() if type(row.get(name)) is not kind]
     if bad or Path(row["file"]).name != row["file"]:
-        return f"the row is damaged: {', '.join(bad or ['file'])}. Expected: what musegen batch wrote."
+        return (
+            f"the row is damaged: {', '.join(bad or ['file'])}. Expected: what musegen batch wrote."
+        )
     primer, expected = row.get("primer"), row.get("primer_sha256")
     if primer is not None and sha256_of(placed(primer, base)) != expected:
         received = sha256_of(placed(primer, base)) or "no file that can be read"
@@ -150,15 +176,24 @@ def _again(
     """Make pieces with one checkpoint again."""
     first = rows[0]
     plan = Plan(
-        base, (), 0, 0, {}, asked=first["checkpoint"], checkpoints={first["checkpoint"]: first["checkpoint_sha256"]},
-        only_continuation=first["only_continuation"], version=__version__,
-    )  # fmt: skip
+        base,
+        (),
+        0,
+        0,
+        {},
+        asked=first["checkpoint"],
+        checkpoints={first["checkpoint"]: first["checkpoint_sha256"]},
+        only_continuation=first["only_continuation"],
+        version=__version__,
+    )
     items = sorted(map(_item, rows), key=lambda item: (item.primer.path or "", item.index))
     chunks = (items[at : at + SIDE_BY_SIDE] for at in range(0, len(items), SIDE_BY_SIDE))
     then = {row["index"]: row for row in rows}
     for some, made in each(partial(make, plan, temporary), chunks, workers):
         if isinstance(made, Crash):
-            yield from (Replayed(item.index, None, "the process that made it died.") for item in some)
+            yield from (
+                Replayed(item.index, None, "the process that made it died.") for item in some
+            )
             continue
         for row in made:
             path = folder / (name or row["file"])

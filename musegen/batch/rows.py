@@ -44,7 +44,14 @@ def failed(plan: Plan, item: Item, error: str, took: float = 0.0) -> Row:
     return {**identity(plan, item), "took": round(took, DIGITS), "error": error}
 
 
-def described(plan: Plan, item: Item, source: Source | None, made: Composition, sha256: str, composer: Composer) -> Row:
+def described(
+    plan: Plan,
+    item: Item,
+    source: Source | None,
+    made: Composition,
+    sha256: str,
+    composer: Composer,
+) -> Row:
     """Return the row of a piece, but for the time that it took.
 
     Args:

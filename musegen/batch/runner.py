@@ -71,14 +71,16 @@ def run(
 ) -> Report:
     """Make the pieces of a plan that its folder does not have yet, with `manifest.jsonl` and `batch.json`.
 
-    Stopped at any moment and run again, it goes on, and ends with what an undisturbed run ends with. A piece that
-    fails is a row with its reason, stops nothing, and is tried again by the next run.
+    Stopped at any moment and run again, it goes on, and ends with what an undisturbed run ends
+    with. A piece that fails is a row with its reason, stops nothing, and is tried again by the next
+    run.
 
     Args:
         plan: From `planned`.
-        workers: Processes to share the work. With more than one, a script must keep what it does behind
-            `if __name__ == "__main__":`.
-        keep: Choose so many of the best, without near duplicates, and remove the files of the others; None keeps all.
+        workers: Processes to share the work. With more than one, a script must keep what it does
+            behind `if __name__ == "__main__":`.
+        keep: Choose so many of the best, without near duplicates, and remove the files of the
+            others; None keeps all.
         rank: By what; by default by likelihood.
         size: Pieces that a worker makes at once, at most. It makes no difference to them.
         force: Start anew: remove what the batch that is there consists of, and nothing else.
@@ -125,7 +127,9 @@ def _begin(plan: Plan, force: bool) -> None:
 class _Run:
     """One run over a plan."""
 
-    def __init__(self, plan: Plan, workers: int, size: int, on_progress: Callable[[int, int], None]) -> None:
+    def __init__(
+        self, plan: Plan, workers: int, size: int, on_progress: Callable[[int, int], None]
+    ) -> None:
         self.plan, self.workers, self.size = plan, workers, size
         self.manifest = Manifest(plan.folder / MANIFEST)
         self.report = Report(plan.count)
@@ -161,7 +165,8 @@ class _Run:
         """Return which pieces are there as their rows say, `bool[count]`.
 
         Args:
-            row_suffices: Those count that were removed because they were not chosen: their rows can be ranked.
+            row_suffices: Those count that were removed because they were not chosen: their rows can
+                be ranked.
         """
         out = np.zeros(self.plan.count, bool)
         for row in self.manifest.at(self._places):

@@ -38,12 +38,36 @@ def parse_sweeps(texts: Iterable[str]) -> dict[str, list[Any]]:
     for text in texts:
         name, equals, values = text.partition("=")
         name = name.strip().replace("-", "_")
-        require(bool(name and equals and values.strip()), "a sweep must be an option's name, = and values", text, HOW)
-        require(name != "seed", "a sweep must be of an option other than seed", text, "Each piece has its own seed.")
-        require(name not in out, "each option must be swept once", text, f"Name all values of {name} in one --sweep.")
+        require(
+            bool(name and equals and values.strip()),
+            "a sweep must be an option's name, = and values",
+            text,
+            HOW,
+        )
+        require(
+            name != "seed",
+            "a sweep must be of an option other than seed",
+            text,
+            "Each piece has its own seed.",
+        )
+        require(
+            name not in out,
+            "each option must be swept once",
+            text,
+            f"Name all values of {name} in one --sweep.",
+        )
         found = RANGE.fullmatch(values)
-        out[name] = _range(text, *map(Decimal, found.groups())) if found else [_plain(v) for v in values.split(",")]
-        require(len(out[name]) <= MOST, f"a sweep must have at most {MOST} values", text, "Make the step larger.")
+        out[name] = (
+            _range(text, *map(Decimal, found.groups()))
+            if found
+            else [_plain(v) for v in values.split(",")]
+        )
+        require(
+            len(out[name]) <= MOST,
+            f"a sweep must have at most {MOST} values",
+            text,
+            "Make the step larger.",
+        )
     return out
 
 
@@ -51,7 +75,9 @@ def _range(text: str, first: Decimal, last: Decimal, step: Decimal) -> list[Any]
     """Return the numbers from the first to the last; decimal, so that 0.7 + 5 × 0.1 is 1.2."""
     require(step > 0 and last >= first, "FROM:TO:STEP must rise, by a step > 0", text, HOW)
     count = math.floor((last - first) / step) + 1
-    require(count <= MOST, f"a sweep must have at most {MOST} values", text, "Make the step larger.")
+    require(
+        count <= MOST, f"a sweep must have at most {MOST} values", text, "Make the step larger."
+    )
     whole = all(number == number.to_integral_value() for number in (first, step))
     return [(int if whole else float)(first + place * step) for place in range(count)]
 
@@ -64,7 +90,9 @@ def _plain(text: str) -> Any:
     except ValueError:
         return text
     if not isinstance(value, bool | int | float):
-        raise ConfigError(f"a value of a sweep must be a number, true, false or a text. Received: {text}. {HOW}")
+        raise ConfigError(
+            f"a value of a sweep must be a number, true, false or a text. Received: {text}. {HOW}"
+        )
     return value
 
 

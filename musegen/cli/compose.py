@@ -22,8 +22,18 @@ if TYPE_CHECKING:
 __all__ = ["compose"]
 
 SAMPLING = {field.name for field in fields(SamplerConfig)} | {"seed"}
-NOT_WITH_FILL = {"bars", "inject", "primer_bars", "max_copied", *(field.name for field in fields(ConstraintConfig))}
-WHY = {"repetition": "it went in circles", "one note": "it stuck on one note", "copied": "it copied a training piece"}
+NOT_WITH_FILL = {
+    "bars",
+    "inject",
+    "primer_bars",
+    "max_copied",
+    *(field.name for field in fields(ConstraintConfig)),
+}
+WHY = {
+    "repetition": "it went in circles",
+    "one note": "it stuck on one note",
+    "copied": "it copied a training piece",
+}
 """Reason of a rewind → in words."""
 
 
@@ -32,58 +42,128 @@ class BarRange(click.ParamType):  # type: ignore[type-arg]  # generic in stubs a
 
     name = "BARS"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, int]:
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[int, int]:
         """Return the first and the last."""
         found = re.fullmatch(r"(\d{1,7})(?:-(\d{1,7}))?", str(value))
         first, last = (int(found[1]), int(found[2] or found[1])) if found else (1, 0)
         if first > last:
-            self.fail(f"one bar or a range was expected, as 5 or 5-8. Received: {value!r}. Count from 1.", param, ctx)
+            self.fail(
+                f"one bar or a range was expected, as 5 or 5-8. Received: {value!r}. Count from 1.",
+                param,
+                ctx,
+            )
         return first, last
 
 
 @click.command(cls=Sectioned, short_help="Continue a piece, or compose a new one.")
-@click.argument("primer", required=False, type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument(
+    "primer", required=False, type=click.Path(exists=True, dir_okay=False, path_type=Path)
+)
 @click.option("--new", is_flag=True, help="Compose from nothing, without a PRIMER.")
-@click.option("--fill", metavar="BARS", type=BarRange(),
-              help="Put new music into these bars, as 5-8 or 5, from what stands on both sides.")  # fmt: skip
-@click.option("--inject", is_flag=True, help="Play beside PRIMER, in other parts, instead of going on after it.")
-@click.option("-o", "--output", type=click.Path(path_type=Path),
-              help="MIDI file to write.  [default: PRIMER-continued.mid, -filled.mid or -accompanied.mid]")  # fmt: skip
-@click.option("--bars", default=16, show_default=True, type=click.IntRange(1, 10_000), help="Bars to add.")
-@click.option("--count", default=1, show_default=True, type=click.IntRange(1, 1000),
-              help="Write so many variations, with seeds that follow each other.")  # fmt: skip
-@click.option("--seed", type=click.IntRange(0), help="The same seed makes the same piece.  [default: a new one]")
-@click.option("--checkpoint", default="auto", show_default=True,
-              help="Name or path of a model; auto takes the one that knows PRIMER best.")  # fmt: skip
-@click.option("--primer-bars", default=0, show_default=True, type=click.IntRange(0),
-              help="Let the model hear so many of the last bars of PRIMER; 0 for all.")  # fmt: skip
-@click.option("--max-copied", default=0, show_default=True, type=click.IntRange(0),
-              help="Notes in a row that may be as in a training piece; 0 for any number.")  # fmt: skip
-@click.option("--engine", default="auto", show_default=True, type=click.Choice(["auto", "numpy", "keras"]),
-              help="What computes the network: keras is for GPUs and many pieces; auto is numpy.")  # fmt: skip
+@click.option(
+    "--fill",
+    metavar="BARS",
+    type=BarRange(),
+    help="Put new music into these bars, as 5-8 or 5, from what stands on both sides.",
+)
+@click.option(
+    "--inject",
+    is_flag=True,
+    help="Play beside PRIMER, in other parts, instead of going on after it.",
+)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    help="MIDI file to write.  [default: PRIMER-continued.mid, -filled.mid or -accompanied.mid]",
+)
+@click.option(
+    "--bars", default=16, show_default=True, type=click.IntRange(1, 10_000), help="Bars to add."
+)
+@click.option(
+    "--count",
+    default=1,
+    show_default=True,
+    type=click.IntRange(1, 1000),
+    help="Write so many variations, with seeds that follow each other.",
+)
+@click.option(
+    "--seed",
+    type=click.IntRange(0),
+    help="The same seed makes the same piece.  [default: a new one]",
+)
+@click.option(
+    "--checkpoint",
+    default="auto",
+    show_default=True,
+    help="Name or path of a model; auto takes the one that knows PRIMER best.",
+)
+@click.option(
+    "--primer-bars",
+    default=0,
+    show_default=True,
+    type=click.IntRange(0),
+    help="Let the model hear so many of the last bars of PRIMER; 0 for all.",
+)
+@click.option(
+    "--max-copied",
+    default=0,
+    show_default=True,
+    type=click.IntRange(0),
+    help="Notes in a row that may be as in a training piece; 0 for any number.",
+)
+@click.option(
+    "--engine",
+    default="auto",
+    show_default=True,
+    type=click.Choice(["auto", "numpy", "keras"]),
+    help="What computes the network: keras is for GPUs and many pieces; auto is numpy.",
+)
 @click.option("--only-continuation", is_flag=True, help="Leave the primer out of the file.")
-@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON; of several pieces a line each.")
+@click.option(
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="Print the report as JSON; of several pieces a line each.",
+)
 @click.option("--force", is_flag=True, help="Replace the output file if it exists.")
 @sampling_options
 def compose(
-    primer: Path | None, new: bool, fill: tuple[int, int] | None, output: Path | None, checkpoint: str, count: int,
-    engine: str, temperature: tuple[dict[str, Any], ...], only_continuation: bool, as_json: bool, force: bool,
+    primer: Path | None,
+    new: bool,
+    fill: tuple[int, int] | None,
+    output: Path | None,
+    checkpoint: str,
+    count: int,
+    engine: str,
+    temperature: tuple[dict[str, Any], ...],
+    only_continuation: bool,
+    as_json: bool,
+    force: bool,
     **options: Any,
-) -> None:  # fmt: skip
+) -> None:
     """Continue PRIMER, a MIDI file (.mid) or written music (.musicxml, .mxl, .abc).
 
     The primer comes back untouched, every event at its tick; the continuation starts on the
     barline after its last note, on the same tracks, in the same meter and tempo.
 
-    With --fill the music in some bars is replaced, and everything else stays; this takes a model that
-    was trained to fill gaps (musegen train --future).
+    With --fill the music in some bars is replaced, and everything else stays; this takes a model
+    that was trained to fill gaps (musegen train --future).
     """
     if (primer is None) == (not new):
         both = ", and not both" if new else ""
-        raise click.UsageError(f"give a PRIMER to continue, or --new to compose from nothing{both}.")
+        raise click.UsageError(
+            f"give a PRIMER to continue, or --new to compose from nothing{both}."
+        )
     several = len(temperature) * count > 1
     if fill is not None and (
-        new or several or engine == "keras" or only_continuation or given(options).keys() & NOT_WITH_FILL
+        new
+        or several
+        or engine == "keras"
+        or only_continuation
+        or given(options).keys() & NOT_WITH_FILL
     ):
         raise click.UsageError(
             "--fill says which bars, and puts one piece in. It cannot stand with --new, --count, a sweep, --engine, "
@@ -96,15 +176,25 @@ def compose(
     from musegen.generation.compose import compose_files, infill_file
 
     if primer is not None and fill is not None:
-        drawn = {name: value for name, value in options.items() if name in SAMPLING} | temperature[0]
+        drawn = {name: value for name, value in options.items() if name in SAMPLING} | temperature[
+            0
+        ]
         path, made, candidates = infill_file(primer, fill, output, checkpoint, force=force, **drawn)
         facts = report(primer, path, made, candidates, {"fill": list(fill), **drawn})
         click.echo(json.dumps(facts, ensure_ascii=False) if as_json else summary(facts))
         return
     first = secrets.randbelow(2**31) if options["seed"] is None else options["seed"]
-    variations = [{**options, **heat, "seed": first + n} for heat in temperature for n in range(count)]
+    variations = [
+        {**options, **heat, "seed": first + n} for heat in temperature for n in range(count)
+    ]
     composer, candidates, written = compose_files(
-        primer, variations, output, checkpoint, only_continuation=only_continuation, force=force, engine=engine
+        primer,
+        variations,
+        output,
+        checkpoint,
+        only_continuation=only_continuation,
+        force=force,
+        engine=engine,
     )
     for variation, (path, made) in zip(variations, written, strict=True):
         facts = report(primer, path, made, candidates, variation, composer.copied(made))
@@ -112,9 +202,13 @@ def compose(
 
 
 def report(
-    primer: Path | None, output: Path, made: Composition, candidates: dict[str, float], options: dict[str, Any],
+    primer: Path | None,
+    output: Path,
+    made: Composition,
+    candidates: dict[str, float],
+    options: dict[str, Any],
     copied: Copied | None = None,
-) -> dict[str, Any]:  # fmt: skip
+) -> dict[str, Any]:
     """Return what a person or a machine wants to know of the piece."""
     return {
         "output": str(output),
@@ -153,7 +247,9 @@ def summary(facts: dict[str, Any]) -> str:
         lines.append(f"  {_copied(facts['copied'])}")
     lines += [_rewound(rewind) for rewind in facts["rewinds"]]
     if facts["gave_way"]:
-        lines.append(f"  {facts['gave_way']} choices against the constraints: nothing else was left")
+        lines.append(
+            f"  {facts['gave_way']} choices against the constraints: nothing else was left"
+        )
     if facts["tracks_continued"]:
         lines.append(f"  {done}: {', '.join(facts['tracks_continued'])}")
     lines += [f"  not {done}: {t['track']} ({t['reason']})" for t in facts["tracks_left_out"]]

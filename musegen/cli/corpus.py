@@ -12,13 +12,27 @@ __all__ = ["corpus"]
 
 @click.command(short_help="Export public-domain music to train on.")
 @click.argument("name", required=False)
-@click.option("-o", "--output", type=click.Path(file_okay=False, path_type=Path), help="Output folder.")
-@click.option("--workers", type=click.IntRange(min=1), help="Processes; default: one for each core.")
-@click.option("--without", multiple=True, metavar="TEXT",
-              help="Leave out pieces with TEXT in a header: title, transcriber. Repeatable.")  # fmt: skip
-@click.option("--list", "show_list", is_flag=True, help="List the corpora and their terms, and stop.")
+@click.option(
+    "-o", "--output", type=click.Path(file_okay=False, path_type=Path), help="Output folder."
+)
+@click.option(
+    "--workers", type=click.IntRange(min=1), help="Processes; default: one for each core."
+)
+@click.option(
+    "--without",
+    multiple=True,
+    metavar="TEXT",
+    help="Leave out pieces with TEXT in a header: title, transcriber. Repeatable.",
+)
+@click.option(
+    "--list", "show_list", is_flag=True, help="List the corpora and their terms, and stop."
+)
 def corpus(
-    name: str | None, output: Path | None, workers: int | None, without: tuple[str, ...], show_list: bool
+    name: str | None,
+    output: Path | None,
+    workers: int | None,
+    without: tuple[str, ...],
+    show_list: bool,
 ) -> None:
     """Write the pieces of corpus NAME, which music21 brings with it, as MIDI files.
 
@@ -38,13 +52,21 @@ def corpus(
     if output is None:
         raise click.UsageError("Missing option '-o' / '--output'.")
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
 
     from musegen.data.corpus import export
 
     console = Console(file=sys.stderr)
     columns = (TextColumn(name), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+    with Progress(
+        *columns, console=console, transient=True, disable=not console.is_terminal
+    ) as progress:
         task = progress.add_task(name, total=None)
         report = export(
             name,

@@ -22,7 +22,9 @@ __all__ = ["doctor"]
 
 
 @click.command(short_help="Say what an encoding would lose on a file.")
-@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE...")
+@click.argument(
+    "files", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE..."
+)
 @click.option("--checkpoint", metavar="NAME", help="Use the encoding of a model, by name or path.")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object a line for each file.")
 @encoder_options
@@ -35,12 +37,16 @@ def doctor(files: tuple[Path, ...], checkpoint: str | None, as_json: bool, **set
     said = given(settings)
     if checkpoint is not None and said:
         options = ", ".join(f"--{name.replace('_', '-')}" for name in said)
-        raise click.UsageError(f"--checkpoint sets the encoding: leave out {options}, or --checkpoint.")
+        raise click.UsageError(
+            f"--checkpoint sets the encoding: leave out {options}, or --checkpoint."
+        )
     from musegen.encoding.encoder import Encoder
     from musegen.encoding.report.rendering import settings as arguments
     from musegen.model.checkpoint import load
 
-    encoder = Encoder(of(EncoderConfig, settings) if checkpoint is None else load(checkpoint).encoder)
+    encoder = Encoder(
+        of(EncoderConfig, settings) if checkpoint is None else load(checkpoint).encoder
+    )
     # No option goes with a checkpoint: what would lose less is another model's encoding.
     worded = as_options if checkpoint is None else arguments
     failed = False
@@ -51,16 +57,27 @@ def doctor(files: tuple[Path, ...], checkpoint: str | None, as_json: bool, **set
     click.get_current_context().exit(1 if failed else 0)
 
 
-def _outcomes(path: Path, report: Callable[[Path], Report]) -> Iterator[tuple[Path, Report | MusegenError]]:
+def _outcomes(
+    path: Path, report: Callable[[Path], Report]
+) -> Iterator[tuple[Path, Report | MusegenError]]:
     """Yield each file of a path with its report, or with the reason why there is none."""
     from musegen.data.store.walking import MIDI_SUFFIXES
 
     files = [path]
     if path.is_dir():
-        files = sorted(file for file in path.rglob("*") if file.suffix.lower() in MIDI_SUFFIXES and file.is_file())
+        files = sorted(
+            file
+            for file in path.rglob("*")
+            if file.suffix.lower() in MIDI_SUFFIXES and file.is_file()
+        )
         if not files:
             endings = ", ".join(MIDI_SUFFIXES)
-            yield path, MidiError(f"{path}: no MIDI files in this folder. Expected names that end in {endings}.")
+            yield (
+                path,
+                MidiError(
+                    f"{path}: no MIDI files in this folder. Expected names that end in {endings}."
+                ),
+            )
     for file in files:
         try:
             yield file, report(file)

@@ -30,23 +30,49 @@ MEANINGS = {
 
 @click.command(short_help="Encode folders of music into a token store.")
 @click.argument("folders", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
-@click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="The store, a folder.")
+@click.option(
+    "-o", "--output", required=True, type=click.Path(path_type=Path), help="The store, a folder."
+)
 @recipe_option
 @encoder_options
-@click.option("--workers", type=click.IntRange(min=1), help="Processes.  [default: one for each core, at least 2]")
+@click.option(
+    "--workers",
+    type=click.IntRange(min=1),
+    help="Processes.  [default: one for each core, at least 2]",
+)
 @click.option("--seed", default=TrainingConfig.seed, show_default=True, help="Seeds the split.")
-@click.option("--held-out", default=0.05, show_default=True, help="Share of validation, and again of test pieces.")
-@click.option("--split", type=click.Choice(["tunes", "folders"]), default="tunes", show_default=True,
-              help="tunes: drawn, versions of a tune together. folders: as folders called train, validation (or valid) "
-              "and test say; no file is left out as a duplicate.")  # fmt: skip
+@click.option(
+    "--held-out",
+    default=0.05,
+    show_default=True,
+    help="Share of validation, and again of test pieces.",
+)
+@click.option(
+    "--split",
+    type=click.Choice(["tunes", "folders"]),
+    default="tunes",
+    show_default=True,
+    help="tunes: drawn, versions of a tune together. folders: as folders called train, validation (or valid) "
+    "and test say; no file is left out as a duplicate.",
+)
 @click.option("--max-tokens", default=2**20, show_default=True, help="Longer pieces are left out.")
 @click.option(
-    "--force", is_flag=True, help="Start anew: remove what is in the store. What is no store is never touched."
+    "--force",
+    is_flag=True,
+    help="Start anew: remove what is in the store. What is no store is never touched.",
 )
 def encode(
-    folders: tuple[Path, ...], output: Path, recipe: Recipe | None, workers: int | None, seed: int, held_out: float,
-    split: str, max_tokens: int, force: bool, **settings: Any,
-) -> None:  # fmt: skip
+    folders: tuple[Path, ...],
+    output: Path,
+    recipe: Recipe | None,
+    workers: int | None,
+    seed: int,
+    held_out: float,
+    split: str,
+    max_tokens: int,
+    force: bool,
+    **settings: Any,
+) -> None:
     """Encode all music under FOLDERS, MIDI and written, into a store that `musegen train` reads.
 
     Run again, it encodes what is new or has changed; stopped, it goes on. Name every folder on each
@@ -68,21 +94,34 @@ def encode(
         with FilesDisplay(console, "encoding") as display:
             # Two at the least: a file that crashes its reader must not end the run.
             store = ingest(
-                folders, output, encoder, workers=workers or max(2, cores()), seed=seed, held_out=held_out,
-                by_folder=split == "folders", max_tokens=max_tokens, force=force, on_progress=display.files,
+                folders,
+                output,
+                encoder,
+                workers=workers or max(2, cores()),
+                seed=seed,
+                held_out=held_out,
+                by_folder=split == "folders",
+                max_tokens=max_tokens,
+                force=force,
+                on_progress=display.files,
                 on_dropped=dropped.append,
-            )  # fmt: skip
+            )
     except KeyboardInterrupt:
-        raise MusegenError(f"stopped. What is in {output} is kept: give the same command to go on.") from None
+        raise MusegenError(
+            f"stopped. What is in {output} is kept: give the same command to go on."
+        ) from None
     files = sum(store.report.values())
     console.print(_table(store))
     if dropped:
         click.echo(
             f"{dropped[0]:,} pieces that were in {output} were dropped: their files are gone, or in folders that were "
-            "not named now. To have them back, name their folders too.", err=True,
-        )  # fmt: skip
+            "not named now. To have them back, name their folders too.",
+            err=True,
+        )
     if not len(store):
-        raise MusegenError(f"none of {files} files was kept: {output / 'report.tsv'} says why of each.")
+        raise MusegenError(
+            f"none of {files} files was kept: {output / 'report.tsv'} says why of each."
+        )
     click.echo(f"{output}: {len(store)} pieces, {store.lengths.sum()} tokens")
 
 

@@ -30,7 +30,9 @@ class _NoteValue(click.ParamType):  # type: ignore[type-arg]  # generic in stubs
 
     name = "note value"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Fraction:
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Fraction:
         """Read `1/16`."""
         try:
             found = Fraction(value)
@@ -44,11 +46,21 @@ class _NoteValue(click.ParamType):  # type: ignore[type-arg]  # generic in stubs
 @click.command(short_help="Say how well a model predicts music, beside baselines.")
 @click.argument("checkpoint")
 @click.argument("data", type=click.Path(exists=True, file_okay=False, path_type=Path))
-@click.option("--part", type=click.Choice(["test", "validation", "train", "all"]), default="test", show_default=True,
-              help="Which pieces; all needs no split, and has no n-gram beside it.")  # fmt: skip
-@click.option("--split", type=click.Choice(["tunes", "folders"]), default="tunes", show_default=True,
-              help="Of a folder: drawn, versions of a tune together; or as folders in it called train, validation (or "
-              "valid) and test say.")  # fmt: skip
+@click.option(
+    "--part",
+    type=click.Choice(["test", "validation", "train", "all"]),
+    default="test",
+    show_default=True,
+    help="Which pieces; all needs no split, and has no n-gram beside it.",
+)
+@click.option(
+    "--split",
+    type=click.Choice(["tunes", "folders"]),
+    default="tunes",
+    show_default=True,
+    help="Of a folder: drawn, versions of a tune together; or as folders in it called train, validation (or "
+    "valid) and test say.",
+)
 @click.option(
     "--seed",
     type=click.IntRange(0),
@@ -56,25 +68,61 @@ class _NoteValue(click.ParamType):  # type: ignore[type-arg]  # generic in stubs
     show_default=True,
     help="Seeds the split of a folder; and with --generate which pieces are drawn, and what is written.",
 )
-@click.option("--frame", type=_NoteValue(), metavar="1/16", help="Count by frames of this length, too.")
+@click.option(
+    "--frame", type=_NoteValue(), metavar="1/16", help="Count by frames of this length, too."
+)
 @click.option("--voices", type=click.IntRange(1), help="Count by cells, too: so many in a frame.")
-@click.option("--order", type=click.IntRange(1, 8),
-              help="Of the n-gram.  [default: the one that predicts the validation pieces best]")  # fmt: skip
-@click.option("--generate", "pieces", type=click.IntRange(2), metavar="N",
-              help="Continue N of the pieces, too, and compare with what they go on with themselves.")  # fmt: skip
-@click.option("--temperature", type=click.FloatRange(0.001, 1000), default=SamplerConfig().temperature,
-              show_default=True, help="With --generate: what continuations are written at.")  # fmt: skip
-@click.option("--bars", type=click.IntRange(1, 10_000), default=BARS, show_default=True,
-              help="With --generate: bars of each primer, and of each continuation.")  # fmt: skip
+@click.option(
+    "--order",
+    type=click.IntRange(1, 8),
+    help="Of the n-gram.  [default: the one that predicts the validation pieces best]",
+)
+@click.option(
+    "--generate",
+    "pieces",
+    type=click.IntRange(2),
+    metavar="N",
+    help="Continue N of the pieces, too, and compare with what they go on with themselves.",
+)
+@click.option(
+    "--temperature",
+    type=click.FloatRange(0.001, 1000),
+    default=SamplerConfig().temperature,
+    show_default=True,
+    help="With --generate: what continuations are written at.",
+)
+@click.option(
+    "--bars",
+    type=click.IntRange(1, 10_000),
+    default=BARS,
+    show_default=True,
+    help="With --generate: bars of each primer, and of each continuation.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-@click.option("--csv", "table", metavar="FILE", type=click.Path(dir_okay=False, path_type=Path),
-              help="Write a line for each piece.")  # fmt: skip
+@click.option(
+    "--csv",
+    "table",
+    metavar="FILE",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write a line for each piece.",
+)
 @click.option("--force", is_flag=True, help="Replace the file of --csv if it exists.")
 def evaluate(
-    checkpoint: str, data: Path, part: str, split: str, seed: int, frame: Fraction | None, voices: int | None,
-    order: int | None, pieces: int | None, temperature: float, bars: int, as_json: bool, table: Path | None,
+    checkpoint: str,
+    data: Path,
+    part: str,
+    split: str,
+    seed: int,
+    frame: Fraction | None,
+    voices: int | None,
+    order: int | None,
+    pieces: int | None,
+    temperature: float,
+    bars: int,
+    as_json: bool,
+    table: Path | None,
     force: bool,
-) -> None:  # fmt: skip
+) -> None:
     """Say how well CHECKPOINT predicts the music in DATA, in nats: the fewer, the better.
 
     DATA is a store of `musegen encode` with the model's encoding, or a folder of music. Beside the
@@ -104,15 +152,31 @@ def evaluate(
         if pieces is not None:
             check_generating(loaded, pieces, part, bars, temperature)
         found = evaluated(
-            loaded, data, part, frame=frame, voices=voices, order=order, seed=seed, on_files=display.files,
-            on_pieces=display.files, **settings,
-        )  # fmt: skip
+            loaded,
+            data,
+            part,
+            frame=frame,
+            voices=voices,
+            order=order,
+            seed=seed,
+            on_files=display.files,
+            on_pieces=display.files,
+            **settings,
+        )
         if pieces is not None:
             made = generated(
-                loaded, data, pieces, part, bars=bars, temperature=temperature, seed=seed, split_seed=seed,
+                loaded,
+                data,
+                pieces,
+                part,
+                bars=bars,
+                temperature=temperature,
+                seed=seed,
+                split_seed=seed,
                 order=next((by.order for by in found.predictors if by.name == "n-gram"), None),
-                on_pieces=display.files, **settings,
-            )  # fmt: skip
+                on_pieces=display.files,
+                **settings,
+            )
     if table is not None:
         _write(found, table)
     click.echo(_json(found, made) if as_json else _text(found, made, order), nl=False)
@@ -130,7 +194,12 @@ def _text(found: Evaluation, made: Generation | None, order: int | None) -> str:
 
 
 def _check(
-    data: Path, part: str, frame: Fraction | None, voices: int | None, order: int | None, generates: bool
+    data: Path,
+    part: str,
+    frame: Fraction | None,
+    voices: int | None,
+    order: int | None,
+    generates: bool,
 ) -> None:
     """Refuse options that mean nothing together."""
     from musegen.data.store import is_store
@@ -140,10 +209,16 @@ def _check(
     if order is not None and part == "all":
         raise click.UsageError("--part all has no n-gram: leave --order out, or name another part.")
     if not generates and (said := given({"temperature": None, "bars": None})):
-        raise click.UsageError(f"{' and '.join(f'--{name}' for name in said)} goes with --generate.")
+        raise click.UsageError(
+            f"{' and '.join(f'--{name}' for name in said)} goes with --generate."
+        )
     said = given({"split": None} if generates else {"split": None, "seed": None})
     if said and (part == "all" or is_store(data)):
-        why = "--part all needs no split" if part == "all" else f"{data} is a store, which is split already"
+        why = (
+            "--part all needs no split"
+            if part == "all"
+            else f"{data} is a store, which is split already"
+        )
         raise click.UsageError(f"{why}: leave out {' and '.join(f'--{name}' for name in said)}.")
 
 

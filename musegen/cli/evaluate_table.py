@@ -33,17 +33,27 @@ def plain(found: Evaluation) -> dict[str, Any]:
         "sha256": found.sha256,
         "files": dict(found.files),
         "overlap": asdict(found.overlap) | {"runs": _runs(found)},
-        "ngrams_counted_in": None if found.counted is None else dict(zip(("pieces", "of"), found.counted, strict=True)),
+        "ngrams_counted_in": None
+        if found.counted is None
+        else dict(zip(("pieces", "of"), found.counted, strict=True)),
         "pieces": len(found.rows),
-        **{f"{unit}s": total if total is None or unit == "second" else int(total)
-           for unit, total in found.totals.items()},
+        **{
+            f"{unit}s": total if total is None or unit == "second" else int(total)
+            for unit, total in found.totals.items()
+        },
         "predictors": [
-            {"name": by.name, "order": by.order, "nats": by.nats,
-             "nats_per": {unit: None if rate is None else asdict(rate) for unit, rate in by.per.items()},
-             "bits_per_note": asdict(_bits(by))}
+            {
+                "name": by.name,
+                "order": by.order,
+                "nats": by.nats,
+                "nats_per": {
+                    unit: None if rate is None else asdict(rate) for unit, rate in by.per.items()
+                },
+                "bits_per_note": asdict(_bits(by)),
+            }
             for by in found.predictors
         ],
-    }  # fmt: skip
+    }
 
 
 def shown(found: Evaluation, order: int | None = None) -> str:
@@ -57,7 +67,9 @@ def shown(found: Evaluation, order: int | None = None) -> str:
     from rich.table import Table
     from rich.text import Text
 
-    console = Console(width=None if sys.stdout.isatty() else WIDE, highlight=False, markup=False, emoji=False)
+    console = Console(
+        width=None if sys.stdout.isatty() else WIDE, highlight=False, markup=False, emoji=False
+    )
     out = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     for index, heading in enumerate(HEADINGS):
         out.add_column(Text(heading), justify="left" if index in WORDS else "right", no_wrap=True)
@@ -65,8 +77,11 @@ def shown(found: Evaluation, order: int | None = None) -> str:
         out.add_row(*cells, style="bold" if cells[1] == "model" else "")
     totals = (f"{total:,.0f} {unit}s" for unit, total in found.totals.items() if total is not None)
     with console.capture() as captured:
-        console.print(f"{found.checkpoint} on {click.format_filename(found.data)}, {found.part}: "
-                      f"{len(found.rows):,} pieces, {', '.join(totals)}\n", soft_wrap=True)  # fmt: skip
+        console.print(
+            f"{found.checkpoint} on {click.format_filename(found.data)}, {found.part}: "
+            f"{len(found.rows):,} pieces, {', '.join(totals)}\n",
+            soft_wrap=True,
+        )
         console.print(out)
         console.line()
         for said in (*_ngram(found, order), *_doubts(found), *_seen(found)):
@@ -87,9 +102,11 @@ def _lines(found: Evaluation) -> Iterator[tuple[str, ...]]:
 
 def _cells(rate: Rate) -> tuple[str, ...]:
     return (
-        f"{rate.value:.3f}", f"{rate.low:.3f} to {rate.high:.3f}",
-        f"{rate.mean:.3f}", f"{rate.mean_low:.3f} to {rate.mean_high:.3f}",
-    )  # fmt: skip
+        f"{rate.value:.3f}",
+        f"{rate.low:.3f} to {rate.high:.3f}",
+        f"{rate.mean:.3f}",
+        f"{rate.mean_low:.3f} to {rate.mean_high:.3f}",
+    )
 
 
 def _bits(by: Predicted) -> Rate:
@@ -120,7 +137,9 @@ def _doubts(found: Evaluation) -> Iterator[str]:
         )
     if found.part == "train" and found.counted:
         yield "warning: n-gram and unigram were counted in these very pieces"
-    left_out = [f"{count:,} {status}" for status, count in found.files.items() if count and status != "kept"]
+    left_out = [
+        f"{count:,} {status}" for status, count in found.files.items() if count and status != "kept"
+    ]
     if left_out:
         yield f"files left out of these data: {', '.join(left_out)}"
     if found.totals["second"] is None:
@@ -140,7 +159,11 @@ def _seen(found: Evaluation) -> Iterator[str]:
     if seen.trained is None:
         yield f"by their names, {held_out}; what was trained on is not known (musegen novelty --index lists it)"
     else:
-        listed = "" if seen.listed == seen.in_all else f" ({seen.listed:,} of those {seen.in_all:,} are listed)"
+        listed = (
+            ""
+            if seen.listed == seen.in_all
+            else f" ({seen.listed:,} of those {seen.in_all:,} are listed)"
+        )
         warning = "warning: " if seen.trained else ""
         yield f"{warning}by their names, {seen.trained:,} of the pieces were trained on{listed}, {held_out}"
     if runs := _runs(found):

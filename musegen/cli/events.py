@@ -44,7 +44,9 @@ class Events:
     def data(self, data: Dataset) -> None:
         """Say what there is to train on."""
         parts = {"train": data.train, "validation": data.validation, "test": data.test}
-        counts = {name: {"pieces": len(p), "tokens": int(p.lengths.sum())} for name, p in parts.items()}
+        counts = {
+            name: {"pieces": len(p), "tokens": int(p.lengths.sum())} for name, p in parts.items()
+        }
         self.say("data", **counts, left_out=len(data.skipped))
 
     def step(self, report: StepReport) -> None:

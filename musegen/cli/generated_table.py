@@ -33,25 +33,32 @@ def plain(found: Generation) -> dict[str, Any]:
         "names": [click.format_filename(name) for name in found.pieces],
         "primers": {feature: close._asdict() for feature, close in found.real.items()},
         "writers": [
-            {"name": by.name, "order": by.order,
-             "measures": {name: difference._asdict() for name, difference in by.measures.items()},
-             "closeness": {feature: close._asdict() for feature, close in by.closeness.items()}}
+            {
+                "name": by.name,
+                "order": by.order,
+                "measures": {
+                    name: difference._asdict() for name, difference in by.measures.items()
+                },
+                "closeness": {feature: close._asdict() for feature, close in by.closeness.items()},
+            }
             for by in found.writers
         ],
-    }  # fmt: skip
+    }
 
 
 def shown(found: Generation) -> str:
     """Return the tables, and what is to be said above and below them, as wide as the terminal."""
     from rich.console import Console
 
-    console = Console(width=None if sys.stdout.isatty() else WIDE, highlight=False, markup=False, emoji=False)
+    console = Console(
+        width=None if sys.stdout.isatty() else WIDE, highlight=False, markup=False, emoji=False
+    )
     with console.capture() as captured:
         console.print(
             f"{len(found.pieces):,} pieces continued by {found.bars} bars from their first {found.bars}, at "
             f"temperature {found.temperature:g}, beside the {found.bars} bars that they go on with themselves\n",
             soft_wrap=True,
-        )  # fmt: skip
+        )
         console.print(_table(_measured(found)))
         console.line()
         console.print(_table(_close(found)))
@@ -76,7 +83,11 @@ def _table(rows: Iterator[Sequence[str]]) -> Table:
 
 def _measured(found: Generation) -> Iterator[list[str]]:
     """Yield headings, and a row for each measure."""
-    yield ["mean of pieces", "real", *(heading for by in found.writers for heading in (_name(by), "less real", "95 %"))]
+    yield [
+        "mean of pieces",
+        "real",
+        *(heading for by in found.writers for heading in (_name(by), "less real", "95 %")),
+    ]
     for name, of_model in found.writers[0].measures.items():
         cells = [cell for by in found.writers for cell in _cells(by.measures.get(name))]
         yield [name, f"{of_model.real:.3f}", *cells]

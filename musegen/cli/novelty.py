@@ -25,23 +25,52 @@ TEXTS = ("file", "stands in")
 
 @click.command(short_help="Say whether music copies training pieces.")
 @click.argument("files", nargs=-1, type=click.Path(path_type=Path), metavar="FILES...")
-@click.option("--against", "-a", required=True, metavar="STORE|CHECKPOINT",
-              help="The training pieces: a token store, or a checkpoint by name or path.")  # fmt: skip
-@click.option("--split", type=click.Choice(["train", "all"]),
-              help="Which pieces of a store; all are the held-out ones, too.  [default: train]")  # fmt: skip
-@click.option("--from-bar", type=click.IntRange(0), help="Only notes from this bar on count; a pickup is bar 0.")
+@click.option(
+    "--against",
+    "-a",
+    required=True,
+    metavar="STORE|CHECKPOINT",
+    help="The training pieces: a token store, or a checkpoint by name or path.",
+)
+@click.option(
+    "--split",
+    type=click.Choice(["train", "all"]),
+    help="Which pieces of a store; all are the held-out ones, too.  [default: train]",
+)
+@click.option(
+    "--from-bar",
+    type=click.IntRange(0),
+    help="Only notes from this bar on count; a pickup is bar 0.",
+)
 @click.option("--to-bar", type=click.IntRange(0), help="Only notes up to the end of this bar.")
 @click.option("--whole", is_flag=True, help="All notes count, the primer of a continuation, too.")
-@click.option("--at-least", default=12, show_default=True, type=click.IntRange(2),
-              help="List all runs of so many notes; the longest is always said.")  # fmt: skip
+@click.option(
+    "--at-least",
+    default=12,
+    show_default=True,
+    type=click.IntRange(2),
+    help="List all runs of so many notes; the longest is always said.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object a line for each file.")
-@click.option("--index", "checkpoint", metavar="CHECKPOINT",
-              help="Write the store's training pieces into this checkpoint, so that it can be asked.")  # fmt: skip
+@click.option(
+    "--index",
+    "checkpoint",
+    metavar="CHECKPOINT",
+    help="Write the store's training pieces into this checkpoint, so that it can be asked.",
+)
 @click.option("--force", is_flag=True, help="Replace the checkpoint's index if it has one.")
 def novelty(
-    files: tuple[Path, ...], against: str, split: str | None, from_bar: int | None, to_bar: int | None, whole: bool,
-    at_least: int, as_json: bool, checkpoint: str | None, force: bool,
-) -> None:  # fmt: skip
+    files: tuple[Path, ...],
+    against: str,
+    split: str | None,
+    from_bar: int | None,
+    to_bar: int | None,
+    whole: bool,
+    at_least: int,
+    as_json: bool,
+    checkpoint: str | None,
+    force: bool,
+) -> None:
     """Say which runs of notes of FILES, MIDI or written music, stand in training pieces, too.
 
     A run is consecutive notes of one voice, the highest of each track without drums, with the same
@@ -52,7 +81,9 @@ def novelty(
     if bool(files) == (checkpoint is not None):
         raise click.UsageError("give FILES to look at, or --index to write an index, and not both.")
     if whole and (from_bar, to_bar) != (None, None):
-        raise click.UsageError("--whole means all bars: leave out --from-bar and --to-bar, or --whole.")
+        raise click.UsageError(
+            "--whole means all bars: leave out --from-bar and --to-bar, or --whole."
+        )
     if checkpoint is not None:
         if split == "all":
             raise click.UsageError("an index has the pieces of training alone: leave out --split.")
@@ -65,11 +96,23 @@ def novelty(
     outcomes = [_outcome(file, index, (from_bar, to_bar), whole, at_least) for file in files]
     if as_json:
         for file, outcome in zip(files, outcomes, strict=True):
-            click.echo(json.dumps({"file": str(file), "against": against, **_plain(outcome)}, ensure_ascii=False))
+            click.echo(
+                json.dumps(
+                    {"file": str(file), "against": against, **_plain(outcome)}, ensure_ascii=False
+                )
+            )
     else:
-        _print([(file, outcome) for file, outcome in zip(files, outcomes, strict=True)
-                if not isinstance(outcome, MusegenError)], at_least)  # fmt: skip
-    click.get_current_context().exit(1 if any(isinstance(outcome, MusegenError) for outcome in outcomes) else 0)
+        _print(
+            [
+                (file, outcome)
+                for file, outcome in zip(files, outcomes, strict=True)
+                if not isinstance(outcome, MusegenError)
+            ],
+            at_least,
+        )
+    click.get_current_context().exit(
+        1 if any(isinstance(outcome, MusegenError) for outcome in outcomes) else 0
+    )
 
 
 def _keep(checkpoint: str, store: str, force: bool) -> None:
@@ -79,10 +122,14 @@ def _keep(checkpoint: str, store: str, force: bool) -> None:
     made, doubt = index_checkpoint(checkpoint, store, force=force)
     if doubt:
         click.echo(f"warning: {doubt} If that is other music, the index is of no use.", err=True)
-    click.echo(f"{checkpoint}: {len(made.names)} of {made.in_all} training pieces, {len(made)} notes")
+    click.echo(
+        f"{checkpoint}: {len(made.names)} of {made.in_all} training pieces, {len(made)} notes"
+    )
 
 
-def _outcome(file: Path, index: Index, bars: Bars, whole: bool, at_least: int) -> Examined | MusegenError:
+def _outcome(
+    file: Path, index: Index, bars: Bars, whole: bool, at_least: int
+) -> Examined | MusegenError:
     """Return what a file has in common with training pieces, or why that cannot be said."""
     from musegen.evaluation.novelty import examine
 
@@ -111,17 +158,29 @@ def _print(found: list[tuple[Path, Examined]], at_least: int) -> None:
     """Print a table of the longest runs, and one of all others that are long."""
     rows = [[*_cells(file, outcome.longest), str(outcome.notes)] for file, outcome in found]
     _table((*TITLES, "of notes"), rows)
-    others = [_cells(file, run) for file, outcome in found for run in outcome.runs if run != outcome.longest]
+    others = [
+        _cells(file, run)
+        for file, outcome in found
+        for run in outcome.runs
+        if run != outcome.longest
+    ]
     if others:
         click.echo(f"\nother runs of at least {at_least} notes:")
         _table(TITLES, others)
     if any(outcome.continued for _, outcome in found):
-        click.echo("\nof continuations only what is behind the primer counted; --whole counts all.", err=True)
+        click.echo(
+            "\nof continuations only what is behind the primer counted; --whole counts all.",
+            err=True,
+        )
 
 
 def _cells(file: Path, run: Copied) -> list[str]:
     """Return a run's row, by `TITLES`."""
-    where = [str(run.bar_here), run.piece, str(run.bar_there), str(run.pieces - 1)] if run else ["–"] * 4
+    where = (
+        [str(run.bar_here), run.piece, str(run.bar_there), str(run.pieces - 1)]
+        if run
+        else ["–"] * 4
+    )
     return [click.format_filename(file), str(run.notes), *where]
 
 
@@ -139,7 +198,10 @@ def _table(titles: tuple[str, ...], rows: list[list[str]]) -> None:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for title in titles:
         table.add_column(
-            title, justify="left" if title in TEXTS else "right", overflow="fold", no_wrap=title not in TEXTS
+            title,
+            justify="left" if title in TEXTS else "right",
+            overflow="fold",
+            no_wrap=title not in TEXTS,
         )
     for row in rows:
         table.add_row(*map(Text, row))

@@ -14,7 +14,15 @@ from musegen.config import EncoderConfig, ModelConfig, TrainingConfig
 if TYPE_CHECKING:
     from musegen.cli.recipes import Recipe
 
-__all__ = ["Sectioned", "config_options", "encoder_options", "given", "of", "option", "recipe_option"]
+__all__ = [
+    "Sectioned",
+    "config_options",
+    "encoder_options",
+    "given",
+    "of",
+    "option",
+    "recipe_option",
+]
 
 Config = TypeVar("Config", EncoderConfig, ModelConfig, TrainingConfig)
 
@@ -28,15 +36,21 @@ class _Field(NamedTuple):
 
 
 _ENCODER = (
-    _Field("encoding", "Bars and positions of composed music, or the milliseconds of played.",
-           ("metric", "performance")),
-    _Field("steps_per_quarter", "Metric: grid of onsets and durations; 12 holds sixteenths and triplets."),
+    _Field(
+        "encoding",
+        "Bars and positions of composed music, or the milliseconds of played.",
+        ("metric", "performance"),
+    ),
+    _Field(
+        "steps_per_quarter",
+        "Metric: grid of onsets and durations; 12 holds sixteenths and triplets.",
+    ),
     _Field("parts", "Metric: tracks told apart."),
     _Field("programs", "Metric: instruments are told apart."),
     _Field("drums", "Metric: drums are carried."),
     _Field("velocities", "Loudness steps; 0 for none."),
     _Field("tempos", "Metric: tempo steps; 0 for none."),
-)  # fmt: skip
+)
 
 _MODEL = (
     _Field("cell", "Kind of the recurrent layers.", ("lstm", "gru", "rnn")),
@@ -47,9 +61,18 @@ _MODEL = (
     _Field("residual", "Each layer after the first adds its input to its output."),
     _Field("layer_norm", "Normalise what goes into each layer after the first."),
     _Field("tied", "The output layer is the embedding read backwards."),
-    _Field("context", "Parts whose sounding notes, and the place in the bar, the model sees; 0 for none."),
-    _Field("lookback", "The model sees what came next where the piece was alike before; needs --context."),
-    _Field("future", "Fill gaps: width of the layer that reads what comes after one; 0 for a model that continues."),
+    _Field(
+        "context",
+        "Parts whose sounding notes, and the place in the bar, the model sees; 0 for none.",
+    ),
+    _Field(
+        "lookback",
+        "The model sees what came next where the piece was alike before; needs --context.",
+    ),
+    _Field(
+        "future",
+        "Fill gaps: width of the layer that reads what comes after one; 0 for a model that continues.",
+    ),
 )
 
 _FITTING = (
@@ -65,15 +88,20 @@ _FITTING = (
 _OPTIMIZING = (
     _Field("optimizer", "What turns gradients into steps.", ("adamw", "sgd", "rmsprop")),
     _Field("learning_rate", "Its peak, after the warm-up."),
-    _Field("schedule", "Falls as a cosine, halves at plateaus of the validation, or stays.",
-           ("cosine", "plateau", "constant")),
+    _Field(
+        "schedule",
+        "Falls as a cosine, halves at plateaus of the validation, or stays.",
+        ("cosine", "plateau", "constant"),
+    ),
     _Field("warmup", "Share of all steps in which the learning rate rises."),
     _Field("weight_decay", "Decoupled from the gradient; 0 for none."),
     _Field("global_clipnorm", "Gradients are scaled to at most this norm; 0 for no clipping."),
-    _Field("clipvalue", "Cut each component of the gradient to this, in place of the norm; 0 for off."),
+    _Field(
+        "clipvalue", "Cut each component of the gradient to this, in place of the norm; 0 for off."
+    ),
     _Field("ema", "Keep a moving average of the weights with this momentum, as 0.999; 0 for none."),
     _Field("label_smoothing", "Share of the target's probability spread over all tokens."),
-)  # fmt: skip
+)
 
 _VARYING = (
     _Field("transpose", "Transpose by up to this many semitones."),
@@ -82,7 +110,9 @@ _VARYING = (
     _Field("velocity_scaling", "Play up to this share louder or softer."),
 )
 
-_SECTIONS: dict[str, tuple[type[EncoderConfig | ModelConfig | TrainingConfig], tuple[_Field, ...]]] = {
+_SECTIONS: dict[
+    str, tuple[type[EncoderConfig | ModelConfig | TrainingConfig], tuple[_Field, ...]]
+] = {
     "Model": (ModelConfig, _MODEL),
     "Training": (TrainingConfig, _FITTING),
     "Optimizer": (TrainingConfig, _OPTIMIZING),
@@ -111,7 +141,9 @@ class Sectioned(click.Command):
         for parameter in self.get_params(ctx):
             record = parameter.get_help_record(ctx)
             if record is not None and isinstance(parameter, click.Option):
-                sections.setdefault(getattr(parameter, "heading", "") or "Options", []).append(record)
+                sections.setdefault(getattr(parameter, "heading", "") or "Options", []).append(
+                    record
+                )
         for heading, records in sections.items():
             with formatter.section(heading):
                 formatter.write_dl(records)
@@ -130,9 +162,12 @@ def recipe_option(command: Callable[..., Any]) -> Callable[..., Any]:
         return recipe
 
     return click.option(
-        "--recipe", type=click.Path(exists=True, dir_okay=False, path_type=Path), callback=follow, is_eager=True,
+        "--recipe",
+        type=click.Path(exists=True, dir_okay=False, path_type=Path),
+        callback=follow,
+        is_eager=True,
         help="A TOML file of settings; other options are stronger.",
-    )(command)  # fmt: skip
+    )(command)
 
 
 def config_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -163,9 +198,14 @@ def _option(kind: type[Any], setting: _Field, heading: str) -> Callable[..., Any
 
 
 def option(
-    kind: type[Any], name: str, heading: str, help_: str, values: tuple[str, ...] = (), metavar: str | None = None,
+    kind: type[Any],
+    name: str,
+    heading: str,
+    help_: str,
+    values: tuple[str, ...] = (),
+    metavar: str | None = None,
     kind_of: click.ParamType | None = None,  # type: ignore[type-arg]  # generic in stubs alone
-) -> Callable[..., Any]:  # fmt: skip
+) -> Callable[..., Any]:
     """Return a decorator that gives a command a field of a config as an option, with its type and default."""
     annotation = _TYPES[kind.__dataclass_fields__[name].type]
     default, flag = getattr(kind, name), name.replace("_", "-")
@@ -183,10 +223,17 @@ def option(
 
 def of(kind: type[Config], settings: Mapping[str, Any], **more: Any) -> Config:
     """Return a config of the settings that are its own."""
-    return kind(**{name: value for name, value in settings.items() if name in kind.__dataclass_fields__}, **more)
+    return kind(
+        **{name: value for name, value in settings.items() if name in kind.__dataclass_fields__},
+        **more,
+    )
 
 
 def given(settings: dict[str, Any]) -> dict[str, Any]:
     """Return the settings that were said on the command line; the others are defaults."""
     context = click.get_current_context()
-    return {n: v for n, v in settings.items() if context.get_parameter_source(n) is not ParameterSource.DEFAULT}
+    return {
+        n: v
+        for n, v in settings.items()
+        if context.get_parameter_source(n) is not ParameterSource.DEFAULT
+    }

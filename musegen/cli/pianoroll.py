@@ -20,18 +20,33 @@ NAMED = 5  # pieces, of those that lose something
 
 @click.command(short_help="Turn a data set of frames into MIDI files.")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="The folder to write.")
-@click.option("--grid", metavar="VALUE", help="How long a frame is.  [default: 1/16 for voices, 1/4 for chords]")
-@click.option("--kind", default="auto", show_default=True, type=click.Choice(["auto", "voices", "chords"]),
-              help="voices: an entry for each voice, equal neighbours one note. chords: sets of pitches, each struck "
-              "anew. auto: voices if all frames list equally many.")  # fmt: skip
-@click.option("--force", is_flag=True, help="Replace what an earlier run wrote into the folder, and nothing else.")
+@click.option(
+    "-o", "--output", required=True, type=click.Path(path_type=Path), help="The folder to write."
+)
+@click.option(
+    "--grid",
+    metavar="VALUE",
+    help="How long a frame is.  [default: 1/16 for voices, 1/4 for chords]",
+)
+@click.option(
+    "--kind",
+    default="auto",
+    show_default=True,
+    type=click.Choice(["auto", "voices", "chords"]),
+    help="voices: an entry for each voice, equal neighbours one note. chords: sets of pitches, each struck "
+    "anew. auto: voices if all frames list equally many.",
+)
+@click.option(
+    "--force",
+    is_flag=True,
+    help="Replace what an earlier run wrote into the folder, and nothing else.",
+)
 def frames(file: Path, output: Path, grid: str | None, kind: str, force: bool) -> None:
     """Write the pieces of FILE, JSON, as MIDI files in the folders train, validation and test.
 
-    FILE, which gzip may have packed, has an object of train, valid and test, each a list of pieces, which are lists of
-    frames, which are lists of pitches; -1 is a silent voice. No split, note or rest is changed, so that
-    likelihoods of the files are likelihoods of the frames.
+    FILE, which gzip may have packed, has an object of train, valid and test, each a list of pieces,
+    which are lists of frames, which are lists of pitches; -1 is a silent voice. No split, note or
+    rest is changed, so that likelihoods of the files are likelihoods of the frames.
 
     \b
     musegen frames Jsb16thSeparated.json -o jsb16
@@ -61,12 +76,23 @@ def _print_table(rows: dict[str, Counts]) -> None:
 
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("split")
-    titles = ("pieces", "frames", "predicted", "silent frames", "cells", "silent cells", "notes", "longest")
+    titles = (
+        "pieces",
+        "frames",
+        "predicted",
+        "silent frames",
+        "cells",
+        "silent cells",
+        "notes",
+        "longest",
+    )
     for title in titles:
         table.add_column(title, justify="right", no_wrap=True)
     for split, found in rows.items():
         table.add_row(split, *(f"{getattr(found, title.replace(' ', '_')):,}" for title in titles))
-    Console(file=sys.stdout, width=None if sys.stdout.isatty() else 120, highlight=False).print(table)
+    Console(file=sys.stdout, width=None if sys.stdout.isatty() else 120, highlight=False).print(
+        table
+    )
 
 
 def _say(output: Path, read: PianoRolls, grid: Fraction, config: EncoderConfig) -> None:
@@ -81,8 +107,9 @@ def _say(output: Path, read: PianoRolls, grid: Fraction, config: EncoderConfig) 
             click.echo(f"{len(pieces)} piece(s) {meaning}: {_named(pieces)}", err=True)
     click.echo(
         f"go on: musegen encode {output} -o STORE --split folders --steps-per-quarter {config.steps_per_quarter} "
-        f"--parts {config.parts} --no-programs --no-drums --velocities 0 --tempos 0", err=True,
-    )  # fmt: skip
+        f"--parts {config.parts} --no-programs --no-drums --velocities 0 --tempos 0",
+        err=True,
+    )
 
 
 def _named(pieces: list[Loss]) -> str:

@@ -42,7 +42,12 @@ class FilesDisplay(Progress):
     def files(self, done: int, total: int) -> None:
         """Show how many files are done."""
         seconds = self.tasks[0].elapsed
-        self.update(self._task, completed=done, total=total, rate=f"{done / seconds:,.0f}/s" if seconds else "")
+        self.update(
+            self._task,
+            completed=done,
+            total=total,
+            rate=f"{done / seconds:,.0f}/s" if seconds else "",
+        )
 
 
 class _WithNumbers(Progress):
@@ -65,10 +70,13 @@ class TrainingDisplay:
 
         Args:
             config: How the model is fitted.
-            live: Whether there may be one; it is shown on terminals alone, elsewhere a line now and then.
+            live: Whether there may be one; it is shown on terminals alone, elsewhere a line now and
+                then.
         """
         self._epochs = config.epochs
-        self._console = Console(file=sys.stderr, highlight=False, markup=False, emoji=False, soft_wrap=True)
+        self._console = Console(
+            file=sys.stderr, highlight=False, markup=False, emoji=False, soft_wrap=True
+        )
         self._live = _WithNumbers(
             TextColumn("{task.description}"),
             BarColumn(bar_width=20),
@@ -112,7 +120,12 @@ class TrainingDisplay:
     def files(self, done: int, total: int) -> None:
         """Show how many files are read."""
         self._live.update(
-            self._task, visible=True, description="reading", completed=done, total=total, at=f"{done}/{total} files"
+            self._task,
+            visible=True,
+            description="reading",
+            completed=done,
+            total=total,
+            at=f"{done}/{total} files",
         )
 
     def data(self, dataset: Dataset) -> None:
@@ -130,17 +143,30 @@ class TrainingDisplay:
 
     def step(self, report: StepReport) -> None:
         """Move the live line."""
-        title = f"epoch {report.epoch}/{self._epochs}" + (", validating" if report.step == report.steps else "")
+        title = f"epoch {report.epoch}/{self._epochs}" + (
+            ", validating" if report.step == report.steps else ""
+        )
         if report.epoch != self._epoch:
             self._epoch = report.epoch
             # So that the time that is left is reckoned from this epoch's steps alone.
-            self._live.reset(self._task, total=report.steps, completed=report.step, description=title, at="")
+            self._live.reset(
+                self._task, total=report.steps, completed=report.step, description=title, at=""
+            )
         train, speed = f"train {report.train_nats:.4f}", f"{report.tokens_per_second:,.0f} tokens/s"
         if self._log and time.monotonic() - self._said >= SECONDS:
-            self.say(f"{title}  {report.step:,}/{report.steps:,} steps  {train} nats/token  {speed}")
-        self._live.numbers = f"{train}  validation {self._validation} nats/token  {speed}", norms(report)
+            self.say(
+                f"{title}  {report.step:,}/{report.steps:,} steps  {train} nats/token  {speed}"
+            )
+        self._live.numbers = (
+            f"{train}  validation {self._validation} nats/token  {speed}",
+            norms(report),
+        )
         self._live.update(
-            self._task, visible=True, description=title, completed=report.step, at=f"{report.step}/{report.steps} steps"
+            self._task,
+            visible=True,
+            description=title,
+            completed=report.step,
+            at=f"{report.step}/{report.steps} steps",
         )
 
     def epoch(self, report: EpochReport) -> None:
@@ -160,7 +186,9 @@ class TrainingDisplay:
 def done(run: Run) -> str:
     """Return how far a run has come: `1 epoch and 20 steps`."""
     counts = {"epoch": len(run.log), **({"step": run.step} if run.step else {})}
-    return " and ".join(f"{count:,} {what}{'' if count == 1 else 's'}" for what, count in counts.items())
+    return " and ".join(
+        f"{count:,} {what}{'' if count == 1 else 's'}" for what, count in counts.items()
+    )
 
 
 def norms(report: StepReport | EpochReport) -> str:

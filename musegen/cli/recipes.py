@@ -15,7 +15,9 @@ __all__ = ["Recipe"]
 
 _SECTIONS: dict[str, Callable[..., Any]] = {
     "encoder": EncoderConfig.from_dict,
-    "model": lambda values: ModelConfig.from_dict({"vocabulary_size": 2, **values}),  # which the encoder says
+    "model": lambda values: ModelConfig.from_dict(
+        {"vocabulary_size": 2, **values}
+    ),  # which the encoder says
     "training": TrainingConfig.from_dict,
 }
 
@@ -44,9 +46,13 @@ class Recipe:
         try:
             document = tomllib.loads(path.read_text(encoding="utf-8"))
         except OSError as error:
-            raise ConfigError(f"{path} cannot be read: {error.strerror or error}. Make it readable.") from error
+            raise ConfigError(
+                f"{path} cannot be read: {error.strerror or error}. Make it readable."
+            ) from error
         except ValueError as error:  # TOML's own and Unicode's
-            raise ConfigError(f"{path} is no recipe. Expected: TOML. Received: {error}. Mend it there.") from error
+            raise ConfigError(
+                f"{path} is no recipe. Expected: TOML. Received: {error}. Mend it there."
+            ) from error
         about, data = document.pop("about", ""), document.pop("data", {})
         texts = {"about": about, **(data if isinstance(data, dict) else {"data": data})}
         unknown = [*(document.keys() - _SECTIONS), *(texts.keys() - {"about", "sha256"})]

@@ -29,17 +29,30 @@ WIDE, ROOMY = 200, 110  # columns: of a table that no terminal limits; enough fo
 
 @click.command(short_help="List training runs and draw their curves.")
 @click.argument("folders", nargs=-1, type=click.Path(exists=True, file_okay=False, path_type=Path))
-@click.option("--sort", type=click.Choice(list(SORTS)), default="recent", show_default=True,
-              help="Last written first, or best validation first; that compares runs of one encoding.")  # fmt: skip
-@click.option("--svg", "picture", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
-              help="Draw the curves of all listed runs in one picture.")  # fmt: skip
+@click.option(
+    "--sort",
+    type=click.Choice(list(SORTS)),
+    default="recent",
+    show_default=True,
+    help="Last written first, or best validation first; that compares runs of one encoding.",
+)
+@click.option(
+    "--svg",
+    "picture",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Draw the curves of all listed runs in one picture.",
+)
 @click.option("--force", is_flag=True, help="Replace the picture if it exists.")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object a line for each run.")
-def runs(folders: tuple[Path, ...], sort: str, picture: Path | None, force: bool, as_json: bool) -> None:
+def runs(
+    folders: tuple[Path, ...], sort: str, picture: Path | None, force: bool, as_json: bool
+) -> None:
     """List the training runs in FOLDERS and below, finished or not.
 
     Without FOLDERS: in the current folder, and where checkpoints with names lie. The curves are of
-    validation and of training, on one logarithmic scale for each run; likelihoods are in nats per token.
+    validation and of training, on one logarithmic scale for each run; likelihoods are in nats per
+    token.
     """
     from musegen.model.checkpoint import roots
     from musegen.training.curves import svg
@@ -59,7 +72,9 @@ def runs(folders: tuple[Path, ...], sort: str, picture: Path | None, force: bool
         click.echo(f"no training runs in {where}. `musegen train` makes them.", err=True)
     if picture is not None:
         if not any(run.log for run in found):
-            raise MusegenError("no curves to draw: expected a run that has finished an epoch. Received: none.")
+            raise MusegenError(
+                "no curves to draw: expected a run that has finished an epoch. Received: none."
+            )
         with atomic_path(picture) as temporary:
             temporary.write_text(svg(found, [_name(run) for run in found]), encoding="utf-8")
         click.echo(f"curves of {sum(bool(run.log) for run in found)} runs: {picture}", err=True)
@@ -144,13 +159,18 @@ def _plain(run: Run) -> dict[str, Any]:
         "problem": run.problem or None,
         "modified": datetime.fromtimestamp(run.modified, UTC).isoformat(timespec="seconds"),
         "model": run.model.to_dict() if run.model else None,
-        "training": {name: value for name, value in run.training.items() if name in _training_fields()},
+        "training": {
+            name: value for name, value in run.training.items() if name in _training_fields()
+        },
         "epochs": len(run.log),
         "step": run.step,
         "best_epoch": int(best["epoch"]) if best else None,
         "validation_nats": best["validation_nats"] if best else None,
         "seconds": run.seconds,
-        "log": [{name: value if math.isfinite(value) else None for name, value in row.items()} for row in run.log],
+        "log": [
+            {name: value if math.isfinite(value) else None for name, value in row.items()}
+            for row in run.log
+        ],
     }
 
 

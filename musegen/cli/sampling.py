@@ -34,7 +34,13 @@ _HELP: dict[str, dict[str, str]] = {
         "end": "At the barline, on the tonic, or ever softer.",
     },
 }
-_METAVARS = {"key": "KEY", "range": "LOW:HIGH", "min_note": "VALUE", "max_note": "VALUE", "density": "MIN:MAX"}
+_METAVARS = {
+    "key": "KEY",
+    "range": "LOW:HIGH",
+    "min_note": "VALUE",
+    "max_note": "VALUE",
+    "density": "MIN:MAX",
+}
 _CHOICES = {"end": ("cut", "cadence", "fade")}
 _KINDS = {"Sampling": SamplerConfig, "Constraints": ConstraintConfig}
 
@@ -62,8 +68,10 @@ class Temperatures(click.ParamType):  # type: ignore[type-arg]  # generic in stu
         except ValueError:
             self.fail(
                 "a temperature was expected, as 0.9, with others for kinds of events, as 0.9,pitch=1.1, or a sweep "
-                f"FIRST:LAST:STEP, as 0.7:1.2:0.1. Received: {value!r}.", param, ctx,
-            )  # fmt: skip
+                f"FIRST:LAST:STEP, as 0.7:1.2:0.1. Received: {value!r}.",
+                param,
+                ctx,
+            )
 
 
 def _sets(text: str) -> Iterator[dict[str, Any]]:
@@ -96,18 +104,26 @@ def _steps(text: str) -> Iterator[Decimal]:
 def sampling_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command what says how tokens are drawn and what the music must keep to.
 
-    It is called with the fields of `SamplerConfig` and `ConstraintConfig`; with what `Temperatures` gives as
-    `temperature`.
+    It is called with the fields of `SamplerConfig` and `ConstraintConfig`; with what `Temperatures`
+    gives as `temperature`.
     """
     for heading, settings in reversed(_HELP.items()):
         for name, text in reversed(settings.items()):
             command = option(
-                _KINDS[heading], name, heading, text, values=_CHOICES.get(name, ()), metavar=_METAVARS.get(name)
+                _KINDS[heading],
+                name,
+                heading,
+                text,
+                values=_CHOICES.get(name, ()),
+                metavar=_METAVARS.get(name),
             )(command)
     temperature = option(
-        SamplerConfig, "temperature", "Sampling",
+        SamplerConfig,
+        "temperature",
+        "Sampling",
         "Below 1 safer, above 1 bolder; also by kind, as 0.9,pitch=1.1, or a sweep, as 0.7:1.2:0.1.",
-        metavar="T", kind_of=Temperatures(),
-    )  # fmt: skip
+        metavar="T",
+        kind_of=Temperatures(),
+    )
     decorated: Callable[..., Any] = temperature(command)
     return decorated

@@ -25,21 +25,41 @@ SUFFIXES = {".csv": "csv", ".json": "json"}
 
 @click.command(short_help="Say how surprising each note is to a model.")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--checkpoint", default="auto", show_default=True,
-              help="Name or path of a model; auto takes the one that knows FILE best.")  # fmt: skip
-@click.option("--by", type=click.Choice(["bar", "note", "track"]), default="bar", show_default=True,
-              help="What has a line of its own.")  # fmt: skip
-@click.option("--format", "form", type=click.Choice(["table", "csv", "json"]),
-              help="How to write it.  [default: what OUT ends in, or table]")  # fmt: skip
-@click.option("-o", "--output", metavar="OUT", type=click.Path(dir_okay=False, path_type=Path),
-              help="Write a file instead of printing.")  # fmt: skip
+@click.option(
+    "--checkpoint",
+    default="auto",
+    show_default=True,
+    help="Name or path of a model; auto takes the one that knows FILE best.",
+)
+@click.option(
+    "--by",
+    type=click.Choice(["bar", "note", "track"]),
+    default="bar",
+    show_default=True,
+    help="What has a line of its own.",
+)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["table", "csv", "json"]),
+    help="How to write it.  [default: what OUT ends in, or table]",
+)
+@click.option(
+    "-o",
+    "--output",
+    metavar="OUT",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write a file instead of printing.",
+)
 @click.option("--force", is_flag=True, help="Replace OUT if it exists.")
-def surprisal(file: Path, checkpoint: str, by: str, form: str | None, output: Path | None, force: bool) -> None:
+def surprisal(
+    file: Path, checkpoint: str, by: str, form: str | None, output: Path | None, force: bool
+) -> None:
     """Say how surprising each note of FILE is to a model, in bits.
 
-    FILE is MIDI (.mid) or written music (.musicxml, .mxl, .abc). A bit is a halving: a note of 3 bits
-    was expected with a probability of one in eight. Bars are counted from 1, a pickup is bar 0. What
-    belongs to no note has a line of its own, so that everything adds up.
+    FILE is MIDI (.mid) or written music (.musicxml, .mxl, .abc). A bit is a halving: a note of 3
+    bits was expected with a probability of one in eight. Bars are counted from 1, a pickup is bar
+    0. What belongs to no note has a line of its own, so that everything adds up.
     """
     from musegen.errors import MusegenError
     from musegen.evaluation import surprisal as surprising
@@ -47,7 +67,9 @@ def surprisal(file: Path, checkpoint: str, by: str, form: str | None, output: Pa
 
     if output is not None:
         if output.resolve() == file.resolve():
-            raise MusegenError(f"the output must not be the piece itself. Received: {output}. Choose another -o.")
+            raise MusegenError(
+                f"the output must not be the piece itself. Received: {output}. Choose another -o."
+            )
         files.refuse_to_overwrite(output, force)
     form = form or SUFFIXES.get(output.suffix.lower() if output else "", "table")
     found = surprising.surprisal(file, checkpoint)
@@ -107,7 +129,9 @@ def as_json(file: Path, found: Surprisal, by: str) -> str:
         "notes_not_heard_apart": found.doubled,
         **{name: round(value, DIGITS) for name, value in totals.items()},
         "shift_semitones": found.shift,
-        "tracks_heard": [{"track": t, "name": n} for t, n in zip(found.sources, found.names, strict=True)],
+        "tracks_heard": [
+            {"track": t, "name": n} for t, n in zip(found.sources, found.names, strict=True)
+        ],
         "tracks_left_out": [{"name": name, "reason": reason} for name, reason in found.left_out],
         "by": by,
         "rows": rows(found, by),
@@ -120,9 +144,13 @@ def _shown(file: Path, found: Surprisal, by: str, *, to_file: bool) -> str:
     from rich.console import Console
 
     if to_file:
-        console = Console(file=io.StringIO(), width=WIDE, highlight=False, markup=False, emoji=False)
+        console = Console(
+            file=io.StringIO(), width=WIDE, highlight=False, markup=False, emoji=False
+        )
     else:
-        console = Console(width=None if sys.stdout.isatty() else WIDE, highlight=False, markup=False, emoji=False)
+        console = Console(
+            width=None if sys.stdout.isatty() else WIDE, highlight=False, markup=False, emoji=False
+        )
     with console.capture() as captured:
         show(console, click.format_filename(file, shorten=True), found, by)
     return "".join(line.rstrip() + "\n" for line in captured.get().splitlines())

@@ -59,15 +59,22 @@ def show(console: Console, name: str, found: Surprisal, by: str) -> None:
     from rich.text import Text
 
     encoding = console.encoding
-    names = dict(zip(found.sources, (_printable(name, encoding) for name in found.names), strict=True))
+    names = dict(
+        zip(found.sources, (_printable(name, encoding) for name in found.names), strict=True)
+    )
     layout = {"bar": _by_bar, "note": _by_note, "track": _by_track}[by](found, names, console.width)
-    widths = [max(map(cell_len, column)) for column in zip(layout.headings, *layout.lines, *layout.feet, strict=True)]
+    widths = [
+        max(map(cell_len, column))
+        for column in zip(layout.headings, *layout.lines, *layout.feet, strict=True)
+    ]
     room = console.width - sum(widths) - GAP * len(widths)
     room = min(LONGEST_GRAPH, max(room, 0))
     table = Table(box=None, pad_edge=False, padding=(0, GAP, 0, 0), header_style="bold")
     for index, heading in enumerate(layout.headings):
         justify: Any = "left" if index in layout.words else "right"
-        table.add_column(Text(heading, justify=justify), justify=justify, no_wrap=True, overflow="crop")
+        table.add_column(
+            Text(heading, justify=justify), justify=justify, no_wrap=True, overflow="crop"
+        )
     table.add_column(no_wrap=True, overflow="crop")
     loud, most = _stands_out(layout.values), max(layout.values)
     for cells, value in zip(layout.lines, layout.values, strict=True):
@@ -75,7 +82,10 @@ def show(console: Console, name: str, found: Surprisal, by: str) -> None:
         table.add_row(*cells, blocks, style="bold yellow" if value > loud else "")
     for cells in layout.feet:
         table.add_row(*cells, style="dim" if cells[0] == BETWEEN else "bold")
-    console.print(f"{_printable(name, encoding)}: bits per note, as {found.checkpoint} hears it\n", soft_wrap=True)
+    console.print(
+        f"{_printable(name, encoding)}: bits per note, as {found.checkpoint} hears it\n",
+        soft_wrap=True,
+    )
     console.print(table)
     console.line()
     for said in _below(found, layout.hidden):
@@ -104,21 +114,35 @@ def _by_bar(found: Surprisal, names: dict[int, str], width: int) -> _Layout:
         mine = list(rows)
         notes, bits = sum(row[2] for row in mine), sum(row[3] for row in mine)
         of_track = {row[1]: f"{row[4]:.1f}" for row in mine}
-        lines.append([str(bar), *(of_track.get(track, "") for track in headings), *_totals(notes, bits)])
+        lines.append(
+            [str(bar), *(of_track.get(track, "") for track in headings), *_totals(notes, bits)]
+        )
         values.append(bits / notes)
     sums = {row[0]: f"{row[3]:.1f}" for row in found.tracks.tolist()}
     feet = _feet(found, [sums[track] for track in headings])
-    return _Layout(["bar", *headings.values(), "notes", "bits", "bits/note"], set(), lines, values, feet, hidden)
+    return _Layout(
+        ["bar", *headings.values(), "notes", "bits", "bits/note"],
+        set(),
+        lines,
+        values,
+        feet,
+        hidden,
+    )
 
 
 def _by_note(found: Surprisal, names: dict[int, str], width: int) -> _Layout:
     """Lay out a line for each note."""
     several = len(names) > 1
     lines = [
-        [str(bar), f"{beat:.2f}".rstrip("0").rstrip("."), *[_short(names[track], LONGEST_NAME)] * several,
-         f"{PITCHES[pitch % 12]}{pitch // 12 - 1}", f"{bits:.1f}"]
+        [
+            str(bar),
+            f"{beat:.2f}".rstrip("0").rstrip("."),
+            *[_short(names[track], LONGEST_NAME)] * several,
+            f"{PITCHES[pitch % 12]}{pitch // 12 - 1}",
+            f"{bits:.1f}",
+        ]
         for _, track, bar, beat, _, _, pitch, bits in found.notes.tolist()
-    ]  # fmt: skip
+    ]
     nothing = [""] * (3 if several else 2)
     feet = [[BETWEEN, *nothing, f"{found.between:.1f}"], ["all", *nothing, f"{found.bits:.1f}"]]
     headings = ["bar", "beat", *["track"] * several, "note", "bits"]
@@ -128,7 +152,10 @@ def _by_note(found: Surprisal, names: dict[int, str], width: int) -> _Layout:
 def _by_track(found: Surprisal, names: dict[int, str], width: int) -> _Layout:
     """Lay out a line for each track that is heard."""
     rows = found.tracks.tolist()
-    lines = [[_short(names[track], LONGEST_NAME), *_totals(notes, bits)] for track, notes, bits, _ in rows]
+    lines = [
+        [_short(names[track], LONGEST_NAME), *_totals(notes, bits)]
+        for track, notes, bits, _ in rows
+    ]
     values = [row[3] for row in rows]
     return _Layout(["track", "notes", "bits", "bits/note"], {0}, lines, values, _feet(found, []))
 
@@ -157,7 +184,10 @@ def _fitting(found: Surprisal, names: dict[int, str], width: int) -> tuple[dict[
     most = sorted(rows, key=lambda row: -row[2])[: max(room // (CELL + GAP), 1)]
     shown = {row[0]: names[row[0]] for row in sorted(most)}
     cell = LONGEST_HEADING
-    while cell > CELL and sum(min(max(cell_len(name), CELL), cell) + GAP for name in shown.values()) > room:
+    while (
+        cell > CELL
+        and sum(min(max(cell_len(name), CELL), cell) + GAP for name in shown.values()) > room
+    ):
         cell -= 1
     return {track: _short(name, cell) for track, name in shown.items()}, len(rows) - len(most)
 

@@ -27,32 +27,78 @@ SAVE_SECONDS = 60.0  # as in musegen.training, which takes Keras to import
 
 
 @click.command(cls=Sectioned, short_help="Train a model on folders of music.")
-@click.argument("folders", nargs=-1, required=True, type=click.Path(exists=True, file_okay=False, path_type=Path))
-@click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="Directory of the checkpoint.")
+@click.argument(
+    "folders",
+    nargs=-1,
+    required=True,
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+)
+@click.option(
+    "-o",
+    "--output",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="Directory of the checkpoint.",
+)
 @recipe_option
-@click.option("--from", "start", metavar="CHECKPOINT",
-              help="Begin with its weights, by name or path; encoding and model are its own.")  # fmt: skip
+@click.option(
+    "--from",
+    "start",
+    metavar="CHECKPOINT",
+    help="Begin with its weights, by name or path; encoding and model are its own.",
+)
 @click.option("--resume", is_flag=True, help="Go on with the interrupted run in --output.")
 @click.option("--force", is_flag=True, help="Replace what is in --output.")
-@click.option("--save-every", metavar="SECONDS", type=click.FloatRange(min=0), default=SAVE_SECONDS, show_default=True,
-              help="How often a run is saved for --resume, besides after each epoch.")  # fmt: skip
-@click.option("--tensorboard", metavar="DIR", type=click.Path(file_okay=False, path_type=Path),
-              help="Write curves for TensorBoard to DIR/NAME, where NAME is that of --output.")  # fmt: skip
+@click.option(
+    "--save-every",
+    metavar="SECONDS",
+    type=click.FloatRange(min=0),
+    default=SAVE_SECONDS,
+    show_default=True,
+    help="How often a run is saved for --resume, besides after each epoch.",
+)
+@click.option(
+    "--tensorboard",
+    metavar="DIR",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Write curves for TensorBoard to DIR/NAME, where NAME is that of --output.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print what happens as a JSON object a line.")
-@click.option("--distribute", is_flag=True,
-              help="Train on all devices, and with the other processes that are started with the same command. Needs "
-              "KERAS_BACKEND=jax.")  # fmt: skip
-@click.option("--coordinator", metavar="HOST:PORT",
-              help="With --distribute: where the first process listens. Found out under Slurm, Open MPI, Kubernetes "
-              "and on TPUs, as the next two are.")  # fmt: skip
+@click.option(
+    "--distribute",
+    is_flag=True,
+    help="Train on all devices, and with the other processes that are started with the same command. Needs "
+    "KERAS_BACKEND=jax.",
+)
+@click.option(
+    "--coordinator",
+    metavar="HOST:PORT",
+    help="With --distribute: where the first process listens. Found out under Slurm, Open MPI, Kubernetes "
+    "and on TPUs, as the next two are.",
+)
 @click.option("--processes", type=click.IntRange(1), help="How many processes train together.")
-@click.option("--process", type=click.IntRange(0), help="Which of them this is, from 0, which writes the checkpoint.")
+@click.option(
+    "--process",
+    type=click.IntRange(0),
+    help="Which of them this is, from 0, which writes the checkpoint.",
+)
 @config_options
 def train(
-    folders: tuple[Path, ...], output: Path, recipe: Recipe | None, start: str | None, resume: bool, force: bool,
-    save_every: float, tensorboard: Path | None, as_json: bool, distribute: bool, coordinator: str | None,
-    processes: int | None, process: int | None, **settings: Any,
-) -> None:  # fmt: skip
+    folders: tuple[Path, ...],
+    output: Path,
+    recipe: Recipe | None,
+    start: str | None,
+    resume: bool,
+    force: bool,
+    save_every: float,
+    tensorboard: Path | None,
+    as_json: bool,
+    distribute: bool,
+    coordinator: str | None,
+    processes: int | None,
+    process: int | None,
+    **settings: Any,
+) -> None:
     """Train a recurrent network on all music under FOLDERS, or on a store of `musegen encode`.
 
     One piece in twenty is held out for validation and another for the final test; files with the
@@ -65,7 +111,12 @@ def train(
     try:
         # Settings are checked before the second that importing Keras takes.
         encoder, model, config = configs(folders, start, settings)
-        run: dict[str, Any] = {"start": start, "resume": resume, "force": force, "save_seconds": save_every}
+        run: dict[str, Any] = {
+            "start": start,
+            "resume": resume,
+            "force": force,
+            "save_seconds": save_every,
+        }
         if distribute:
             run["group"] = group = joined(*among)
             if not group.first:
@@ -78,7 +129,10 @@ def train(
     except MusegenError as error:
         events.say("error", message=str(error))
         raise
-    found = {name: made.provenance[name] for name in ("epochs", "best_epoch", "validation_nats_per_token", "seconds")}
+    found = {
+        name: made.provenance[name]
+        for name in ("epochs", "best_epoch", "validation_nats_per_token", "seconds")
+    }
     events.say("done", checkpoint=str(made.path), **found, nats_per_note=figures)
 
 
@@ -112,9 +166,13 @@ def joined(coordinator: str | None, processes: int | None, process: int | None) 
 
 
 def silently(
-    folders: tuple[Path, ...], output: Path, encoder: Encoder, model: ModelConfig, config: TrainingConfig,
+    folders: tuple[Path, ...],
+    output: Path,
+    encoder: Encoder,
+    model: ModelConfig,
+    config: TrainingConfig,
     run: dict[str, Any],
-) -> None:  # fmt: skip
+) -> None:
     """Train as one of several processes, of which the first says what happens."""
     from musegen.training.train import train
 
@@ -129,9 +187,16 @@ def curves(folder: Path) -> Any:
 
 
 def trained(
-    folders: tuple[Path, ...], output: Path, encoder: Encoder, model: ModelConfig, config: TrainingConfig,
-    run: dict[str, Any], events: Events, board: Any, checks: RecipeCheck | None,
-) -> tuple[Checkpoint, Dataset]:  # fmt: skip
+    folders: tuple[Path, ...],
+    output: Path,
+    encoder: Encoder,
+    model: ModelConfig,
+    config: TrainingConfig,
+    run: dict[str, Any],
+    events: Events,
+    board: Any,
+    checks: RecipeCheck | None,
+) -> tuple[Checkpoint, Dataset]:
     """Train, and say what happens to people, machines and TensorBoard."""
     from contextlib import ExitStack
 
@@ -146,13 +211,22 @@ def trained(
         introduce(model, config, encoder, display, events)
         if run["resume"] and (output / RUN).is_dir():
             display.resumed(unfinished(output))
-        listeners = [listener for listener in (display, events, board, checks) if listener is not None]
+        listeners = [
+            listener for listener in (display, events, board, checks) if listener is not None
+        ]
         try:
             return train(
-                list(folders), output, encoder, model, config, **run,
-                on_files=each(listeners, "files"), on_data=each(listeners, "data"),
-                on_step=each(listeners, "step"), on_epoch=each(listeners, "epoch"),
-            )  # fmt: skip
+                list(folders),
+                output,
+                encoder,
+                model,
+                config,
+                **run,
+                on_files=each(listeners, "files"),
+                on_data=each(listeners, "data"),
+                on_step=each(listeners, "step"),
+                on_epoch=each(listeners, "epoch"),
+            )
         except KeyboardInterrupt:
             raise TrainingError(stopped(output)) from None
 
@@ -172,8 +246,9 @@ class RecipeCheck:
         if self._wanted not in ("", received):
             click.echo(
                 f"warning: the recipe is for other pieces, or another split of them. Expected: data of sha256 "
-                f"{self._wanted}. Received: {received}.", err=True,
-            )  # fmt: skip
+                f"{self._wanted}. Received: {received}.",
+                err=True,
+            )
 
 
 def each(listeners: list[Any], event: str) -> Callable[..., None]:
@@ -188,7 +263,11 @@ def each(listeners: list[Any], event: str) -> Callable[..., None]:
 
 
 def introduce(
-    model: ModelConfig, config: TrainingConfig, encoder: Encoder, display: TrainingDisplay, events: Events
+    model: ModelConfig,
+    config: TrainingConfig,
+    encoder: Encoder,
+    display: TrainingDisplay,
+    events: Events,
 ) -> None:
     """Say what is about to be trained, and on what."""
     import keras
@@ -197,13 +276,21 @@ def introduce(
     from musegen.training import devices, sizing
     from musegen.training.runs import in_words
 
-    precision, weights, memory = devices.policy(config), parameters(model), sizing.memory(model, config)
+    precision, weights, memory = (
+        devices.policy(config),
+        parameters(model),
+        sizing.memory(model, config),
+    )
     slow = devices.without_cudnn(model, keras.backend.backend()) if devices.gpus() else None
     events.say("device", device=devices.device(), precision=precision, without_cudnn=slow)
     display.say(f"device: {devices.device()}, {precision}")
     if slow:
         display.say(f"warning: training will be slow on this GPU, without cuDNN. {slow}.")
-    configs = {"model": model.to_dict(), "training": config.to_dict(), "encoder": encoder.config.to_dict()}
+    configs = {
+        "model": model.to_dict(),
+        "training": config.to_dict(),
+        "encoder": encoder.config.to_dict(),
+    }
     events.say("model", **configs, weights=weights, memory_bytes=memory)
     display.say(
         f"model: {in_words(model)}, vocabulary {model.vocabulary_size}; {weights:,} weights, about "
@@ -228,7 +315,9 @@ def measured_or_stopped(made: Checkpoint, data: Dataset) -> dict[str, dict[str, 
     try:
         return measured(made, data)
     except KeyboardInterrupt:
-        raise TrainingError(f"stopped. {made.path} is complete, but for its nats per note.") from None
+        raise TrainingError(
+            f"stopped. {made.path} is complete, but for its nats per note."
+        ) from None
 
 
 def measured(made: Checkpoint, data: Dataset) -> dict[str, dict[str, float]]:
@@ -249,7 +338,10 @@ def measured(made: Checkpoint, data: Dataset) -> dict[str, dict[str, float]]:
     with one_thread():  # products of one piece are too small to share
         figures = {
             part: {
-                name: round(likelihood.evaluate(predictor, [p.tokens for p in pieces], vocabulary).per_note, 4)
+                name: round(
+                    likelihood.evaluate(predictor, [p.tokens for p in pieces], vocabulary).per_note,
+                    4,
+                )
                 for name, predictor in predictors.items()
             }
             for part, pieces in (("validation", data.validation), ("test", data.test))
@@ -262,7 +354,9 @@ def measured(made: Checkpoint, data: Dataset) -> dict[str, dict[str, float]]:
 def table(made: Checkpoint, figures: dict[str, dict[str, float]], err: bool) -> None:
     """Print how well the held-out pieces are predicted."""
     of_all = made.provenance
-    click.echo(f"{made.path}: best of {of_all['epochs']} epochs was {of_all['best_epoch']}", err=err)
+    click.echo(
+        f"{made.path}: best of {of_all['epochs']} epochs was {of_all['best_epoch']}", err=err
+    )
     click.echo(f"{'nats per note':14}{'model':>9}{'bigram':>9}{'uniform':>9}", err=err)
     for part, row in figures.items():
         click.echo(f"{part:14}" + "".join(f"{value:9.3f}" for value in row.values()), err=err)

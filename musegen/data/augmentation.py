@@ -48,7 +48,9 @@ class Variation:
         )
 
 
-def varied(pieces: list[Tokens], encoder: Encoder, variation: Variation, rng: np.random.Generator) -> list[Tokens]:
+def varied(
+    pieces: list[Tokens], encoder: Encoder, variation: Variation, rng: np.random.Generator
+) -> list[Tokens]:
     """Return the pieces, each varied in its own way.
 
     Args:
@@ -61,7 +63,9 @@ def varied(pieces: list[Tokens], encoder: Encoder, variation: Variation, rng: np
     lengths = np.array([len(piece) for piece in pieces])
     starts = lengths.cumsum() - lengths
     if variation.of_notes(encoder):
-        bundle = _varied_notes(encoder.codec.decode(tokens, starts, encoder.vocabulary), encoder, variation, rng)
+        bundle = _varied_notes(
+            encoder.codec.decode(tokens, starts, encoder.vocabulary), encoder, variation, rng
+        )
         tokens, starts = encoder.codec.encode(bundle, encoder.vocabulary)
     if variation.transpose:
         semitones = rng.integers(-variation.transpose, variation.transpose + 1, len(starts))
@@ -69,7 +73,9 @@ def varied(pieces: list[Tokens], encoder: Encoder, variation: Variation, rng: np
     return np.split(tokens, starts[1:])
 
 
-def _transposed(tokens: Tokens, starts: Column, semitones: Column, vocabulary: Vocabulary) -> Tokens:
+def _transposed(
+    tokens: Tokens, starts: Column, semitones: Column, vocabulary: Vocabulary
+) -> Tokens:
     """Move each piece by its semitones, or as near to it as keeps every pitch in 0–127."""
     mine = vocabulary.transposable[tokens]
     pitches = vocabulary.values[tokens].astype(np.int64)
@@ -81,7 +87,9 @@ def _transposed(tokens: Tokens, starts: Column, semitones: Column, vocabulary: V
     return out
 
 
-def _varied_notes(bundle: Bundle, encoder: Encoder, variation: Variation, rng: np.random.Generator) -> Bundle:
+def _varied_notes(
+    bundle: Bundle, encoder: Encoder, variation: Variation, rng: np.random.Generator
+) -> Bundle:
     if variation.part_dropout:
         bundle = _thinned(bundle, variation.part_dropout, rng)
     pieces = len(bundle.end)
@@ -90,12 +98,15 @@ def _varied_notes(bundle: Bundle, encoder: Encoder, variation: Variation, rng: n
         velocity = np.clip(np.round(bundle.notes.velocity * louder), 1, 127).astype(np.int64)
         bundle = bundle._replace(notes=bundle.notes._replace(velocity=velocity))
     if variation.tempo_scaling and encoder.config.encoding == "performance":
-        # A decoded performance has one tempo. With another it lasts longer, and is quantised as any other music.
+        # A decoded performance has one tempo. With another it lasts longer, and is quantised as any
+        # other music.
         slower = _around_one(variation.tempo_scaling, pieces, rng)
         every = np.arange(pieces)
         tempos = Tempos(every, 0 * every, np.round(DEFAULT_TEMPO * slower).astype(np.int64))
         return performance.quantise(bundle._replace(tempos=tempos), encoder.vocabulary)
-    return encoder.codec.quantise(bundle, encoder.vocabulary) if variation.velocity_scaling else bundle
+    return (
+        encoder.codec.quantise(bundle, encoder.vocabulary) if variation.velocity_scaling else bundle
+    )
 
 
 def _around_one(share: float, count: int, rng: np.random.Generator) -> NDArray[np.float64]:
@@ -124,4 +135,6 @@ def _thinned(bundle: Bundle, share: float, rng: np.random.Generator) -> Bundle:
     thin = Tracks(*take(tracks, kept))
     begins = np.searchsorted(thin.piece, thin.piece)
     thin = thin._replace(number=np.arange(len(thin.piece)) - begins)
-    return bundle._replace(tracks=thin, notes=take(notes, stays)._replace(track=number[notes.track[stays]]))
+    return bundle._replace(
+        tracks=thin, notes=take(notes, stays)._replace(track=number[notes.track[stays]])
+    )

@@ -140,7 +140,13 @@ def load(store: Store) -> Dataset:
         raise TrainingError(
             "at least 3 MIDI files with notes are needed to train, validate and test. "
             f"Received: {len(store)} usable of {len(store) + len(skipped)}. "
-            + (f"The first was skipped: {skipped[0][1]}." if skipped else "Try `musegen corpus` for some.")
+            + (
+                f"The first was skipped: {skipped[0][1]}."
+                if skipped
+                else "Try `musegen corpus` for some."
+            )
         )
-    train, validation, test = (Pieces(store, store.split(part)) for part in ("train", "validation", "test"))
+    train, validation, test = (
+        Pieces(store, store.split(part)) for part in ("train", "validation", "test")
+    )
     return Dataset(train, validation, test, store.skipped())

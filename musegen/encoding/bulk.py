@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Batch", "Encoded", "batches", "bundled", "encode_files", "load"]
 
-NOTES_AT_ONCE = 32_768  # about where the cost of starting NumPy's operations no longer counts, and caches still hold
+# About where the cost of starting NumPy's operations no longer counts, and caches still hold
+NOTES_AT_ONCE = 32_768
 FILES_AT_ONCE = 512  # whose tracks' pitches mostly number below 2**16
 FILES_PER_TASK = 256  # handed to a worker process at a time
 
@@ -114,7 +115,9 @@ def _batch(
         if not scores:
             return Batch([], [], Bundle.of([]), errors)
         try:
-            bundle = encoder.codec.quantise(prepare(bundled(list(scores.values()))), encoder.vocabulary)
+            bundle = encoder.codec.quantise(
+                prepare(bundled(list(scores.values()))), encoder.vocabulary
+            )
         except Unencodable as error:
             paths = list(scores)
             for index, why in error.reasons.items():
@@ -126,7 +129,10 @@ def _batch(
 
 def encode_files(paths: Iterable[str | Path], encoder: Encoder, workers: int) -> Iterator[Encoded]:
     """Yield what becomes of each file, in order. See `Encoder.encode_files`."""
-    from musegen.utils.parallel import Crash, each  # process pools, which composing need not wait for
+    from musegen.utils.parallel import (
+        Crash,
+        each,
+    )  # process pools, which composing need not wait for
 
     source = iter(paths)
     tasks = iter(lambda: list(islice(source, FILES_PER_TASK)), [])
@@ -156,7 +162,10 @@ def _encode_task(encoder: Encoder, paths: Sequence[str | Path]) -> _Packed:
         if batch.paths:
             tokens, starts = encoder.codec.encode(batch.bundle, encoder.vocabulary)
             bounds = pairwise([*starts.tolist(), len(tokens)])
-            done |= {path: tokens[start:stop] for path, (start, stop) in zip(batch.paths, bounds, strict=True)}
+            done |= {
+                path: tokens[start:stop]
+                for path, (start, stop) in zip(batch.paths, bounds, strict=True)
+            }
     nothing = np.zeros(0, np.int32)
     pieces = [done.get(path, nothing) for path in paths]
     why = {index: errors[path] for index, path in enumerate(paths) if path in errors}

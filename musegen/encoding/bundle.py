@@ -110,7 +110,11 @@ class Bundle(NamedTuple):
     def of(cls, scores: Sequence[Score]) -> Bundle:
         """Return the bundle of some scores."""
         first = np.cumsum([0, *(len(s.tracks) for s in scores)])
-        tracks = [(p, i, t.program, t.is_drum) for p, s in enumerate(scores) for i, t in enumerate(s.tracks)]
+        tracks = [
+            (p, i, t.program, t.is_drum)
+            for p, s in enumerate(scores)
+            for i, t in enumerate(s.tracks)
+        ]
         piece, number, program, drum = np.array(tracks, np.int64).reshape(-1, 4).T
 
         def rows(name: str, dtype: np.dtype[np.void]) -> tuple[Column, dict[str, Column]]:
@@ -137,14 +141,20 @@ class Bundle(NamedTuple):
     def scores(self) -> list[Score]:
         """Return the scores of a quantised or decoded bundle: tracks without names, no pedals."""
         tables: dict[str, list[Table]] = {}
-        for name, dtype, rows in (("notes", NOTE, self.notes), ("tempos", TEMPO, self.tempos),
-                                  ("meters", METER, self.meters)):  # fmt: skip
+        for name, dtype, rows in (
+            ("notes", NOTE, self.notes),
+            ("tempos", TEMPO, self.tempos),
+            ("meters", METER, self.meters),
+        ):
             table = columns(dtype, **{field: getattr(rows, field) for field in dtype.names or ()})
             if name == "notes":
                 table["track"] = self.tracks.number[self.notes.track]
             bounds = rows.piece.searchsorted(np.arange(len(self.end) + 1)).tolist()
             tables[name] = [table[start:stop] for start, stop in pairwise(bounds)]
-        tracks = [_track(p, d) for p, d in zip(self.tracks.program.tolist(), self.tracks.drum.tolist(), strict=True)]
+        tracks = [
+            _track(p, d)
+            for p, d in zip(self.tracks.program.tolist(), self.tracks.drum.tolist(), strict=True)
+        ]
         bounds = self.tracks.piece.searchsorted(np.arange(len(self.end) + 1)).tolist()
         return [
             Score.of_valid(
@@ -156,7 +166,12 @@ class Bundle(NamedTuple):
                 end=end,
             )
             for index, ((start, stop), per_quarter, end) in enumerate(
-                zip(pairwise(bounds), self.ticks_per_quarter.tolist(), self.end.tolist(), strict=True)
+                zip(
+                    pairwise(bounds),
+                    self.ticks_per_quarter.tolist(),
+                    self.end.tolist(),
+                    strict=True,
+                )
             )
         ]
 

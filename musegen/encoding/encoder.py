@@ -65,7 +65,8 @@ position 12, pitch 62, duration 6, position 18, pitch 64, duration 6, end
 
     >>> encoder = Encoder(EncoderConfig(encoding="performance"))
     >>> print(", ".join(str(event) for event in encoder.events(encoder.encode(tune))[:8]))
-    start, velocity 22, note_on 60, time_shift 50, note_off 60, note_on 62, time_shift 25, note_off 62
+    start, velocity 22, note_on 60, time_shift 50, note_off 60, note_on 62, time_shift 25, note_off
+    62
 
     Args:
         config: The encoding; metric with the defaults of `EncoderConfig` if left out.
@@ -78,8 +79,12 @@ position 12, pitch 62, duration 6, position 18, pitch 64, duration 6, end
             ConfigError: `config` is not an `EncoderConfig`.
         """
         self.config = EncoderConfig() if config is None else config
-        require(isinstance(self.config, EncoderConfig), "an encoder's settings must be an EncoderConfig", config,
-                "Use Encoder(EncoderConfig(encoding='performance')), for example.")  # fmt: skip
+        require(
+            isinstance(self.config, EncoderConfig),
+            "an encoder's settings must be an EncoderConfig",
+            config,
+            "Use Encoder(EncoderConfig(encoding='performance')), for example.",
+        )
         self.vocabulary = Vocabulary(self.config)
         self.codec = _CODECS[self.config.encoding]
 
@@ -100,8 +105,8 @@ position 12, pitch 62, duration 6, position 18, pitch 64, duration 6, end
         """Return the tokens of a piece, `int32[T]`, from `start` to `end`.
 
         Args:
-            source: A path to a MIDI file or to written music (MusicXML, ABC), the bytes of a MIDI file,
-                a `Score`, `PrettyMIDI`, `mido.MidiFile`, `symusic` score or music21 stream.
+            source: A path to a MIDI file or to written music (MusicXML, ABC), the bytes of a MIDI
+                file, a `Score`, `PrettyMIDI`, `mido.MidiFile`, `symusic` score or music21 stream.
 
         Raises:
             MidiError: `source` cannot be read.
@@ -120,7 +125,8 @@ position 12, pitch 62, duration 6, position 18, pitch 64, duration 6, end
         Spread(mean=5.208333, median=5.208333, max=10.416667)
 
         Args:
-            source: As for `encode`. What a file holds beside its music is counted where it is a path or bytes.
+            source: As for `encode`. What a file holds beside its music is counted where it is a
+                path or bytes.
 
         Raises:
             MidiError: `source` cannot be read.
@@ -136,22 +142,29 @@ position 12, pitch 62, duration 6, position 18, pitch 64, duration 6, end
         ...     print(f"{path}: {len(tokens)} tokens, {type(error).__name__}")
         missing.mid: 0 tokens, MidiError
 
-        Results come while the work goes on, in the order of `paths`, and nothing but some hundreds of files
-        is ever held. A file that cannot be read or carried is a result with an `error`, and stops nothing.
+        Results come while the work goes on, in the order of `paths`, and nothing but some hundreds
+        of files is ever held. A file that cannot be read or carried is a result with an `error`,
+        and stops nothing.
 
         Args:
             paths: MIDI files or written music; taken as they are needed.
-            workers: Processes to share the work. With more than one, a script must keep what it does
-                behind `if __name__ == "__main__":`, and a file that crashes the reader costs one result.
+            workers: Processes to share the work. With more than one, a script must keep what it
+                does behind `if __name__ == "__main__":`, and a file that crashes the reader costs
+                one result.
 
         Yields:
-            `(path, tokens, error)`: `int32[T]` and None, or no tokens and the `MidiError` or `EncodingError`.
+            `(path, tokens, error)`: `int32[T]` and None, or no tokens and the `MidiError` or
+            `EncodingError`.
 
         Raises:
             ConfigError: `workers` is not at least 1, or `paths` is one path.
         """
-        require(not isinstance(paths, str | bytes | Path), "paths must be a list or another iterable of paths", paths,
-                "For one file use encode(path).")  # fmt: skip
+        require(
+            not isinstance(paths, str | bytes | Path),
+            "paths must be a list or another iterable of paths",
+            paths,
+            "For one file use encode(path).",
+        )
         require(workers >= 1, "workers must be >= 1", workers, "Use os.cpu_count() for all cores.")
         return encode_files(paths, self, workers)
 
@@ -190,7 +203,9 @@ position 12, pitch 62, duration 6, position 18, pitch 64, duration 6, end
         whole = [index for index, tokens in enumerate(sequences) if tokens.size]
         for some in _runs(whole, [sequences[index].size for index in whole], TOKENS_AT_ONCE):
             tokens, starts = self.vocabulary.joined([sequences[index] for index in some])
-            for index, score in zip(some, self.codec.decode(tokens, starts, self.vocabulary).scores(), strict=True):
+            for index, score in zip(
+                some, self.codec.decode(tokens, starts, self.vocabulary).scores(), strict=True
+            ):
                 scores[index] = score
         return scores
 
@@ -212,7 +227,8 @@ position 12, pitch 62, duration 6, position 18, pitch 64, duration 6, end
     def draw(self, source: MidiSource) -> display.Picture:
         """Draw a piano roll with the tokens below: one SVG, less than 50,000 bytes in UTF-8.
 
-        A notebook shows it as a picture. If the encoding cannot carry the music, the picture says why.
+        A notebook shows it as a picture. If the encoding cannot carry the music, the picture says
+        why.
 
         Args:
             source: As for `encode`; the encoding must be metric.
@@ -221,8 +237,12 @@ position 12, pitch 62, duration 6, position 18, pitch 64, duration 6, end
             MidiError: `source` cannot be read.
             ConfigError: The encoding is not metric.
         """
-        require(self.config.encoding == "metric", "tokens are drawn of the metric encoding", self.config.encoding,
-                "Use Encoder().draw(music).")  # fmt: skip
+        require(
+            self.config.encoding == "metric",
+            "tokens are drawn of the metric encoding",
+            self.config.encoding,
+            "Use Encoder().draw(music).",
+        )
         score = read(source)
         try:
             return display.svg(score, token_marks(score, self))
@@ -236,7 +256,11 @@ position 12, pitch 62, duration 6, position 18, pitch 64, duration 6, end
             MusegenError: `path` exists and `force` is false, or it cannot be written.
         """
         refuse_to_overwrite(Path(path), force)
-        settings = {"format": FORMAT, "encoder": self.config.to_dict(), "vocabulary": self.vocabulary.fingerprint}
+        settings = {
+            "format": FORMAT,
+            "encoder": self.config.to_dict(),
+            "vocabulary": self.vocabulary.fingerprint,
+        }
         with atomic_path(Path(path)) as temporary:
             temporary.write_text(json.dumps(settings, indent=2) + "\n")
 
@@ -245,12 +269,15 @@ position 12, pitch 62, duration 6, position 18, pitch 64, duration 6, end
         """Return the encoder that `save` wrote.
 
         Raises:
-            EncodingError: It is not such a file, or a version of musegen with another vocabulary wrote it.
+            EncodingError: It is not such a file, or a version of musegen with another vocabulary
+                wrote it.
             ConfigError: It holds settings that are unknown or out of range.
         """
         try:
             settings = json.loads(Path(path).read_text())
-            format_number, config, fingerprint = (settings[key] for key in ("format", "encoder", "vocabulary"))
+            format_number, config, fingerprint = (
+                settings[key] for key in ("format", "encoder", "vocabulary")
+            )
             config = dict(config)
         except (OSError, ValueError, KeyError, TypeError) as error:
             why = error.strerror if isinstance(error, OSError) else "it is something else"

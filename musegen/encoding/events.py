@@ -10,7 +10,9 @@ __all__ = ["MAX_BAR_QUARTERS", "METERS", "Event", "Events"]
 MAX_BAR_QUARTERS = 8  # Longest bar and longest duration token, in quarters.
 
 METERS: tuple[tuple[int, int], ...] = tuple(
-    (numerator, denominator) for denominator in (1, 2, 4, 8, 16) for numerator in range(1, 2 * denominator + 1)
+    (numerator, denominator)
+    for denominator in (1, 2, 4, 8, 16)
+    for numerator in range(1, 2 * denominator + 1)
 )
 """Meters of at most 8 quarters, with a bar that is a whole number of sixteenths."""
 
@@ -53,4 +55,6 @@ class Events(list[Event]):
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
-        return f'<pre style="line-height:1.3;max-height:30em;overflow:auto">{escape(str(self))}</pre>'
+        return (
+            f'<pre style="line-height:1.3;max-height:30em;overflow:auto">{escape(str(self))}</pre>'
+        )

@@ -1,12 +1,14 @@
 """Gaps: bars that a network fills which knows what stands on both sides of them.
 
-A gap opens with a `bar` token and closes with the next `bar` after its last bar, or with `end`. What a network
-is told of it, besides the tokens from before the gap up to where it is:
+A gap opens with a `bar` token and closes with the next `bar` after its last bar, or with `end`.
+What a network is told of it, besides the tokens from before the gap up to where it is:
 
-- the future: the tokens from the one that closes the gap on, read from their far end back to the gap, so that
-  what is nearest is heard last. Always `FUTURE` of them: behind the end of the piece stands `end`, again and
-  again. It is read first, and a network trained so learns that it says nothing else;
-- how many bars are left to fill, the one that it is in included: 0 before the gap, at most `LONGEST`.
+- the future: the tokens from the one that closes the gap on, read from their far end back to the
+  gap, so that what is nearest is heard last. Always `FUTURE` of them: behind the end of the piece
+  stands `end`, again and again. It is read first, and a network trained so learns that it says
+  nothing else;
+- how many bars are left to fill, the one that it is in included: 0 before the gap, at most
+  `LONGEST`.
 """
 
 from __future__ import annotations
@@ -22,7 +24,8 @@ from musegen.encoding.vocabulary import Tokens, Vocabulary
 __all__ = ["FUTURE", "LONGEST", "Gap", "Window", "ahead", "beside", "borders", "window", "withheld"]
 
 FUTURE = 192  # tokens after a gap that are read: eight bars and more of a melody
-LONGEST = 8  # bars of a gap that are told apart: a longer gap counts down from there when it comes so near
+# Bars of a gap that are told apart: a longer gap counts down from there when it comes so near
+LONGEST = 8
 
 
 class Gap(NamedTuple):
@@ -40,7 +43,8 @@ class Window(NamedTuple):
         tokens: `int32[N]`: what is heard, from some way before the gap.
         targets: `int32[N]`: the token after each.
         left: `int32[N]`: bars left to fill, at each.
-        weight: `float32[N]`: 1 where the next token is to be found, those of the gap and the one that closes it.
+        weight: `float32[N]`: 1 where the next token is to be found, those of the gap and the one
+            that closes it.
         future: `int32[FUTURE]`, as `ahead` gives it.
     """
 
@@ -84,15 +88,23 @@ def window(tokens: Tokens, gap: Gap, room: int, vocabulary: Vocabulary) -> Windo
     heard = tokens[first:stop]
     inside = np.arange(first, stop) >= gap.opens
     bars = tokens[first : gap.closes] == vocabulary.first["bar"]
-    after = bars[::-1].cumsum()[::-1][: len(heard)] - bars[: len(heard)]  # bars that begin later in the gap
+    after = (
+        bars[::-1].cumsum()[::-1][: len(heard)] - bars[: len(heard)]
+    )  # bars that begin later in the gap
     left = np.minimum(after + 1, LONGEST) * inside
     return Window(
-        first, heard, tokens[first + 1 : stop + 1], left.astype(np.int32), inside.astype(np.float32),
+        first,
+        heard,
+        tokens[first + 1 : stop + 1],
+        left.astype(np.int32),
+        inside.astype(np.float32),
         ahead(tokens[gap.closes :], vocabulary),
-    )  # fmt: skip
+    )
 
 
-def beside(tokens: Tokens, gap: Gap, heard: Window, vocabulary: Vocabulary, view: View, told: bool) -> Context:
+def beside(
+    tokens: Tokens, gap: Gap, heard: Window, vocabulary: Vocabulary, view: View, told: bool
+) -> Context:
     """Return the context of a window, `uint16[N, F]`.
 
     Args:
@@ -101,7 +113,8 @@ def beside(tokens: Tokens, gap: Gap, heard: Window, vocabulary: Vocabulary, view
         heard: The window of the gap.
         vocabulary: What the tokens mean.
         view: Which columns are wanted.
-        told: Whether the network is told what stands behind the gap: what is looked back to may then be there, too.
+        told: Whether the network is told what stands behind the gap: what is looked back to may
+            then be there, too.
     """
     stop = heard.first + len(heard.tokens)
     out = context(tokens[:stop], vocabulary, view)

@@ -13,11 +13,18 @@ from musegen.encoding.bundle import Bundle, Column, Meters, Notes, Pedals, Tempo
 __all__ = ["gather"]
 
 # What symusic's lists hold, by the type of their elements: fields in memory, with their padding.
-_NOTE = np.dtype({"names": ["time", "duration", "pitch", "velocity"], "formats": ["<i4", "<i4", "i1", "i1"],
-                  "itemsize": 12})  # fmt: skip
+_NOTE = np.dtype(
+    {
+        "names": ["time", "duration", "pitch", "velocity"],
+        "formats": ["<i4", "<i4", "i1", "i1"],
+        "itemsize": 12,
+    }
+)
 _PEDAL = np.dtype([("time", "<i4"), ("duration", "<i4")])
 _TEMPO = np.dtype([("time", "<i4"), ("mspq", "<i4")])
-_METER = np.dtype({"names": ["time", "numerator", "denominator"], "formats": ["<i4", "u1", "u1"], "itemsize": 8})
+_METER = np.dtype(
+    {"names": ["time", "numerator", "denominator"], "formats": ["<i4", "u1", "u1"], "itemsize": 8}
+)
 
 
 def gather(scores: Sequence[Any]) -> Bundle:
@@ -33,8 +40,12 @@ def gather(scores: Sequence[Any]) -> Bundle:
 
     of, numbers, programs, drums = np.array(tracks, np.int64).reshape(-1, 4).T
     counts, (onset, duration, pitch, velocity) = _columns(notes, _NOTE)
-    rows = Notes(of.repeat(counts), onset, duration, pitch, velocity, np.arange(len(tracks)).repeat(counts))
-    if len(duration) and duration.min() <= 0:  # from files with an off at the tick of its on: nothing sounds
+    rows = Notes(
+        of.repeat(counts), onset, duration, pitch, velocity, np.arange(len(tracks)).repeat(counts)
+    )
+    if (
+        len(duration) and duration.min() <= 0
+    ):  # from files with an off at the tick of its on: nothing sounds
         rows = take(rows, duration > 0)
         counts = np.bincount(rows.track, minlength=len(tracks))
     pedals_of, pedal_rows = _columns(pedals, _PEDAL)
@@ -58,7 +69,9 @@ def _ends(notes: Notes, counts: Column, piece_of_track: Column, pieces: int) -> 
     played = counts > 0
     begins = (counts.cumsum() - counts)[played]
     if len(begins):
-        np.maximum.at(end, piece_of_track[played], np.maximum.reduceat(notes.onset + notes.duration, begins))
+        np.maximum.at(
+            end, piece_of_track[played], np.maximum.reduceat(notes.onset + notes.duration, begins)
+        )
     return end
 
 
@@ -67,7 +80,9 @@ def _columns(lists: list[Any], dtype: np.dtype[np.void]) -> tuple[Column, list[C
     fields = dtype.names or ()
     if _states_are_known():
         states = [one.__getstate__() for one in lists]
-        counts = [len(state) // dtype.itemsize for state in states]  # the count before them is shorter than one
+        counts = [
+            len(state) // dtype.itemsize for state in states
+        ]  # the count before them is shorter than one
         if not any(counts):
             return np.zeros(len(lists), np.int64), [np.zeros(0, np.int64) for _ in fields]
         table = np.frombuffer(b"".join([state[_COUNT:] for state in states]), dtype)
@@ -76,7 +91,10 @@ def _columns(lists: list[Any], dtype: np.dtype[np.void]) -> tuple[Column, list[C
         arrays = [one.numpy() for one in lists]
         counts = [len(one["time"]) for one in arrays]
         empty = np.zeros(0, np.int64)
-        values = [np.concatenate([empty, *(one[field] for one in arrays)], dtype=np.int64) for field in fields]
+        values = [
+            np.concatenate([empty, *(one[field] for one in arrays)], dtype=np.int64)
+            for field in fields
+        ]
     return np.array(counts, np.int64), values
 
 

@@ -23,8 +23,13 @@ def token_marks(score: Score, encoder: Encoder) -> Marks:
     """
     vocabulary = encoder.vocabulary
     tokens = encoder.encode(score)
-    kind, value = vocabulary.kinds[tokens].astype(np.int64), vocabulary.values[tokens].astype(np.int64)
-    is_bar, is_meter, is_position = (kind == vocabulary.kind(k) for k in ("bar", "time_signature", "position"))
+    kind, value = (
+        vocabulary.kinds[tokens].astype(np.int64),
+        vocabulary.values[tokens].astype(np.int64),
+    )
+    is_bar, is_meter, is_position = (
+        kind == vocabulary.kind(k) for k in ("bar", "time_signature", "position")
+    )
     bar = np.cumsum(is_bar)  # 0 for what stands before the first
     lengths = np.zeros(int(bar[-1]) + 1, np.int64)
     lengths[bar[is_meter]] = vocabulary.meter_steps[value[is_meter]]

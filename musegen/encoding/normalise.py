@@ -7,7 +7,16 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from musegen.encoding.bundle import STEP_BITS, Bundle, Column, Meters, changes, finals, moments, take
+from musegen.encoding.bundle import (
+    STEP_BITS,
+    Bundle,
+    Column,
+    Meters,
+    changes,
+    finals,
+    moments,
+    take,
+)
 from musegen.score import METER, Score, columns
 from musegen.score.timing import DEFAULT_METER
 
@@ -29,7 +38,10 @@ def pad_pickup(score: Score) -> Score:
     if not missing:
         return score
     _, tick, numerator, denominator = padded.meters
-    return replace(score.shift(missing), meters=columns(METER, tick=tick, numerator=numerator, denominator=denominator))
+    return replace(
+        score.shift(missing),
+        meters=columns(METER, tick=tick, numerator=numerator, denominator=denominator),
+    )
 
 
 def pad_pickups(bundle: Bundle) -> Bundle:
@@ -40,7 +52,9 @@ def pad_pickups(bundle: Bundle) -> Bundle:
     """
     meters = _in_force(bundle)
     first = changes(meters.piece).nonzero()[0]
-    first = first[np.bincount(meters.piece, minlength=len(bundle.end)) > 1]  # of the pieces with a second
+    first = first[
+        np.bincount(meters.piece, minlength=len(bundle.end)) > 1
+    ]  # of the pieces with a second
     if not len(first):
         return bundle
     piece, second = meters.piece[first], first + 1
@@ -50,10 +64,13 @@ def pad_pickups(bundle: Bundle) -> Bundle:
     missing[piece] = np.where(meters.tick[second] <= length[first], np.maximum(lacks, 0), 0)
     if not missing.any():
         return bundle
-    bundle.refuse(bundle.end + missing >= LAST_TICK, lambda piece: (
-        f"the music must end before tick {LAST_TICK}. Received: tick {bundle.end[piece]}, and a pickup bar to "
-        f"fill up by {missing[piece]} more. Remove the stray event far behind the music."
-    ))  # fmt: skip
+    bundle.refuse(
+        bundle.end + missing >= LAST_TICK,
+        lambda piece: (
+            f"the music must end before tick {LAST_TICK}. Received: tick {bundle.end[piece]}, and a pickup bar to "
+            f"fill up by {missing[piece]} more. Remove the stray event far behind the music."
+        ),
+    )
     return _shifted(bundle, missing, meters)
 
 
@@ -86,7 +103,9 @@ def _shifted(bundle: Bundle, missing: Column, meters: Meters) -> Bundle:
     governs = changes(tempos.piece) & (tempos.tick == 0)
     as_were = take(bundle.meters, missing[bundle.meters.piece] == 0)
     padded = take(meters, ~changes(meters.piece) & (missing[meters.piece] > 0))
-    padded = padded._replace(tick=np.where(changes(padded.piece), 0, later(padded.piece, padded.tick)))
+    padded = padded._replace(
+        tick=np.where(changes(padded.piece), 0, later(padded.piece, padded.tick))
+    )
     meters = Meters(*map(np.concatenate, zip(as_were, padded, strict=True)))
     return bundle._replace(
         end=bundle.end + missing,
@@ -102,7 +121,9 @@ def merge_programs(score: Score) -> Score:
 
     Readers start a new track at each program change; to a musician it is one instrument's line.
     """
-    places = [(t.chunk, t.channel) if t.channel >= 0 else (-1, -1 - i) for i, t in enumerate(score.tracks)]
+    places = [
+        (t.chunk, t.channel) if t.channel >= 0 else (-1, -1 - i) for i, t in enumerate(score.tracks)
+    ]
     kept = list(dict.fromkeys(places))
     new_index = np.array([kept.index(place) for place in places], np.uint16)
     # The program in force at the end is that of the note that begins last; notes are in that order.
@@ -111,15 +132,17 @@ def merge_programs(score: Score) -> Score:
     notes, pedals = score.notes.copy(), score.pedals.copy()
     if len(score.tracks):
         notes["track"], pedals["track"] = new_index[notes["track"]], new_index[pedals["track"]]
-    return replace(score, notes=notes, pedals=pedals, tracks=tuple(last[i] for i in range(len(kept))))
+    return replace(
+        score, notes=notes, pedals=pedals, tracks=tuple(last[i] for i in range(len(kept)))
+    )
 
 
 def close_gaps(score: Score) -> Score:
     """Return the score with the small gaps that articulation leaves between notes closed.
 
     A note that ends a little before the next note of its track begins (or before the next
-    barline) was written to last until there: players and exporters shorten it. Where most notes of a track
-    are, those before a rest, and the last, are lengthened by as much.
+    barline) was written to last until there: players and exporters shorten it. Where most notes of
+    a track are, those before a rest, and the last, are lengthened by as much.
     """
     notes = score.notes.copy()
     notes["duration"] = _written(Bundle.of([score]))
@@ -139,7 +162,9 @@ def _written(bundle: Bundle) -> Column:
     gap, span = following - offset, following - onset
     close = (gap > 0) & (gap < LARGEST_GAP * span) & (gap < LARGEST_GAP_QUARTERS * per_quarter)
     tracks = len(bundle.tracks.piece)
-    throughout = 2 * np.bincount(track[close], minlength=tracks) > np.bincount(track, minlength=tracks)
+    throughout = 2 * np.bincount(track[close], minlength=tracks) > np.bincount(
+        track, minlength=tracks
+    )
     share = _medians(duration[close] / span[close], track[close], tracks)[track]
     as_others = np.minimum(np.round(duration / share).astype(np.int64), np.maximum(span, duration))
     written: Column = np.where(close, span, np.where(throughout[track], as_others, duration))

@@ -25,7 +25,16 @@ from musegen.encoding.bundle import (
     moments,
     take,
 )
-from musegen.encoding.metric import DEFAULT_VELOCITY, Slot, lay_out, loud, of_rows, only, to_steps, without_overlaps
+from musegen.encoding.metric import (
+    DEFAULT_VELOCITY,
+    Slot,
+    lay_out,
+    loud,
+    of_rows,
+    only,
+    to_steps,
+    without_overlaps,
+)
 from musegen.encoding.vocabulary import MAX_SHIFT, Tokens, Vocabulary
 from musegen.score.timing import DEFAULT_TEMPO
 
@@ -49,17 +58,26 @@ def quantise(bundle: Bundle, vocabulary: Vocabulary) -> Bundle:
         offset = _sustained(notes.track, offset, bundle)
     tempo_map = _tempo_map(bundle)
     end = _to_steps(pieces, bundle.end, bundle, tempo_map)
-    onset, offset = (_to_steps(notes.piece, ticks, bundle, tempo_map) for ticks in (notes.onset, offset))
+    onset, offset = (
+        _to_steps(notes.piece, ticks, bundle, tempo_map) for ticks in (notes.onset, offset)
+    )
     end = last_of_piece(notes.piece, np.maximum(offset, onset + 1), end)
-    bundle.refuse(end >= 2**STEP_BITS, lambda piece: (
-        f"the music must be shorter than {2**STEP_BITS} steps of 10 ms. Received: {end[piece]} steps. "
-        "Remove the stray event far behind the music."
-    ))  # fmt: skip
+    bundle.refuse(
+        end >= 2**STEP_BITS,
+        lambda piece: (
+            f"the music must be shorter than {2**STEP_BITS} steps of 10 ms. Received: {end[piece]} steps. "
+            "Remove the stray event far behind the music."
+        ),
+    )
     order = np.argsort((moments(notes.piece, onset) << 7) + notes.pitch, kind="stable")
     velocity = loud(notes.velocity, vocabulary)
-    notes = notes._replace(onset=onset, duration=np.maximum(offset - onset, 1), velocity=velocity, track=notes.piece)
+    notes = notes._replace(
+        onset=onset, duration=np.maximum(offset - onset, 1), velocity=velocity, track=notes.piece
+    )
     notes = take(notes, order)
-    stays, duration = without_overlaps((notes.track << 7) + notes.pitch, notes.onset, notes.duration)
+    stays, duration = without_overlaps(
+        (notes.track << 7) + notes.pitch, notes.onset, notes.duration
+    )
     notes = take(notes._replace(duration=duration), stays)
     played, track = np.unique(notes.piece, return_inverse=True)
     nothing = 0 * played
@@ -92,12 +110,17 @@ def _tempo_map(bundle: Bundle) -> _TempoMap:
     missing = np.flatnonzero(unsaid)
     at = np.append(missing << STEP_BITS, moments(piece, tick))
     order = np.argsort(at, kind="stable")
-    at, microseconds = at[order], np.append(np.full(len(missing), DEFAULT_TEMPO), microseconds)[order]
+    at, microseconds = (
+        at[order],
+        np.append(np.full(len(missing), DEFAULT_TEMPO), microseconds)[order],
+    )
     counts = finals(at)
     at, microseconds = at[counts], microseconds[counts]
-    # Where a piece follows another the clock jumps by a meaningless amount; only differences within one count,
-    # and those stay right even if the sum runs over the edge of 64 bits.
-    return _TempoMap(at, np.append(0, np.cumsum(np.diff(at) * microseconds[:-1]))[: len(at)], microseconds)
+    # Where a piece follows another the clock jumps by a meaningless amount; only differences within
+    # one count, and those stay right even if the sum runs over the edge of 64 bits.
+    return _TempoMap(
+        at, np.append(0, np.cumsum(np.diff(at) * microseconds[:-1]))[: len(at)], microseconds
+    )
 
 
 def _to_steps(piece: Column, ticks: Column, bundle: Bundle, tempo_map: _TempoMap) -> Column:
@@ -138,7 +161,9 @@ def encode(bundle: Bundle, vocabulary: Vocabulary) -> tuple[Tokens, Column]:
     at, kind = events >> 16, (events >> 14) & 3
     when = at & (2**STEP_BITS - 1)
     ends = (kind == _END).nonzero()[0]
-    leads = np.empty(len(ends), np.int64)  # the first event of each piece: it counts from the piece's start
+    leads = np.empty(
+        len(ends), np.int64
+    )  # the first event of each piece: it counts from the piece's start
     leads[0], leads[1:] = 0, ends[:-1] + 1
     gap = np.empty(len(when), np.int64)
     np.subtract(when[1:], when[:-1], out=gap[1:])
@@ -156,7 +181,9 @@ def encode(bundle: Bundle, vocabulary: Vocabulary) -> tuple[Tokens, Column]:
         louder = np.zeros(len(events), bool)
         louder[ons[changed]] = True
         slots.append((louder, (events & 127) + first["velocity"]))
-    tokens_of = np.concatenate([np.arange(128) + first["note_off"], np.arange(128) + first["note_on"], [first["end"]]])
+    tokens_of = np.concatenate(
+        [np.arange(128) + first["note_off"], np.arange(128) + first["note_on"], [first["end"]]]
+    )
     slots.append((None, tokens_of[(events >> 7) & 511]))
     tokens = lay_out(slots, leads, 0 * leads + first["start"])
     return tokens, (tokens == first["start"]).nonzero()[0]
@@ -168,8 +195,8 @@ _OFF, _ON, _END = 0, 1, 2  # kinds of events, in the order that they have within
 def _events(bundle: Bundle, vocabulary: Vocabulary) -> Column:
     """Return all events in order, each an integer: from the top, moment, kind (2 bits), pitch and loudness (7 each).
 
-    So sorting integers sorts events: within a step notes end before others begin, the lower first, and the
-    piece ends after all.
+    So sorting integers sorts events: within a step notes end before others begin, the lower first,
+    and the piece ends after all.
     """
     notes = bundle.notes
     detail = (notes.pitch << 7) + vocabulary.velocity_bins(notes.velocity)
@@ -177,7 +204,9 @@ def _events(bundle: Bundle, vocabulary: Vocabulary) -> Column:
     offs = ons + ((notes.duration << 16) + ((_OFF - _ON) << 14))
     ends = (moments(np.arange(len(bundle.end)), bundle.end) << 16) + (_END << 14)
     out = np.concatenate([ons, offs, ends])
-    out.sort(kind="stable")  # several times as fast here as the default, because runs of it are in order
+    out.sort(
+        kind="stable"
+    )  # several times as fast here as the default, because runs of it are in order
     return out
 
 
@@ -211,15 +240,23 @@ def decode(tokens: Tokens, starts: Column, vocabulary: Vocabulary) -> Bundle:
         meters=Meters(nothing[:0], nothing[:0], nothing[:0], nothing[:0]),
         pedals=Pedals.none(),
     )
-    out.refuse(end >= 2**STEP_BITS, lambda p: (
-        f"these tokens are not music: they last {end[p]} steps; expected fewer than {2**STEP_BITS}. "
-        "Use tokens that an encoder made."
-    ))  # fmt: skip
+    out.refuse(
+        end >= 2**STEP_BITS,
+        lambda p: (
+            f"these tokens are not music: they last {end[p]} steps; expected fewer than {2**STEP_BITS}. "
+            "Use tokens that an encoder made."
+        ),
+    )
     return out
 
 
 def _sounded(
-    kinds: NDArray[np.int8], values: Column, piece: Column, time: Column, end: Column, vocabulary: Vocabulary
+    kinds: NDArray[np.int8],
+    values: Column,
+    piece: Column,
+    time: Column,
+    end: Column,
+    vocabulary: Vocabulary,
 ) -> Notes:
     """Return the notes of events: each from its on to the next event of its pitch, or to the end of the piece."""
     is_on = kinds == vocabulary.kind("note_on")
@@ -235,10 +272,17 @@ def _sounded(
     if "velocity" in vocabulary.blocks:
         # The last that was said, in this piece; a piece's first token stands for none.
         said = np.maximum.accumulate(
-            np.where((kinds == vocabulary.kind("velocity")) | (kinds == vocabulary.kind("start")),
-                     np.arange(len(kinds)), 0)
-        )[heads]  # fmt: skip
+            np.where(
+                (kinds == vocabulary.kind("velocity")) | (kinds == vocabulary.kind("start")),
+                np.arange(len(kinds)),
+                0,
+            )
+        )[heads]
         loudness = np.append(vocabulary.velocity_values, DEFAULT_VELOCITY)
         velocity = loudness[np.where(kinds[said] == vocabulary.kind("velocity"), values[said], -1)]
-    notes = Notes(piece[heads], time[heads], stop - time[heads], values[heads], velocity, piece[heads])
-    return take(notes, ((moments(notes.piece, notes.onset) << 7) + notes.pitch).argsort(kind="stable"))
+    notes = Notes(
+        piece[heads], time[heads], stop - time[heads], values[heads], velocity, piece[heads]
+    )
+    return take(
+        notes, ((moments(notes.piece, notes.onset) << 7) + notes.pitch).argsort(kind="stable")
+    )

@@ -95,7 +95,11 @@ class Vocabulary:
     def __init__(self, config: EncoderConfig) -> None:
         """Lay out the blocks that `config` asks for; a kind of no values is left out."""
         self.config = config
-        sizes = _performance_blocks(config) if config.encoding == "performance" else _metric_blocks(config)
+        sizes = (
+            _performance_blocks(config)
+            if config.encoding == "performance"
+            else _metric_blocks(config)
+        )
         self.blocks = {kind: size for kind, size in sizes.items() if size}
         self.names = tuple(self.blocks)
         counts = list(self.blocks.values())
@@ -217,7 +221,9 @@ class Vocabulary:
         """
         out = np.asarray(tokens)
         if out.ndim != 1 or (out.size and not np.issubdtype(out.dtype, np.integer)):
-            raise EncodingError(f"tokens must be a one-dimensional array of integers. Received: {out!r}.")
+            raise EncodingError(
+                f"tokens must be a one-dimensional array of integers. Received: {out!r}."
+            )
         if out.size and not (0 <= out.min() and out.max() < len(self)):
             raise EncodingError(
                 f"tokens must be 0 to {len(self) - 1}. Received: {out.min()} to {out.max()}. "
@@ -233,12 +239,16 @@ class Vocabulary:
         """
         out = self.ids(tokens)
         if out.size and out[0] != self.first["start"]:
-            raise EncodingError(f"the first event must be start. Received: {self.event(int(out[0]))}.")
+            raise EncodingError(
+                f"the first event must be start. Received: {self.event(int(out[0]))}."
+            )
         wrong = self._misplaced(self.kinds[out])
         if wrong.size:
             at = int(wrong[0])
             a, b = self.event(int(out[at])), self.event(int(out[at + 1]))
-            raise EncodingError(f"token {at + 1}: '{b}' cannot follow '{a}'. Use the encoder that made the tokens.")
+            raise EncodingError(
+                f"token {at + 1}: '{b}' cannot follow '{a}'. Use the encoder that made the tokens."
+            )
         return out.astype(np.int32)
 
     def joined(self, sequences: Sequence[NDArray[Any]]) -> tuple[Tokens, NDArray[np.int64]]:
@@ -252,9 +262,13 @@ class Vocabulary:
             out = np.concatenate(sequences)
             if not np.issubdtype(out.dtype, np.integer):
                 raise TypeError
-            wrong = self._misplaced(self.kinds[out.astype(np.uint64)])  # unsigned: negative ids are too large
+            wrong = self._misplaced(
+                self.kinds[out.astype(np.uint64)]
+            )  # unsigned: negative ids are too large
             begun = (out[starts] == self.first["start"]).all()
-            if begun and np.isin(wrong + 1, starts).all():  # from one sequence to the next, anything
+            if (
+                begun and np.isin(wrong + 1, starts).all()
+            ):  # from one sequence to the next, anything
                 return out.astype(np.int32), starts
         except (IndexError, TypeError, ValueError):
             pass  # one of them is at fault: `check` says what is wrong

@@ -1,7 +1,8 @@
 """How well a model predicts music, and what it writes, beside baselines and real music: `musegen evaluate`.
 
-Likelihoods are in units that do not depend on the encoding. Every token after `start` counts: bars, positions,
-durations, `end`. docs/evaluation.md says what the units mean, docs/generated.md how music that is written is compared.
+Likelihoods are in units that do not depend on the encoding. Every token after `start` counts: bars,
+positions, durations, `end`. docs/evaluation.md says what the units mean, docs/generated.md how
+music that is written is compared.
 """
 
 from typing import TYPE_CHECKING
@@ -10,7 +11,13 @@ from musegen.utils.lazy import lazily
 
 if TYPE_CHECKING:
     from musegen.evaluation.comparing import FEATURES, Closeness, Difference, closeness, paired
-    from musegen.evaluation.continuations import OF_PAIRS, Generation, Written, check_generating, generated
+    from musegen.evaluation.continuations import (
+        OF_PAIRS,
+        Generation,
+        Written,
+        check_generating,
+        generated,
+    )
     from musegen.evaluation.cutting import Cut, cut
     from musegen.evaluation.likelihoods import PARTS, Evaluation, Predicted, evaluated
     from musegen.evaluation.overlap import Overlap

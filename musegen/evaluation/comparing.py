@@ -52,12 +52,15 @@ class Closeness(NamedTuple):
 
 
 def paired(
-    real: Sequence[float | None], made: Sequence[float | None], seed: int = 0, resamples: int = RESAMPLES
+    real: Sequence[float | None],
+    made: Sequence[float | None],
+    seed: int = 0,
+    resamples: int = RESAMPLES,
 ) -> Difference | None:
     """Return by how much pieces differ from those that they are paired with, and how sure that is.
 
-    The interval is the percentile bootstrap interval of the mean difference (Efron and Tibshirani 1993, "An
-    Introduction to the Bootstrap", chapter 13). Pairs are drawn whole.
+    The interval is the percentile bootstrap interval of the mean difference (Efron and Tibshirani
+    1993, "An Introduction to the Bootstrap", chapter 13). Pairs are drawn whole.
 
     Args:
         real: A number for each real piece; None if it has none.
@@ -79,7 +82,9 @@ def paired(
         for done in range(0, resamples, at_once)
     ]
     low, high = np.percentile(np.concatenate(means), OUTSIDE).tolist()
-    return Difference(float(first.mean()), float(second.mean()), float(each.mean()), low, high, len(each))
+    return Difference(
+        float(first.mean()), float(second.mean()), float(each.mean()), low, high, len(each)
+    )
 
 
 def features(score: Score) -> dict[str, Numbers]:
@@ -93,21 +98,25 @@ def features(score: Score) -> dict[str, Numbers]:
 
     Drums are left out where there is anything else.
     """
-    return {name: count / max(int(count.sum()), 1) for name, count in zip(FEATURES, histograms(score), strict=False)}
+    return {
+        name: count / max(int(count.sum()), 1)
+        for name, count in zip(FEATURES, histograms(score), strict=False)
+    }
 
 
 def closeness(real: Numbers, made: Numbers) -> Closeness:
     """Return how close a set of pieces is to a set of real ones, by one feature.
 
-    Yang and Lerch (2020, "On the evaluation of generative models in music", section 3) compare two distributions
-    of Euclidean distances: from each real piece to each other real piece (intra-set), and from each real piece to
-    each of the other set (inter-set). Each is smoothed by Gaussian kernels of Scott's bandwidth, σ · n^(−1/5).
-    Then `area` is ∫ min(p, q), and `divergence` ∫ p log(p / q), of intra-set p and inter-set q.
+    Yang and Lerch (2020, "On the evaluation of generative models in music", section 3) compare two
+    distributions of Euclidean distances: from each real piece to each other real piece (intra-set),
+    and from each real piece to each of the other set (inter-set). Each is smoothed by Gaussian
+    kernels of Scott's bandwidth, σ · n^(−1/5). Then `area` is ∫ min(p, q), and `divergence` ∫ p
+    log(p / q), of intra-set p and inter-set q.
 
-    Three things are done in another way. Pieces with the same index belong together (one continues what the other
-    continues), so they are not compared: a set that is the real one, in the same order, has area 1 and divergence
-    0. Both integrals are over all of the densities, not from the least distance to the greatest. Both densities
-    are taken at the same points.
+    Three things are done in another way. Pieces with the same index belong together (one continues
+    what the other continues), so they are not compared: a set that is the real one, in the same
+    order, has area 1 and divergence 0. Both integrals are over all of the densities, not from the
+    least distance to the greatest. Both densities are taken at the same points.
 
     Args:
         real: A histogram for each piece, `float64[N, F]`.
@@ -116,8 +125,12 @@ def closeness(real: Numbers, made: Numbers) -> Closeness:
     Raises:
         ConfigError: There are fewer than two pieces, or not as many in both sets.
     """
-    require(len(real) == len(made) >= 2, "both sets must have the same number of pieces, 2 or more",
-            (len(real), len(made)), "Distances are between pieces.")  # fmt: skip
+    require(
+        len(real) == len(made) >= 2,
+        "both sets must have the same number of pieces, 2 or more",
+        (len(real), len(made)),
+        "Distances are between pieces.",
+    )
     within, across = _distances(real, real), _distances(real, made)
     bands = [_bandwidth(within), _bandwidth(across)]
     low = min(within.min(), across.min()) - TAIL * max(bands)
@@ -133,7 +146,8 @@ def closeness(real: Numbers, made: Numbers) -> Closeness:
 def log_density(samples: Numbers, at: Numbers) -> Numbers:
     """Return the logarithm of a smoothed density, `float64[G]`: finite however far from all samples.
 
-    Kernels are Gaussian; their bandwidth is Scott's (1992, "Multivariate Density Estimation"), σ · n^(−1/5).
+    Kernels are Gaussian; their bandwidth is Scott's (1992, "Multivariate Density Estimation"), σ ·
+    n^(−1/5).
 
     Args:
         samples: `float64[N]`.

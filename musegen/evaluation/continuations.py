@@ -14,7 +14,14 @@ from musegen.data.novelty import Index
 from musegen.data.store import Store
 from musegen.encoding.encoder import Encoder
 from musegen.errors import CheckpointError, MusegenError
-from musegen.evaluation.comparing import FEATURES, Closeness, Difference, closeness, features, paired
+from musegen.evaluation.comparing import (
+    FEATURES,
+    Closeness,
+    Difference,
+    closeness,
+    features,
+    paired,
+)
 from musegen.evaluation.cutting import Cut, cuts_of
 from musegen.evaluation.likelihoods import COUNTED, PARTS, Progress, opened, split_of
 from musegen.evaluation.ngram_composer import NGramComposer
@@ -41,7 +48,8 @@ class Written:
     Attributes:
         name: `model` or `n-gram`.
         order: Of the n-gram; None of the model.
-        measures: Name of `MEASURES` or `OF_PAIRS` → the mean of the real continuations and of these, over pieces.
+        measures: Name of `MEASURES` or `OF_PAIRS` → the mean of the real continuations and of
+            these, over pieces.
         closeness: Feature of `FEATURES` → how close they are to the real ones.
     """
 
@@ -65,8 +73,8 @@ class Generation:
         bars: Of each primer, and of each continuation.
         temperature: All were written at.
         seed: What the draw, the music and the resamples come from.
-        real: Feature of `FEATURES` → how close the primers are to the real continuations: what real music, of other
-            bars, reaches.
+        real: Feature of `FEATURES` → how close the primers are to the real continuations: what real
+            music, of other bars, reaches.
         writers: The model first.
     """
 
@@ -84,18 +92,29 @@ class Generation:
 
 
 def generated(
-    checkpoint: str | Path | Checkpoint, data: str | Path | Store, pieces: int, part: str = "test", *,
-    bars: int = BARS, temperature: float = 1.0, order: int | None = None, by_folder: bool = False, seed: int = 0,
-    split_seed: int = 0, workers: int = 1, on_pieces: Progress = lambda done, total: None,
-) -> Generation:  # fmt: skip
+    checkpoint: str | Path | Checkpoint,
+    data: str | Path | Store,
+    pieces: int,
+    part: str = "test",
+    *,
+    bars: int = BARS,
+    temperature: float = 1.0,
+    order: int | None = None,
+    by_folder: bool = False,
+    seed: int = 0,
+    split_seed: int = 0,
+    workers: int = 1,
+    on_pieces: Progress = lambda done, total: None,
+) -> Generation:
     """Return how continuations by a model compare with what the pieces themselves go on with.
 
-    Pieces are drawn, cut after some bars, and continued as `Composer.compositions` does it. An n-gram continues them
-    by the same rules.
+    Pieces are drawn, cut after some bars, and continued as `Composer.compositions` does it. An
+    n-gram continues them by the same rules.
 
     Args:
         checkpoint: A model that continues music, or its name or path.
-        data: A token store that was encoded with its settings; or a folder of music, which is encoded.
+        data: A token store that was encoded with its settings; or a folder of music, which is
+            encoded.
         pieces: How many to continue, 2 or more.
         part: `test`, `validation`, `train`, or `all`, for which there is no n-gram.
         bars: Of each primer, and of each continuation.
@@ -110,11 +129,14 @@ def generated(
     Raises:
         CheckpointError: There is no such model, it is damaged, or it fills gaps.
         ConfigError: An argument is out of range, or the encoding knows no bars.
-        MusegenError: The store has other settings, it cannot be split, or too few pieces are long enough.
+        MusegenError: The store has other settings, it cannot be split, or too few pieces are long
+            enough.
     """
     made = checkpoint if isinstance(checkpoint, Checkpoint) else checkpoints.load(checkpoint)
     check_generating(made, pieces, part, bars, temperature)
-    with opened(data, made, Encoder(made.encoder), by_folder, split_seed, workers, lambda *_: None) as store:
+    with opened(
+        data, made, Encoder(made.encoder), by_folder, split_seed, workers, lambda *_: None
+    ) as store:
         named = str(data.path if isinstance(data, Store) else data)
         chosen = np.random.default_rng(seed).permutation(split_of(store, part, named))
         cuts, drawn = cuts_of(store, chosen, pieces, bars, named)
@@ -124,7 +146,11 @@ def generated(
     total = len(composers) * pieces
     done = count(1)
     scores = [
-        list(_continued(composer, cuts, bars, temperature, seed, lambda: on_pieces(next(done), total)))
+        list(
+            _continued(
+                composer, cuts, bars, temperature, seed, lambda: on_pieces(next(done), total)
+            )
+        )
         for composer in composers
     ]
     return Generation(
@@ -145,7 +171,9 @@ def generated(
     )
 
 
-def check_generating(made: Checkpoint, pieces: int, part: str, bars: int, temperature: float) -> None:
+def check_generating(
+    made: Checkpoint, pieces: int, part: str, bars: int, temperature: float
+) -> None:
     """Refuse what cannot be done, before any work is.
 
     Raises:
@@ -157,10 +185,19 @@ def check_generating(made: Checkpoint, pieces: int, part: str, bars: int, temper
             f"a model that continues music was expected. Received: {made.name}, which fills gaps. Leave out "
             "--generate, or use another checkpoint."
         )
-    require(pieces >= 2, "pieces to continue must be 2 or more", pieces, "Use 50: differences are between pieces.")
+    require(
+        pieces >= 2,
+        "pieces to continue must be 2 or more",
+        pieces,
+        "Use 50: differences are between pieces.",
+    )
     require(part in PARTS, f"part must be one of {', '.join(PARTS)}", part, "Use test.")
-    require(made.encoder.encoding == "metric", "pieces are cut at barlines, which only a metric encoding knows",
-            made.encoder.encoding, "Leave out --generate.")  # fmt: skip
+    require(
+        made.encoder.encoding == "metric",
+        "pieces are cut at barlines, which only a metric encoding knows",
+        made.encoder.encoding,
+        "Leave out --generate.",
+    )
     Request(None, bars=bars, sampler=SamplerConfig(temperature=temperature))
 
 
@@ -168,12 +205,21 @@ def _by_ngram(made: Checkpoint, store: Store, order: int | None) -> NGramCompose
     """Return the n-gram of the training pieces: of very many pieces, of the same ones as in an evaluation."""
     drawn = np.random.default_rng(0).permutation(store.split("train"))
     some = drawn[: max(1, int((store.lengths[drawn].cumsum() <= COUNTED).sum()))].tolist()
-    best = [store.tokens(index) for index in store.split("validation").tolist()] if order is None else []
+    best = (
+        [store.tokens(index) for index in store.split("validation").tolist()]
+        if order is None
+        else []
+    )
     return NGramComposer(made, (store.tokens(index) for index in some), order, best)
 
 
 def _continued(
-    composer: Composer, cuts: Sequence[Cut], bars: int, temperature: float, seed: int, on_done: Callable[[], None]
+    composer: Composer,
+    cuts: Sequence[Cut],
+    bars: int,
+    temperature: float,
+    seed: int,
+    on_done: Callable[[], None],
 ) -> Iterator[Score]:
     """Yield what a composer goes on with, piece by piece, for as many bars and from tick 0."""
     sampler = SamplerConfig(temperature=temperature)
@@ -202,7 +248,12 @@ def _written(
     }
     known = {name: difference for name, difference in found.items() if difference is not None}
     ngram = composer.order if isinstance(composer, NGramComposer) else None
-    return Written("model" if ngram is None else "n-gram", ngram, known, _closeness([one.real for one in cuts], scores))
+    return Written(
+        "model" if ngram is None else "n-gram",
+        ngram,
+        known,
+        _closeness([one.real for one in cuts], scores),
+    )
 
 
 def _measured(score: Score, primer: Score, index: Index | None) -> dict[str, float]:
@@ -218,4 +269,7 @@ def _measured(score: Score, primer: Score, index: Index | None) -> dict[str, flo
 def _closeness(real: Sequence[Score], made: Sequence[Score]) -> dict[str, Closeness]:
     """Return by each feature how close pieces are to real ones."""
     sets = [[features(score) for score in scores] for scores in (real, made)]
-    return {name: closeness(*(np.stack([piece[name] for piece in pieces]) for pieces in sets)) for name in FEATURES}
+    return {
+        name: closeness(*(np.stack([piece[name] for piece in pieces]) for pieces in sets))
+        for name in FEATURES
+    }

@@ -34,8 +34,9 @@ class Cut:
 def cut(name: str, score: Score, bars: int) -> Cut | None:
     """Return a piece cut after its first bars, or None if it cannot be.
 
-    It must be twice as long, of one meter up to there, and have notes in both halves. A first bar that begins with a
-    rest counts as a pickup and comes on top of the primer's bars, so that phrases of eight bars stay whole.
+    It must be twice as long, of one meter up to there, and have notes in both halves. A first bar
+    that begins with a rest counts as a pickup and comes on top of the primer's bars, so that
+    phrases of eight bars stay whole.
 
     Args:
         name: What to call it.
@@ -52,7 +53,9 @@ def cut(name: str, score: Score, bars: int) -> Cut | None:
     return Cut(name, primer, real) if len(primer) and len(real) and not changes else None
 
 
-def cuts_of(store: Store, chosen: NDArray[np.int64], pieces: int, bars: int, data: str) -> tuple[list[Cut], int]:
+def cuts_of(
+    store: Store, chosen: NDArray[np.int64], pieces: int, bars: int, data: str
+) -> tuple[list[Cut], int]:
     """Return the first of some pieces that can be cut, and how many were looked at for them.
 
     Args:

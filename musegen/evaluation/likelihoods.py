@@ -62,17 +62,19 @@ class Evaluation:
         checkpoint: The model's name.
         data: The store or folder.
         part: Which pieces of it, of `PARTS`.
-        fills: The model fills gaps, and each eight bars were predicted from all others: no likelihood of a piece.
+        fills: The model fills gaps, and each eight bars were predicted from all others: no
+            likelihood of a piece.
         frame: The grid, as a share of a whole note.
         voices: Cells in a frame.
         sha256: Hash of the pieces' names and tokens, as a checkpoint has it of its training data.
         files: What became of the files of `data`: see `Store.report`.
         overlap: Which of the pieces the model has seen.
-        counted: Pieces that the n-grams were counted in, and how many training pieces there are; None for no n-grams.
+        counted: Pieces that the n-grams were counted in, and how many training pieces there are;
+            None for no n-grams.
         predictors: The model first.
         totals: Unit → how many there are; None where that is not known.
-        rows: A row for each piece: its name, its amount of each unit that is known, its longest run (see `Overlap`),
-            and nats by predictor.
+        rows: A row for each piece: its name, its amount of each unit that is known, its longest run
+            (see `Overlap`), and nats by predictor.
     """
 
     checkpoint: str
@@ -91,15 +93,25 @@ class Evaluation:
 
 
 def evaluated(
-    checkpoint: str | Path | Checkpoint, data: str | Path | Store, part: str = "test", *, frame: Fraction | None = None,
-    voices: int | None = None, order: int | None = None, by_folder: bool = False, seed: int = 0, workers: int = 1,
-    on_files: Progress = lambda done, total: None, on_pieces: Progress = lambda done, total: None,
-) -> Evaluation:  # fmt: skip
+    checkpoint: str | Path | Checkpoint,
+    data: str | Path | Store,
+    part: str = "test",
+    *,
+    frame: Fraction | None = None,
+    voices: int | None = None,
+    order: int | None = None,
+    by_folder: bool = False,
+    seed: int = 0,
+    workers: int = 1,
+    on_files: Progress = lambda done, total: None,
+    on_pieces: Progress = lambda done, total: None,
+) -> Evaluation:
     """Return how well a model predicts music.
 
     Args:
         checkpoint: A model, or its name or path.
-        data: A token store that was encoded with its settings; or a folder of music, which is encoded.
+        data: A token store that was encoded with its settings; or a folder of music, which is
+            encoded.
         part: `test`, `validation`, `train`, or `all`, for which there are no n-grams.
         frame: Count by frames of this share of a whole note, too; metric encodings alone.
         voices: Count by cells, too, of which a frame has so many.
@@ -148,29 +160,62 @@ def evaluated(
         )
 
 
-def _check(encoder: Encoder, part: str, frame: Fraction | None, voices: int | None, order: int | None) -> None:
+def _check(
+    encoder: Encoder, part: str, frame: Fraction | None, voices: int | None, order: int | None
+) -> None:
     """Refuse arguments that are out of range, before any work is done."""
-    require(part in PARTS, f"part must be one of {', '.join(PARTS)}", part, "Most pieces are in train.")
-    require(frame is None or frame > 0, "a frame must be longer than nothing", frame, "Use 1/16 for sixteenths.")
-    require(frame is None or encoder.config.encoding == "metric", "frames are parts of a bar, which only a metric "
-            "encoding knows", encoder.config.encoding, "Leave the frame out: seconds are known here.")  # fmt: skip
+    require(
+        part in PARTS, f"part must be one of {', '.join(PARTS)}", part, "Most pieces are in train."
+    )
+    require(
+        frame is None or frame > 0,
+        "a frame must be longer than nothing",
+        frame,
+        "Use 1/16 for sixteenths.",
+    )
+    require(
+        frame is None or encoder.config.encoding == "metric",
+        "frames are parts of a bar, which only a metric encoding knows",
+        encoder.config.encoding,
+        "Leave the frame out: seconds are known here.",
+    )
     require(voices is None or voices >= 1, "voices must be >= 1", voices, "Use 4 for chorales.")
-    require(voices is None or frame is not None, "cells are voices of frames, so there must be a frame", frame,
-            "Use 1/16 for sixteenths.")  # fmt: skip
-    require(order is None or 1 <= order <= HIGHEST, f"order must be 1 to {HIGHEST}", order,
-            "Leave it out for the best on the validation pieces.")  # fmt: skip
+    require(
+        voices is None or frame is not None,
+        "cells are voices of frames, so there must be a frame",
+        frame,
+        "Use 1/16 for sixteenths.",
+    )
+    require(
+        order is None or 1 <= order <= HIGHEST,
+        f"order must be 1 to {HIGHEST}",
+        order,
+        "Leave it out for the best on the validation pieces.",
+    )
 
 
 @contextmanager
 def opened(
-    data: str | Path | Store, made: Checkpoint, encoder: Encoder, by_folder: bool, seed: int, workers: int,
+    data: str | Path | Store,
+    made: Checkpoint,
+    encoder: Encoder,
+    by_folder: bool,
+    seed: int,
+    workers: int,
     on_files: Progress,
-) -> Iterator[Store]:  # fmt: skip
+) -> Iterator[Store]:
     """Give the store that the data are, or one of a folder for as long as it is needed."""
     if not isinstance(data, Store) and not is_store(Path(data)):
         with TemporaryDirectory(prefix="musegen-", ignore_cleanup_errors=True) as folder:
-            yield ingest([data], Path(folder) / "store", encoder, workers=workers, seed=seed, by_folder=by_folder,
-                         on_progress=on_files)  # fmt: skip
+            yield ingest(
+                [data],
+                Path(folder) / "store",
+                encoder,
+                workers=workers,
+                seed=seed,
+                by_folder=by_folder,
+                on_progress=on_files,
+            )
         return
     store = data if isinstance(data, Store) else Store(data)
     if changed := differences(store.encoder.config, made.encoder):
@@ -188,7 +233,11 @@ def split_of(store: Store, part: str, data: str) -> list[int]:
         found = list(range(len(store))) if part == "all" else store.split(part).tolist()
     if not found:
         left_out = store.skipped()
-        why = f"; the first of {len(left_out)} files left out: {': '.join(left_out[0]).rstrip('.')}" if left_out else ""
+        why = (
+            f"; the first of {len(left_out)} files left out: {': '.join(left_out[0]).rstrip('.')}"
+            if left_out
+            else ""
+        )
         raise MusegenError(
             "at least one piece was expected, or three different tunes for a split. Received: "
             f"{len(store)} piece(s) in {data}{why}. Give more music, or --part all, which needs no split."
@@ -208,16 +257,22 @@ def _by_model(
     return out
 
 
-def _by_ngrams(store: Store, pieces: Sequence[Tokens], order: int | None, nats: Nats) -> tuple[int, tuple[int, int]]:
+def _by_ngrams(
+    store: Store, pieces: Sequence[Tokens], order: int | None, nats: Nats
+) -> tuple[int, tuple[int, int]]:
     """Add the nats by the n-gram and the unigram.
 
     Returns:
         The n-gram's order; in how many pieces it was counted, and how many there are.
     """
     train, validation = ([*store.split(part).tolist()] for part in ("train", "validation"))
-    drawn = np.random.default_rng(0).permutation(train)  # of very many pieces, the same ones each time
+    drawn = np.random.default_rng(0).permutation(
+        train
+    )  # of very many pieces, the same ones each time
     some = drawn[: max(1, int((store.lengths[drawn].cumsum() <= COUNTED).sum()))].tolist()
-    grams = NGrams((store.tokens(index) for index in some), len(store.encoder.vocabulary), order or HIGHEST)
+    grams = NGrams(
+        (store.tokens(index) for index in some), len(store.encoder.vocabulary), order or HIGHEST
+    )
     order = order or grams.best([store.tokens(index) for index in validation])
     borders = np.cumsum([0, *(len(tokens) - 1 for tokens in pieces[:-1])])
     sums = np.add.reduceat(grams.nats(pieces), borders, axis=1)
@@ -231,7 +286,12 @@ def _predicted(
     """Return what each predictor makes of the pieces."""
     found = rates(np.stack([*nats.values()]), np.stack([*units.values()]))
     return tuple(
-        Predicted(name, orders.get(name), float(mine.sum()), dict.fromkeys(UNITS) | dict(zip(units, row, strict=True)))
+        Predicted(
+            name,
+            orders.get(name),
+            float(mine.sum()),
+            dict.fromkeys(UNITS) | dict(zip(units, row, strict=True)),
+        )
         for (name, mine), row in zip(nats.items(), found, strict=True)
     )
 
@@ -242,8 +302,12 @@ def _rows(
     """Return a row for each piece."""
     columns: dict[str, list[Any]] = {"name": names}
     for unit, values in units.items():
-        columns[f"{unit}s"] = values.tolist() if unit == "second" else values.astype(np.int64).tolist()
+        columns[f"{unit}s"] = (
+            values.tolist() if unit == "second" else values.astype(np.int64).tolist()
+        )
     if runs is not None:
         columns["longest_run"] = [*runs]
     columns |= {f"nats_{name}": values.tolist() for name, values in nats.items()}
-    return tuple(dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True))
+    return tuple(
+        dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)
+    )

@@ -30,7 +30,8 @@ class NGramEngine(Engine):
     """An n-gram with the interface of a network. Its state is the last n − 1 tokens; its logits are log p.
 
     Args:
-        config: Of the network whose place it takes: how many parts' context that is given. It is not used.
+        config: Of the network whose place it takes: how many parts' context that is given. It is
+            not used.
         grams: What was counted.
         order: Which of its n-grams.
     """
@@ -49,22 +50,36 @@ class NGramEngine(Engine):
         return WIDTHS
 
     def step(
-        self, tokens: NDArray[np.int32], state: State, context: Context | None = None,
+        self,
+        tokens: NDArray[np.int32],
+        state: State,
+        context: Context | None = None,
         left: NDArray[np.int32] | None = None,
-    ) -> tuple[Array, State]:  # fmt: skip
+    ) -> tuple[Array, State]:
         """Hear one token in each row, as `Engine.step`."""
         heard, after = self.forward(tokens[:, None], state)
         return heard[:, 0], after
 
     def forward(
-        self, tokens: NDArray[np.int32], state: State, context: Context | None = None,
+        self,
+        tokens: NDArray[np.int32],
+        state: State,
+        context: Context | None = None,
         left: NDArray[np.int32] | None = None,
-    ) -> tuple[Array, State]:  # fmt: skip
+    ) -> tuple[Array, State]:
         """Hear whole sequences, as `Engine.forward`."""
         memory, (rows, length) = self._n - 1, tokens.shape
         known = np.concatenate([state[0][0].astype(np.int64), tokens], axis=1)
-        windows = np.lib.stride_tricks.sliding_window_view(known[:, 1:], memory, axis=1) if memory else None
-        histories = np.zeros((rows * length, 0), np.int64) if windows is None else windows.reshape(-1, memory)
+        windows = (
+            np.lib.stride_tricks.sliding_window_view(known[:, 1:], memory, axis=1)
+            if memory
+            else None
+        )
+        histories = (
+            np.zeros((rows * length, 0), np.int64)
+            if windows is None
+            else windows.reshape(-1, memory)
+        )
         logits = np.empty((len(histories), self._grams.size), np.float32)
         at_once = max(1, AT_ONCE // self._grams.size)
         for first in range(0, len(histories), at_once):
@@ -76,7 +91,13 @@ class NGramEngine(Engine):
 class NGramComposer(Composer):
     """Continues music as the composer of a checkpoint does, with an n-gram in the place of its network."""
 
-    def __init__(self, checkpoint: Checkpoint, pieces: Iterable[Tokens], order: int | None, best: Sequence[Tokens]):
+    def __init__(
+        self,
+        checkpoint: Checkpoint,
+        pieces: Iterable[Tokens],
+        order: int | None,
+        best: Sequence[Tokens],
+    ):
         """Count.
 
         Args:

@@ -54,7 +54,9 @@ class Examined:
     runs: tuple[Copied, ...]
 
 
-def examine(path: Path, index: Index, bars: Bars = (None, None), *, whole: bool = False, at_least: int = 1) -> Examined:
+def examine(
+    path: Path, index: Index, bars: Bars = (None, None), *, whole: bool = False, at_least: int = 1
+) -> Examined:
     """Return what a file has in common with training pieces.
 
     Of a file that musegen has continued only what it has added counts, unless bars are named.
@@ -126,12 +128,15 @@ def against(path: str | Path, split: str | None = None) -> Index:
         split: Of a store: "train", or "all" for the held-out pieces, too. By default the first.
 
     Raises:
-        CheckpointError: A checkpoint has no index, or it is damaged; or a checkpoint was given with a `split`.
+        CheckpointError: A checkpoint has no index, or it is damaged; or a checkpoint was given with
+            a `split`.
         MusegenError: There is nothing of these at the path.
     """
     if is_store(Path(path)):
         store = Store(path)
-        return Index.of_tokens(store, store.encoder, None if split == "all" else store.split("train"))
+        return Index.of_tokens(
+            store, store.encoder, None if split == "all" else store.split("train")
+        )
     if split is not None:
         raise CheckpointError(
             f"a split is part of a token store, as musegen encode makes it. Received: {path}. Leave --split out: a "
@@ -140,7 +145,9 @@ def against(path: str | Path, split: str | None = None) -> Index:
     return Index.load(path if Path(path).is_file() else checkpoints.find(path))
 
 
-def index_checkpoint(name_or_path: str | Path, store: str | Path, *, force: bool = False) -> tuple[Index, str]:
+def index_checkpoint(
+    name_or_path: str | Path, store: str | Path, *, force: bool = False
+) -> tuple[Index, str]:
     """Write the index of a store's train split into a checkpoint that was made without.
 
     Args:
@@ -149,7 +156,8 @@ def index_checkpoint(name_or_path: str | Path, store: str | Path, *, force: bool
         force: Replace the index that it has.
 
     Returns:
-        The index, and what speaks against this store being what it was trained on: nothing, if nothing does.
+        The index, and what speaks against this store being what it was trained on: nothing, if
+        nothing does.
 
     Raises:
         CheckpointError: There is no such checkpoint, or the store was made with another encoding.
@@ -164,9 +172,13 @@ def index_checkpoint(name_or_path: str | Path, store: str | Path, *, force: bool
         )
     index = Index.of_tokens(pieces, pieces.encoder, pieces.split("train"))
     trained = found.provenance.get("data", {}).get("train", {}).get("pieces", index.in_all)
-    doubt = "" if trained == index.in_all else (
-        f"{found.name} was trained on {trained} pieces, the train split of {pieces.path} has {index.in_all}."
-    )  # fmt: skip
+    doubt = (
+        ""
+        if trained == index.in_all
+        else (
+            f"{found.name} was trained on {trained} pieces, the train split of {pieces.path} has {index.in_all}."
+        )
+    )
     index = Index(index.kept._replace(in_all=max(trained, index.in_all)))
     index.save(found.path / FILE)
     return index, doubt

@@ -22,7 +22,8 @@ SPLIT = ("train", "validation", "test")
 class Overlap:
     """Which pieces the model has seen.
 
-    Names tell it only where files are called as in training. The same music under other names shows in `runs`.
+    Names tell it only where files are called as in training. The same music under other names shows
+    in `runs`.
 
     Attributes:
         trained: How many of the pieces it was trained on, by name; None if nobody has listed those.
@@ -30,10 +31,10 @@ class Overlap:
         in_all: … and how many there were.
         validation: How many of the pieces were held out to choose its weights by, by name.
         test: How many were held out altogether, by name.
-        same_data: Whether the data are those of its training, piece for piece and token for token; None if it does
-            not say what those are.
-        runs: For each piece how many notes the longest run of it has that stands in a training piece, too, as
-            `musegen novelty` says it; None if nobody has listed those.
+        same_data: Whether the data are those of its training, piece for piece and token for token;
+            None if it does not say what those are.
+        runs: For each piece how many notes the longest run of it has that stands in a training
+            piece, too, as `musegen novelty` says it; None if nobody has listed those.
     """
 
     trained: int | None
@@ -61,7 +62,9 @@ def overlap(checkpoint: Checkpoint, store: Store, names: list[str], scores: list
     index = Index.load(checkpoint.path) if (checkpoint.path / FILE).exists() else None
     held_out = data.get("held_out", {})
     return Overlap(
-        trained=None if index is None else _among([name.replace("\n", " ") for name in names], index.names),
+        trained=None
+        if index is None
+        else _among([name.replace("\n", " ") for name in names], index.names),
         listed=0 if index is None else len(index.names),
         in_all=data.get("train", {}).get("pieces", 0) if index is None else index.in_all,
         validation=_among(names, held_out.get("validation", ())),
@@ -86,7 +89,10 @@ def _is_same(data: Mapping[str, Any], store: Store) -> bool | None:
         return False
     if any(data.get(part, {}).get("pieces") != len(pieces) for part, pieces in parts.items()):
         return False  # without a look at the tokens
-    return bool(data["sha256"] == sha256(store, [(part, i) for part, pieces in parts.items() for i in pieces]))
+    return bool(
+        data["sha256"]
+        == sha256(store, [(part, i) for part, pieces in parts.items() for i in pieces])
+    )
 
 
 def sha256(store: Store, pieces: Iterable[tuple[str, int]]) -> str:
@@ -94,7 +100,8 @@ def sha256(store: Store, pieces: Iterable[tuple[str, int]]) -> str:
 
     Args:
         store: The data.
-        pieces: Part of the split and index of each; of pieces with the same name the order of these counts.
+        pieces: Part of the split and index of each; of pieces with the same name the order of these
+            counts.
     """
     digest = hashlib.sha256()
     for name, _, index in sorted((store.names[index], part, index) for part, index in pieces):

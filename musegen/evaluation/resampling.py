@@ -39,12 +39,15 @@ class Rate:
     mean_high: float
 
 
-def rates(nats: Numbers, units: Numbers, seed: int = 0, resamples: int = RESAMPLES) -> list[list[Rate]]:
+def rates(
+    nats: Numbers, units: Numbers, seed: int = 0, resamples: int = RESAMPLES
+) -> list[list[Rate]]:
     """Return the rate of each predictor in each unit.
 
-    The intervals are percentile bootstrap intervals (Efron and Tibshirani 1993, "An Introduction to the Bootstrap",
-    chapter 13): as many pieces are drawn as there are, with replacement, again and again. A piece is drawn whole,
-    because its tokens have much in common. The same pieces are drawn for all predictors and units.
+    The intervals are percentile bootstrap intervals (Efron and Tibshirani 1993, "An Introduction to
+    the Bootstrap", chapter 13): as many pieces are drawn as there are, with replacement, again and
+    again. A piece is drawn whole, because its tokens have much in common. The same pieces are drawn
+    for all predictors and units.
 
     Args:
         nats: Of each piece by each predictor, `float64[K, P]`.
@@ -65,7 +68,9 @@ def rates(nats: Numbers, units: Numbers, seed: int = 0, resamples: int = RESAMPL
         for done in range(0, resamples, at_once)
     ]
     low, high = np.percentile(np.concatenate([part[0] for part in parts]), OUTSIDE, axis=0)
-    mean_low, mean_high = np.percentile(np.concatenate([part[1] for part in parts]), OUTSIDE, axis=0)
+    mean_low, mean_high = np.percentile(
+        np.concatenate([part[1] for part in parts]), OUTSIDE, axis=0
+    )
     table = np.stack([whole, low, high, mean, mean_low, mean_high], axis=-1)
     return [[Rate(*values) for values in of_units] for of_units in table.tolist()]
 
@@ -76,9 +81,13 @@ def _drawn(rng: np.random.Generator, resamples: int, pieces: int) -> Numbers:
     return np.bincount(drawn.ravel(), minlength=drawn.size).reshape(drawn.shape).astype(np.float64)
 
 
-def _averages(weights: Numbers, nats: Numbers, units: Numbers, each: Numbers) -> tuple[Numbers, Numbers]:
+def _averages(
+    weights: Numbers, nats: Numbers, units: Numbers, each: Numbers
+) -> tuple[Numbers, Numbers]:
     """Return the micro-averages and the means of resamples, `float64[R, K, U]` each."""
     with one_thread():  # the same bits on every machine's number of cores
         micro = (weights @ nats.T)[:, :, None] / (weights @ units.T)[:, None]
-        macro = (weights @ each.reshape(-1, each.shape[-1]).T).reshape(len(weights), *each.shape[:2])
+        macro = (weights @ each.reshape(-1, each.shape[-1]).T).reshape(
+            len(weights), *each.shape[:2]
+        )
     return micro, macro / each.shape[-1]

@@ -1,8 +1,10 @@
 """How surprising each note of a piece is to a model, in bits.
 
-The surprisal of a token is −log₂ p, p being the probability that the model gave it when it had heard all tokens
-before (Shannon 1948). A note takes several tokens; its bits are the sum over those that help to say it. The module is
-not called `surprisal`, because the function is, and a package cannot hold both under one name.
+The surprisal of a token is −log₂ p, p being the probability that the model gave it when it had
+heard all tokens
+before (Shannon 1948). A note takes several tokens; its bits are the sum over those that help to say
+it. The module is not called `surprisal`, because the function is, and a package cannot hold both
+under one name.
 """
 
 from __future__ import annotations
@@ -33,11 +35,21 @@ __all__ = ["BAR", "NOTE", "TRACK", "Surprisal", "surprisal"]
 
 NATS_PER_BIT = float(np.log(2))
 
-NOTE = np.dtype([
-    ("note", "<i4"), ("track", "<u2"), ("bar", "<i4"), ("beat", "<f8"), ("onset", "<i4"), ("seconds", "<f8"),
-    ("pitch", "u1"), ("bits", "<f8"),
-])  # fmt: skip
-BAR = np.dtype([("bar", "<i4"), ("track", "<u2"), ("notes", "<i4"), ("bits", "<f8"), ("bits_per_note", "<f8")])
+NOTE = np.dtype(
+    [
+        ("note", "<i4"),
+        ("track", "<u2"),
+        ("bar", "<i4"),
+        ("beat", "<f8"),
+        ("onset", "<i4"),
+        ("seconds", "<f8"),
+        ("pitch", "u1"),
+        ("bits", "<f8"),
+    ]
+)
+BAR = np.dtype(
+    [("bar", "<i4"), ("track", "<u2"), ("notes", "<i4"), ("bits", "<f8"), ("bits_per_note", "<f8")]
+)
 TRACK = np.dtype([("track", "<u2"), ("notes", "<i4"), ("bits", "<f8"), ("bits_per_note", "<f8")])
 
 
@@ -52,14 +64,18 @@ class Surprisal:
         score: The piece, one track per instrument.
         sources: The tracks of `score` that the model hears.
         left_out: (name, reason) of the tracks that it does not.
-        notes: `NOTE[N]`, in the order in which they are heard: `note` and `track` are indices into `score.notes`
-            and `score.tracks`; `bar` is counted from 1, a pickup being 0; `beat` from 1, in units of the meter's
-            denominator; `onset` in ticks of `score`, and in `seconds`; `pitch` as in the file; `bits`.
-        between: Bits of what belongs to no note: bars, meters, tempos where no note begins, the end.
+        notes: `NOTE[N]`, in the order in which they are heard: `note` and `track` are indices into
+            `score.notes` and `score.tracks`; `bar` is counted from 1, a pickup being 0; `beat` from
+            1, in units of the meter's denominator; `onset` in ticks of `score`, and in `seconds`;
+            `pitch` as in the file; `bits`.
+        between: Bits of what belongs to no note: bars, meters, tempos where no note begins, the
+            end.
         bits: Bits of all tokens.
         tokens: How many there are, `start` not counted, which is given.
-        shift: Semitones by which the piece was moved, in whole octaves, to be heard where the model knows best.
-        doubled: Notes of `sources` that are not heard apart: another of their pitch begins on the same step.
+        shift: Semitones by which the piece was moved, in whole octaves, to be heard where the model
+            knows best.
+        doubled: Notes of `sources` that are not heard apart: another of their pitch begins on the
+            same step.
     """
 
     checkpoint: str
@@ -121,13 +137,15 @@ class Surprisal:
 def surprisal(piece: MidiSource, checkpoint: str | Path | Composer = "auto") -> Surprisal:
     """Return how surprising each note of a piece is to a model.
 
-    The whole piece is heard, from its first token to its own end, in the octave that the model knows best. Tracks are
-    picked, gaps of articulation closed and a pickup filled up as when the piece is continued; but nothing is cut.
+    The whole piece is heard, from its first token to its own end, in the octave that the model
+    knows best. Tracks are picked, gaps of articulation closed and a pickup filled up as when the
+    piece is continued; but nothing is cut.
 
     Args:
-        piece: A path to a MIDI file or to written music (MusicXML, ABC), a `Score`, `PrettyMIDI`, `mido.MidiFile`
-            or music21 stream.
-        checkpoint: A name, a path, a loaded `Composer`, or `auto` for the one that knows the piece best.
+        piece: A path to a MIDI file or to written music (MusicXML, ABC), a `Score`, `PrettyMIDI`,
+            `mido.MidiFile` or music21 stream.
+        checkpoint: A name, a path, a loaded `Composer`, or `auto` for the one that knows the piece
+            best.
 
     Raises:
         MidiError: The piece cannot be read, or has no notes.
@@ -136,8 +154,12 @@ def surprisal(piece: MidiSource, checkpoint: str | Path | Composer = "auto") -> 
     """
     score = whole(piece)
     if not len(score):
-        raise MidiError("a piece with notes was expected. Received: one without. Give another file.")
-    composer = checkpoint if isinstance(checkpoint, Composer) else compose.pick(checkpoint, score)[0]
+        raise MidiError(
+            "a piece with notes was expected. Received: one without. Give another file."
+        )
+    composer = (
+        checkpoint if isinstance(checkpoint, Composer) else compose.pick(checkpoint, score)[0]
+    )
     if composer.checkpoint.fills:
         raise CheckpointError(
             "a model that continues music was expected, which hears a piece in its order. "
@@ -174,7 +196,9 @@ def _read(score: Score, encoder: Encoder) -> tuple[Reading, bool]:
     heard = pad_pickup(chosen)
     tokens = encoder.encode(heard)
     steps = encoder.decode(tokens).end
-    return Reading(score, score.end, heard, tokens, steps, tuple(picked), left_out), heard is not chosen
+    return Reading(
+        score, score.end, heard, tokens, steps, tuple(picked), left_out
+    ), heard is not chosen
 
 
 def _heard_notes(heard: Score, encoder: Encoder) -> tuple[Column, int]:
@@ -182,7 +206,9 @@ def _heard_notes(heard: Score, encoder: Encoder) -> tuple[Column, int]:
     became = fates(Piece(heard, (), counted=False), encoder.config)
     notes = heard.notes[became.kept]
     metric = encoder.config.encoding == "metric"
-    by = (notes["pitch"], notes["track"], became.onset) if metric else (notes["pitch"], became.onset)
+    by = (
+        (notes["pitch"], notes["track"], became.onset) if metric else (notes["pitch"], became.onset)
+    )
     return became.kept[np.lexsort(by)], became.merged
 
 

@@ -54,7 +54,10 @@ def amounts(
     if metric:
         found["bar"] = [int((tokens == vocabulary.first["bar"]).sum()) for tokens in pieces]
     out = {unit: np.array(values, np.float64) for unit, values in found.items()}
-    spans = [(int(s.notes["onset"].min()), int((s.notes["onset"] + s.notes["duration"]).max())) for s in scores]
+    spans = [
+        (int(s.notes["onset"].min()), int((s.notes["onset"] + s.notes["duration"]).max()))
+        for s in scores
+    ]
     if not metric or config.tempos:
         seconds = [score.seconds(np.array(span)) for score, span in zip(scores, spans, strict=True)]
         out["second"] = np.array([end - first for first, end in seconds])
@@ -62,7 +65,9 @@ def amounts(
         first, end = np.array(spans).T
         steps = 4 * config.steps_per_quarter * frame  # whole or not
         out["frame"] = (
-            0.0 - (-end * steps.denominator // steps.numerator) - first * steps.denominator // steps.numerator
+            0.0
+            - (-end * steps.denominator // steps.numerator)
+            - first * steps.denominator // steps.numerator
         )
         if voices is not None:
             out["cell"] = out["frame"] * voices

@@ -20,28 +20,45 @@ from musegen.score import Score, midi, notation
 from musegen.utils.files import refuse_to_overwrite
 
 __all__ = [
-    "Source", "choose", "compose", "compose_file", "compose_files", "infill", "infill_file", "opened", "pick",
+    "Source",
+    "choose",
+    "compose",
+    "compose_file",
+    "compose_files",
+    "infill",
+    "infill_file",
+    "opened",
+    "pick",
     "rendered",
-]  # fmt: skip
+]
 
 DEFAULT_FOR_NEW = "folk"
 MIDI_SUFFIXES = (".mid", ".midi")
-UNREAD_NATS = float(np.log(128 * 48))  # of a note: any of 128 pitches, at any of the 48 steps of a bar of 4/4
+UNREAD_NATS = float(
+    np.log(128 * 48)
+)  # of a note: any of 128 pitches, at any of the 48 steps of a bar of 4/4
 
 
-def choose(primer: Score, fills: bool = False, inject: bool = False) -> tuple[Composer, dict[str, float]]:
+def choose(
+    primer: Score, fills: bool = False, inject: bool = False
+) -> tuple[Composer, dict[str, float]]:
     """Return the composer that knows a primer best, and nats per note of the primer under each model.
 
-    Of models that continue music; or, if it `fills`, of those that fill gaps; to `inject`, of those that have parts
-    to play beside the primer.
+    Of models that continue music; or, if it `fills`, of those that fill gaps; to `inject`, of those
+    that have parts to play beside the primer.
 
     Every note of the primer counts: one that a model cannot read (it has too few parts, or no
     drums) costs what it would without any model, `UNREAD_NATS`.
 
     Raises:
-        MusegenError: No model can read the primer; the message is that of the one with the most parts.
+        MusegenError: No model can read the primer; the message is that of the one with the most
+            parts.
     """
-    able = [found for found in map(load, checkpoints.available().values()) if found.checkpoint.fills == fills]
+    able = [
+        found
+        for found in map(load, checkpoints.available().values())
+        if found.checkpoint.fills == fills
+    ]
     able.sort(key=lambda found: -found.encoder.config.parts)
     if not able:
         kind, how = ("that fills gaps ", "train --future 128") if fills else ("", "train")
@@ -68,7 +85,9 @@ def choose(primer: Score, fills: bool = False, inject: bool = False) -> tuple[Co
     return composers[min(nats, key=lambda name: (nats[name], name))], nats
 
 
-def compose(primer: midi.MidiSource | None = None, *, checkpoint: str | Path = "auto", **options: Any) -> Score:
+def compose(
+    primer: midi.MidiSource | None = None, *, checkpoint: str | Path = "auto", **options: Any
+) -> Score:
     """Return `primer` with its continuation, or a new piece if there is none.
 
     Args:
@@ -81,14 +100,20 @@ def compose(primer: midi.MidiSource | None = None, *, checkpoint: str | Path = "
 
 
 def infill(
-    primer: midi.MidiSource, bars: int | tuple[int, int], *, checkpoint: str | Path = "auto", **options: Any
+    primer: midi.MidiSource,
+    bars: int | tuple[int, int],
+    *,
+    checkpoint: str | Path = "auto",
+    **options: Any,
 ) -> Score:
     """Return `primer` with new music in some of its bars, made of what stands on both sides of them.
 
     Args:
         primer: A path, `Score`, `PrettyMIDI`, `mido.MidiFile` or music21 stream.
-        bars: The first and the last to fill, or the only one, counted from 1 as musicians do; a pickup is bar 0.
-        checkpoint: A name, a path, or `auto` for the one, of those that fill gaps, that knows the primer best.
+        bars: The first and the last to fill, or the only one, counted from 1 as musicians do; a
+            pickup is bar 0.
+        checkpoint: A name, a path, or `auto` for the one, of those that fill gaps, that knows the
+            primer best.
         **options: As for `Composer.infilling`.
     """
     piece = whole(primer)
@@ -122,7 +147,8 @@ def compose_file(
     Args:
         primer: A MIDI, MusicXML or ABC file; None for a new piece.
         output: Where to write; by default `PRIMER-continued.mid` in the primer's folder
-            (`PRIMER-accompanied.mid` with `inject`), or `musegen-CHECKPOINT-SEED.mid` in the current one.
+            (`PRIMER-accompanied.mid` with `inject`), or `musegen-CHECKPOINT-SEED.mid` in the
+            current one.
         checkpoint: A name, a path, or `auto`.
         only_continuation: Write the continuation alone.
         force: Replace `output` if it exists.
@@ -164,8 +190,8 @@ def compose_files(
         engine: As for `Composer`.
 
     Returns:
-        The composer; nats per note of the primer under each model that `auto` chose from; the files and what was
-        composed.
+        The composer; nats per note of the primer under each model that `auto` chose from; the files
+        and what was composed.
 
     Raises:
         MusegenError: As `compose_file`; nothing is written then.
@@ -196,7 +222,11 @@ def compose_files(
 def _numbered(path: Path, count: int) -> list[Path]:
     """Return a name for each of some files."""
     width = len(str(count))
-    return [path] if count == 1 else [path.with_stem(f"{path.stem}-{n:0{width}}") for n in range(1, count + 1)]
+    return (
+        [path]
+        if count == 1
+        else [path.with_stem(f"{path.stem}-{n:0{width}}") for n in range(1, count + 1)]
+    )
 
 
 def infill_file(
@@ -230,7 +260,11 @@ def infill_file(
     made = composer.infilling(score, bars, **options)
     assert made.end is not None
     marker = f"fill: musegen {made.checkpoint}, seed {made.seed}"
-    midi.save(midi.refill(file, score, made.tracks, made.added, made.start, made.end, marker), output, force=force)
+    midi.save(
+        midi.refill(file, score, made.tracks, made.added, made.start, made.end, marker),
+        output,
+        force=force,
+    )
     return output, made, candidates
 
 
@@ -242,7 +276,9 @@ def _free(output: Path, primer: Path | None, force: bool) -> Path:
             "Choose another -o."
         )
     if primer is not None and output.resolve() == primer.resolve():
-        raise MidiError(f"the output must not be the primer itself. Received: {output}. Choose another -o.")
+        raise MidiError(
+            f"the output must not be the primer itself. Received: {output}. Choose another -o."
+        )
     refuse_to_overwrite(output, force)
     return output
 
@@ -270,7 +306,9 @@ def opened(primer: Path) -> Source:
     return Source(primer, file, merge_programs(midi.from_mido(file)))
 
 
-def rendered(source: Source | None, made: Composition, only_continuation: bool = False) -> mido.MidiFile:
+def rendered(
+    source: Source | None, made: Composition, only_continuation: bool = False
+) -> mido.MidiFile:
     """Return the file of a continuation: every event of the primer at its tick, and markers where both begin.
 
     Args:
@@ -283,7 +321,13 @@ def rendered(source: Source | None, made: Composition, only_continuation: bool =
     if only_continuation:
         return midi.to_mido(made.only_continuation())
     if made.end is not None:  # beside the primer
-        markers = (f"primer: {source.path.name}", f"accompaniment: musegen {made.checkpoint}, seed {made.seed}")
+        markers = (
+            f"primer: {source.path.name}",
+            f"accompaniment: musegen {made.checkpoint}, seed {made.seed}",
+        )
         return midi.overdub(source.file, made.score, made.added, len(source.score.tracks), markers)
-    markers = (f"primer: {source.path.name}", f"continuation: musegen {made.checkpoint}, seed {made.seed}")
+    markers = (
+        f"primer: {source.path.name}",
+        f"continuation: musegen {made.checkpoint}, seed {made.seed}",
+    )
     return midi.append(source.file, source.score, made.added, made.start, made.score.end, markers)

@@ -21,7 +21,15 @@ from musegen.encoding.vocabulary import Tokens
 from musegen.errors import CheckpointError, MusegenError
 from musegen.generation.accompaniment.accompaniment import accompaniment
 from musegen.generation.accompaniment.part_assignment import PartAssignment, assign_parts, octaves
-from musegen.generation.continuation import Plan, Prefilled, Prefix, continuation, make_task, new_piece, prefix_of
+from musegen.generation.continuation import (
+    Plan,
+    Prefilled,
+    Prefix,
+    continuation,
+    make_task,
+    new_piece,
+    prefix_of,
+)
 from musegen.generation.infilling import Bars, ConditionedNetwork, InfillGrammar, read_gap
 from musegen.generation.loop import generate
 from musegen.generation.primer import Reading, read_primer
@@ -46,8 +54,9 @@ class Composer:
 
     Args:
         checkpoint: Which model.
-        computed_by: `numpy`; or `keras`, on the device that it finds, which is for GPUs and many pieces. From one seed
-            each makes the same piece again, but not always the other's: they round differently. `auto` is `numpy`.
+        computed_by: `numpy`; or `keras`, on the device that it finds, which is for GPUs and many
+            pieces. From one seed each makes the same piece again, but not always the other's: they
+            round differently. `auto` is `numpy`.
 
     Raises:
         ConfigError: `computed_by` is something else.
@@ -56,13 +65,19 @@ class Composer:
     checkpoint: Checkpoint
     computed_by: str = "auto"
     encoder: Encoder = field(init=False)
-    _known: list[tuple[Score | None, int, Prefilled]] = field(init=False, default_factory=list, repr=False)
+    _known: list[tuple[Score | None, int, Prefilled]] = field(
+        init=False, default_factory=list, repr=False
+    )
     _assignments: list[PartAssignment] = field(init=False, default_factory=list, repr=False)
 
     def __post_init__(self) -> None:
         """Build the encoder that the model was trained with."""
-        require(self.computed_by in ENGINES, f"an engine must be one of {', '.join(ENGINES)}", self.computed_by,
-                "Use keras where there is a GPU.")  # fmt: skip
+        require(
+            self.computed_by in ENGINES,
+            f"an engine must be one of {', '.join(ENGINES)}",
+            self.computed_by,
+            "Use keras where there is a GPU.",
+        )
         self.encoder = Encoder(self.checkpoint.encoder)
 
     @cached_property
@@ -93,7 +108,9 @@ class Composer:
     def surprise(self, reading: Reading) -> float:
         """Return the nats per note of what is read of a primer."""
         tokens, _ = self.hear(reading)
-        return likelihood.evaluate(likelihood.model(self.engine), [tokens], self.encoder.vocabulary).per_note
+        return likelihood.evaluate(
+            likelihood.model(self.engine), [tokens], self.encoder.vocabulary
+        ).per_note
 
     def hear(self, reading: Reading) -> tuple[Tokens, int]:
         """Return the tokens in the octave that the model knows best, and by how many semitones they moved.
@@ -108,7 +125,12 @@ class Composer:
         return self.composition(primer, **options).score
 
     def composition(
-        self, primer: midi.MidiSource | None = None, *, bars: int = 16, seed: int | None = None, **options: Any
+        self,
+        primer: midi.MidiSource | None = None,
+        *,
+        bars: int = 16,
+        seed: int | None = None,
+        **options: Any,
     ) -> Composition:
         """Continue a primer from the barline after its last note, or compose from nothing.
 
@@ -116,8 +138,8 @@ class Composer:
             primer: A path, `Score`, `PrettyMIDI` or `mido.MidiFile`; None for a new piece.
             bars: Bars to add, in the meter in force at the primer's end.
             seed: Integer ≥ 0 for the random numbers; None draws one.
-            **options: The other fields of `Request`, and those of `SamplerConfig` (temperature …) and of
-                `ConstraintConfig` (key …).
+            **options: The other fields of `Request`, and those of `SamplerConfig` (temperature …)
+                and of `ConstraintConfig` (key …).
 
         Raises:
             MusegenError: The primer cannot be read or has nothing to continue; an option is out of
@@ -130,7 +152,9 @@ class Composer:
             raise made
         return made
 
-    def compositions(self, requests: Iterable[Request]) -> Iterator[tuple[int, Composition | MusegenError]]:
+    def compositions(
+        self, requests: Iterable[Request]
+    ) -> Iterator[tuple[int, Composition | MusegenError]]:
         """Compose many pieces side by side: in much less time, and each the same as by itself.
 
         Args:
@@ -174,8 +198,9 @@ class Composer:
         require(
             request.sampler.temperatures.keys() <= set(kinds),
             f"kinds of events that have temperatures of their own must be among {', '.join(kinds)}",
-            ", ".join(request.sampler.temperatures), f"These are what {self.checkpoint.name} knows.",
-        )  # fmt: skip
+            ", ".join(request.sampler.temperatures),
+            f"These are what {self.checkpoint.name} knows.",
+        )
         index = self.index if request.max_copied else None
         if request.max_copied and index is None:
             raise CheckpointError(
@@ -184,7 +209,9 @@ class Composer:
             )
         if request.inject and request.primer is not None:
             beginning = self._prefilled(Request(None))
-            return accompaniment(beginning, self._assigned(request.primer), request, self.checkpoint, self.encoder)
+            return accompaniment(
+                beginning, self._assigned(request.primer), request, self.checkpoint, self.encoder
+            )
         make = new_piece if request.primer is None else continuation
         return make(self._prefilled(request), request, self.checkpoint, self.encoder, index)
 
@@ -212,7 +239,9 @@ class Composer:
         for known in self._assignments:
             if known.primer is primer:
                 return known
-        new = assign_parts(primer, self._prefilled(Request(None)), self.checkpoint, self.encoder, self.engine)
+        new = assign_parts(
+            primer, self._prefilled(Request(None)), self.checkpoint, self.encoder, self.engine
+        )
         self._assignments = [new, *self._assignments[: KEPT - 1]]
         return new
 
@@ -222,10 +251,13 @@ class Composer:
         logits, state = self.engine.forward(tokens, self.engine.initial_state(), context)
         return Prefilled(prefix, logits[0, -1], state)
 
-    def infilling(self, primer: midi.MidiSource, bars: Bars, *, seed: int | None = None, **options: Any) -> Composition:
+    def infilling(
+        self, primer: midi.MidiSource, bars: Bars, *, seed: int | None = None, **options: Any
+    ) -> Composition:
         """Put new music into bars of a primer, made of what stands on both sides of them.
 
-        Notes of the tracks that the model reads that begin in these bars are replaced; all else stays.
+        Notes of the tracks that the model reads that begin in these bars are replaced; all else
+        stays.
 
         Args:
             primer: A path, `Score`, `PrettyMIDI` or `mido.MidiFile`.
@@ -234,8 +266,8 @@ class Composer:
             **options: The fields of `SamplerConfig` (temperature …).
 
         Raises:
-            MusegenError: This model fills no gaps, the primer cannot be read, has no such bars or nothing
-                outside of them, or an option is out of range.
+            MusegenError: This model fills no gaps, the primer cannot be read, has no such bars or
+                nothing outside of them, or an option is out of range.
         """
         self._must_fill(True)
         piece, vocabulary = whole(primer), self.encoder.vocabulary
@@ -255,9 +287,17 @@ class Composer:
         notes = space.notes(self.encoder.decode(tokens), self.encoder)
         score = replace(piece, notes=np.concatenate([space.kept, notes]))
         return Composition(
-            score, reading.start, notes, float(drawn.nats.sum()), self.checkpoint.name, request.seed, reading.names,
-            reading.left_out, space.end, reading.sources,
-        )  # fmt: skip
+            score,
+            reading.start,
+            notes,
+            float(drawn.nats.sum()),
+            self.checkpoint.name,
+            request.seed,
+            reading.names,
+            reading.left_out,
+            space.end,
+            reading.sources,
+        )
 
     def _must_fill(self, gaps: bool) -> None:
         if gaps != self.checkpoint.fills:

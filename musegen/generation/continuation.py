@@ -95,7 +95,11 @@ def prefix_of(reading: Reading | None, heard: Tokens, shift: int, encoder: Encod
 
 
 def continuation(
-    prefilled: Prefilled, request: Request, checkpoint: Checkpoint, encoder: Encoder, index: Index | None = None
+    prefilled: Prefilled,
+    request: Request,
+    checkpoint: Checkpoint,
+    encoder: Encoder,
+    index: Index | None = None,
 ) -> Plan:
     """Return the plan of a piece that goes on from its prefix."""
     prefix, vocabulary = prefilled.prefix, encoder.vocabulary
@@ -117,15 +121,30 @@ def continuation(
             notes = faded(notes, reading.start, end, bar_ticks(primer, reading.start))
         score = replace(primer, notes=np.concatenate([primer.notes, notes]), end=end)
         return Composition(
-            score, reading.start, notes, float(drawn.nats.sum()), checkpoint.name, request.seed, reading.names,
-            reading.left_out, backtracks=drawn.backtracks, relaxed=drawn.relaxed,
-        )  # fmt: skip
+            score,
+            reading.start,
+            notes,
+            float(drawn.nats.sum()),
+            checkpoint.name,
+            request.seed,
+            reading.names,
+            reading.left_out,
+            backtracks=drawn.backtracks,
+            relaxed=drawn.relaxed,
+        )
 
-    return Plan(make_task(prefilled, rules, request, len(reading.sources), _guards(rules, request, index)), finish)
+    return Plan(
+        make_task(prefilled, rules, request, len(reading.sources), _guards(rules, request, index)),
+        finish,
+    )
 
 
 def new_piece(
-    prefilled: Prefilled, request: Request, checkpoint: Checkpoint, encoder: Encoder, index: Index | None = None
+    prefilled: Prefilled,
+    request: Request,
+    checkpoint: Checkpoint,
+    encoder: Encoder,
+    index: Index | None = None,
 ) -> Plan:
     """Return the plan of a piece without a primer, for the instruments that the checkpoint knows."""
     known = checkpoint.ensemble or (Track(),)
@@ -137,23 +156,41 @@ def new_piece(
         if request.constraints.end == "fade":
             score = replace(score, notes=faded(score.notes, 0, score.end, score.end / request.bars))
         tracks = (
-            replace(k, program=t.program if encoder.config.programs else k.program, is_drum=t.is_drum)
-            for k, t in zip(known, score.tracks, strict=False)  # a piece may use fewer parts than are known
+            replace(
+                k, program=t.program if encoder.config.programs else k.program, is_drum=t.is_drum
+            )
+            for k, t in zip(
+                known, score.tracks, strict=False
+            )  # a piece may use fewer parts than are known
         )
         tempos = score.tempos if len(score.tempos) else table(TEMPO, [(0, DEFAULT_TEMPO)])
         score = replace(score, tracks=tuple(tracks), tempos=tempos)
         return Composition(
-            score, 0, score.notes, float(drawn.nats.sum()), checkpoint.name, request.seed, backtracks=drawn.backtracks,
+            score,
+            0,
+            score.notes,
+            float(drawn.nats.sum()),
+            checkpoint.name,
+            request.seed,
+            backtracks=drawn.backtracks,
             relaxed=drawn.relaxed,
-        )  # fmt: skip
+        )
 
-    return Plan(make_task(prefilled, rules, request, len(known), _guards(rules, request, index)), finish)
+    return Plan(
+        make_task(prefilled, rules, request, len(known), _guards(rules, request, index)), finish
+    )
 
 
-def make_task(prefilled: Prefilled, rules: Grammar, request: Request, parts: int, guards: Sequence[Guard] = ()) -> Task:
+def make_task(
+    prefilled: Prefilled, rules: Grammar, request: Request, parts: int, guards: Sequence[Guard] = ()
+) -> Task:
     """Return the task of going on by some rules, with a length, for so many parts."""
     assert rules.length is not None
-    here, rest = (rules.bar, LONGEST_REST) if isinstance(rules, MetricGrammar) else (rules.now, LONGEST_REST_STEPS)
+    here, rest = (
+        (rules.bar, LONGEST_REST)
+        if isinstance(rules, MetricGrammar)
+        else (rules.now, LONGEST_REST_STEPS)
+    )
     rules.longest_rest = min(rest, rules.length - max(here, 0))
     rng, forbidden = np.random.default_rng(request.seed), _out_of_place(prefilled.prefix, parts)
     constraint = None
@@ -161,32 +198,53 @@ def make_task(prefilled: Prefilled, rules: Grammar, request: Request, parts: int
         constraint = Constraints.of(
             request.constraints, rules.vocabulary, _place(prefilled.prefix, rules, request, parts)
         )
-    return Task(prefilled.logits, prefilled.state, rules, request.sampler, rng, forbidden, constraint, guards)
+    return Task(
+        prefilled.logits,
+        prefilled.state,
+        rules,
+        request.sampler,
+        rng,
+        forbidden,
+        constraint,
+        guards,
+    )
 
 
 def _place(prefix: Prefix, rules: Grammar, request: Request, parts: int) -> ConstraintContext:
     """Return what constraints must know of the piece."""
     primer, key = request.primer, request.constraints.key
-    quarter, bar = float(rules.vocabulary.config.steps_per_quarter), 4.0 * rules.vocabulary.config.steps_per_quarter
+    quarter, bar = (
+        float(rules.vocabulary.config.steps_per_quarter),
+        4.0 * rules.vocabulary.config.steps_per_quarter,
+    )
     if isinstance(rules, MetricGrammar):
         bar = rules.bar_length
     elif prefix.reading is None or primer is None:
         quarter, bar = BAR / 4, BAR
     else:
         start = prefix.reading.start
-        edges = primer.seconds(np.array([start, start + primer.ticks_per_quarter, start + bar_ticks(primer, start)]))
+        edges = primer.seconds(
+            np.array([start, start + primer.ticks_per_quarter, start + bar_ticks(primer, start)])
+        )
         quarter, bar = (100 * (edges[1:] - edges[0])).tolist()
-    known = None if key == "none" else Key.parse(key) if key != "auto" else find_key(primer or Score())
+    known = (
+        None if key == "none" else Key.parse(key) if key != "auto" else find_key(primer or Score())
+    )
     return ConstraintContext(
         key=known,
-        shift=prefix.shift, start=rules.now, quarter=quarter, bar=bar, parts=parts,
-    )  # fmt: skip
+        shift=prefix.shift,
+        start=rules.now,
+        quarter=quarter,
+        bar=bar,
+        parts=parts,
+    )
 
 
 def _out_of_place(prefix: Prefix, parts: int) -> NDArray[np.bool_]:
     """Return the tokens that a continuation does not use, `bool[V]`.
 
-    It keeps the primer's tempo, meter and instruments, and to pitches that are MIDI's when they are moved back.
+    It keeps the primer's tempo, meter and instruments, and to pitches that are MIDI's when they are
+    moved back.
     """
     vocabulary = prefix.rules.vocabulary
     out = vocabulary.of("tempo", "time_signature", "part")

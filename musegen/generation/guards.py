@@ -1,7 +1,8 @@
 """What a piece must not become: guards look back at every barline, and say from where to write anew.
 
-A sampler that has begun to repeat itself makes the repetition likelier with every round, whatever the temperature.
-Masks cannot forbid it beforehand, since music does repeat; so it is found once it has happened.
+A sampler that has begun to repeat itself makes the repetition likelier with every round, whatever
+the temperature. Masks cannot forbid it beforehand, since music does repeat; so it is found once it
+has happened.
 """
 
 from __future__ import annotations
@@ -40,8 +41,9 @@ class Guard(Protocol):
 class RepetitionGuard:
     """Nothing goes round in circles.
 
-    A violation is what has sounded for at least four bars and three rounds, of eight bars at most each, the same notes
-    after the same times; or one pitch struck sixteen times, with no other between. Drums may do as they like.
+    A violation is what has sounded for at least four bars and three rounds, of eight bars at most
+    each, the same notes after the same times; or one pitch struck sixteen times, with no other
+    between. Drums may do as they like.
 
     """
 
@@ -49,7 +51,9 @@ class RepetitionGuard:
 
     def violations(self, rules: Grammar, first: int) -> Iterator[Violation]:
         """Yield the fifth of the strikes, and the second round from its beginning."""
-        recent = bisect_left(rules.notes, rules.now - self.ROUNDS * self.LONGEST * rules.bar_length, key=_onset)
+        recent = bisect_left(
+            rules.notes, rules.now - self.ROUNDS * self.LONGEST * rules.bar_length, key=_onset
+        )
         notes = rules.notes[max(first, min(recent, len(rules.notes) - self.STRIKES)) :]
         if "drum" in rules.vocabulary.blocks:
             notes = [note for note in notes if not note.drum]
@@ -99,7 +103,9 @@ class CopyGuard:
 
     def violations(self, rules: Grammar, first: int) -> Iterator[Violation]:
         """Yield the note, in each voice, that makes a run too long, for each such run."""
-        notes = [note for note in rules.notes[max(first, len(rules.notes) - 1024) :] if not note.drum]
+        notes = [
+            note for note in rules.notes[max(first, len(rules.notes) - 1024) :] if not note.drum
+        ]
         for part in sorted({note.part for note in notes}):
             highest: dict[int, Note] = {}
             for note in notes:
@@ -107,8 +113,10 @@ class CopyGuard:
                 if note.part == part and (step not in highest or note.pitch > highest[step].pitch):
                     highest[step] = note
             voice = [highest[step] for step in sorted(highest)]
-            lengths = self.run_lengths(
-                np.diff([note.pitch for note in voice]), np.diff(sorted(highest))
-            ) if len(voice) > self.most else np.zeros(0)  # fmt: skip
+            lengths = (
+                self.run_lengths(np.diff([note.pitch for note in voice]), np.diff(sorted(highest)))
+                if len(voice) > self.most
+                else np.zeros(0)
+            )
             for index in np.flatnonzero(lengths == self.most + 1).tolist():
                 yield Violation("copied", voice[index].onset, voice[index].pitch)

@@ -31,8 +31,8 @@ class GapInPiece:
     """Bars of a piece that are to be filled.
 
     Attributes:
-        reading: The piece as the model hears it, without the notes that begin in the bars; its `start` is the
-            barline where they begin.
+        reading: The piece as the model hears it, without the notes that begin in the bars; its
+            `start` is the barline where they begin.
         gap: Where the bars are in `reading.tokens`.
         end: Tick of the barline where they end.
         kept: Notes of the piece that stay: all but those of the read tracks that begin in the bars.
@@ -58,7 +58,9 @@ def read_gap(primer: Score, bars: Bars, encoder: Encoder) -> GapInPiece:
         EncodingError: The model knows no bars, or cannot read the tracks.
     """
     if encoder.config.encoding != "metric":
-        raise EncodingError("a gap is filled by a model of bars, with the encoding metric. Use another checkpoint.")
+        raise EncodingError(
+            "a gap is filled by a model of bars, with the encoding metric. Use another checkpoint."
+        )
     if not len(primer):
         raise MidiError("the primer has no notes to read around the bars. Give a file with notes.")
     finish = continuation_start(primer)
@@ -81,7 +83,9 @@ def read_gap(primer: Score, bars: Bars, encoder: Encoder) -> GapInPiece:
         heard = heard[first:]
         tokens, gap, steps = _located(heard, start + moved, end + moved, encoder)
     reading = Reading(around, start, heard, tokens, steps, tuple(picked), left_out)
-    return GapInPiece(reading, gap, end, primer.notes[~(inside & np.isin(primer.notes["track"], picked))])
+    return GapInPiece(
+        reading, gap, end, primer.notes[~(inside & np.isin(primer.notes["track"], picked))]
+    )
 
 
 def _edges(primer: Score, bars: Bars, finish: int) -> tuple[int, int]:
@@ -104,7 +108,9 @@ def _heard(around: Score, picked: list[int], finish: int) -> tuple[Score, int]:
     padded = pad_pickup(chosen)
     moved = padded.end - chosen.end
     notes = padded.notes.copy()
-    notes["duration"] = np.minimum(notes["duration"], np.maximum(finish + moved - notes["onset"], 1))
+    notes["duration"] = np.minimum(
+        notes["duration"], np.maximum(finish + moved - notes["onset"], 1)
+    )
     heard = replace(padded, notes=notes, end=0)
     return replace(heard, end=finish + moved), moved
 
@@ -148,7 +154,9 @@ class InfillGrammar(MetricGrammar):
         self.latest_off = min(self.latest_off, self._stop)
         after = tokens[lines[opens:closes] + 1]
         meters = vocabulary.of("time_signature")[after]
-        self._meters = dict(zip((self.bar + meters.nonzero()[0]).tolist(), after[meters].tolist(), strict=True))
+        self._meters = dict(
+            zip((self.bar + meters.nonzero()[0]).tolist(), after[meters].tolist(), strict=True)
+        )
 
     @property
     def left(self) -> int:
@@ -191,21 +199,29 @@ class ConditionedNetwork:
         self.rows = engine.rows
         self._engine, self._rules = engine.conditioned_on(future[None]), rules
 
-    def step(self, tokens: Tokens, state: State, context: Context | None = None) -> tuple[NDArray[np.float32], State]:
+    def step(
+        self, tokens: Tokens, state: State, context: Context | None = None
+    ) -> tuple[NDArray[np.float32], State]:
         """Hear a token; the rules have taken it already, and know how many bars are left."""
-        return self._engine.step(tokens, state, context, np.full(len(tokens), self._rules.left, np.int32))
+        return self._engine.step(
+            tokens, state, context, np.full(len(tokens), self._rules.left, np.int32)
+        )
 
     def listen(self, tokens: Tokens) -> tuple[NDArray[np.float32], State]:
         """Hear what stands before the gap, `int32[T]`; return logits for the next token and the state."""
         left = np.array([[0] * (len(tokens) - 1) + [self._rules.left]], np.int32)
         context = beside(tokens[None], self._rules.vocabulary, View.of(self._engine.config))
-        logits, state = self._engine.forward(tokens[None], self._engine.initial_state(), context, left)
+        logits, state = self._engine.forward(
+            tokens[None], self._engine.initial_state(), context, left
+        )
         return logits[0, -1], state
 
 
 def _apart(added: Table, kept: Table, score: Score) -> Table:
     """Return the notes without those, and the ends of those, that meet another of their channel's pitch that stays."""
-    channels = np.array([t.channel if t.channel >= 0 else 16 + i for i, t in enumerate(score.tracks)])
+    channels = np.array(
+        [t.channel if t.channel >= 0 else 16 + i for i, t in enumerate(score.tracks)]
+    )
 
     def voices(notes: Table) -> Any:
         return channels[notes["track"]] * 128 + notes["pitch"]
@@ -215,7 +231,9 @@ def _apart(added: Table, kept: Table, score: Score) -> Table:
     ends = begins + kept["duration"]
     stays = np.ones(len(added), bool)
     out: Table = added.copy()
-    for index, (voice, (onset, duration, *_)) in enumerate(zip(mine.tolist(), added.tolist(), strict=True)):
+    for index, (voice, (onset, duration, *_)) in enumerate(
+        zip(mine.tolist(), added.tolist(), strict=True)
+    ):
         meets = (theirs == voice) & (begins < onset + duration) & (ends > onset)
         if meets.any():
             first = int(begins[meets].min())

@@ -1,8 +1,8 @@
 """The token loop: many pieces side by side, each by its own rules, settings and random numbers.
 
-It knows a network, grammars and samplers, and nothing of music files. A piece comes out the same, to the bit, however
-many stand beside it: its random numbers are its own, and the network's step is computed for numbers of rows
-(`Network.widths`) that do not change how it is rounded.
+It knows a network, grammars and samplers, and nothing of music files. A piece comes out the same,
+to the bit, however many stand beside it: its random numbers are its own, and the network's step is
+computed for numbers of rows (`Network.widths`) that do not change how it is rounded.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ from musegen.generation.tasks import Backtrack, Generated, Network, Task
 
 __all__ = ["generate"]
 
-TRIES = 3  # times that a violation is written over at a higher temperature before its pitch is forbidden there
+# Times that a violation is written over at a higher temperature before its pitch is forbidden there
+TRIES = 3
 MOST_TRIES = 9  # after which it is left as it is, and the report says so
 WARM = 0.7  # a violation is never written over at a lower temperature than
 WARMER = 0.3  # … and this share of it more with each try
@@ -80,17 +81,24 @@ class _Row:
 
     def _before(self, violation: Violation) -> _Save:
         """Return the last barline that is not behind a violation."""
-        return next((save for save in reversed(self.saves) if save.step <= violation.onset), self.saves[0])
+        return next(
+            (save for save in reversed(self.saves) if save.step <= violation.onset), self.saves[0]
+        )
 
     def backtrack(self, violation: Violation) -> _Save:
         """Go back to before a violation, in a mood for something else."""
         save, bars = self._before(violation), self.rules.bars
-        tries = self.tries[save.bar, violation.reason] = self.tries.get((save.bar, violation.reason), 0) + 1
+        tries = self.tries[save.bar, violation.reason] = (
+            self.tries.get((save.bar, violation.reason), 0) + 1
+        )
         self.saves = [other for other in self.saves if other.bar <= save.bar]
         del self.tokens[save.length :], self.nats[save.length :]
         self.rules = save.rules.copy()
         temperature = self.task.sampler.temperature
-        self.temperature_scale, self.until = max(temperature, WARM) * (1 + WARMER * tries) / temperature, bars
+        self.temperature_scale, self.until = (
+            max(temperature, WARM) * (1 + WARMER * tries) / temperature,
+            bars,
+        )
         self.banned = (violation.pitch, save.bar + 1) if tries > TRIES else None
         return save
 
@@ -111,7 +119,9 @@ class _Row:
         return Generated(np.array(self.tokens, np.int32), np.array(self.nats), backtracks, relaxed)
 
 
-def generate(network: Network, tasks: Iterable[Task], view: View = ALONE) -> Iterator[tuple[int, Generated]]:
+def generate(
+    network: Network, tasks: Iterable[Task], view: View = ALONE
+) -> Iterator[tuple[int, Generated]]:
     """Write pieces until their rules are finished.
 
     Args:
@@ -195,13 +205,16 @@ class _Loop:
         self._logits = np.stack(logits)
         self._state = self.network.rows(states, sources + sources[:1] * (width - len(sources)))
         self._width, self._places, self._moved = width, [row.index for row in self.rows], {}
-        self._sampler = Sampler([row.task.sampler for row in self.rows], self.rows[0].rules.vocabulary)
+        self._sampler = Sampler(
+            [row.task.sampler for row in self.rows], self.rows[0].rules.vocabulary
+        )
         self._sampler.temperature_scale[:, 0] = [row.temperature_scale for row in self.rows]
         self._forbidden = np.stack([row.task.forbidden for row in self.rows])
         self._choosy = [
-            (place, row) for place, row in enumerate(self.rows)
+            (place, row)
+            for place, row in enumerate(self.rows)
             if row.task.constraint or row.task.sampler.repetition_penalty > 1
-        ]  # fmt: skip
+        ]
 
     def _write(self) -> NDArray[np.int64]:
         """Choose a token for every piece, and let its rules take it."""
@@ -214,8 +227,14 @@ class _Loop:
         for place, row in self._choosy:
             config = row.task.sampler
             if config.repetition_penalty > 1:
-                recent = [note.pitch for note in row.rules.notes[-config.repetition_window :] if not note.drum]
-                logits[place] = penalised(logits[place], _struck(row.rules, recent), config.repetition_penalty)
+                recent = [
+                    note.pitch
+                    for note in row.rules.notes[-config.repetition_window :]
+                    if not note.drum
+                ]
+                logits[place] = penalised(
+                    logits[place], _struck(row.rules, recent), config.repetition_penalty
+                )
             if row.task.constraint is not None:
                 wanted[place] = row.task.constraint.mask(row.rules, wanted[place])
                 row.task.constraint.merge_mass(row.rules, wanted[place], logits[place])

@@ -16,7 +16,15 @@ from musegen.encoding.vocabulary import Tokens
 from musegen.errors import EncodingError, MidiError
 from musegen.score import Score, Table
 
-__all__ = ["Reading", "bar_ticks", "continuation_start", "meter_at", "pick", "read_primer", "track_name"]
+__all__ = [
+    "Reading",
+    "bar_ticks",
+    "continuation_start",
+    "meter_at",
+    "pick",
+    "read_primer",
+    "track_name",
+]
 
 LONGEST_CONTEXT = 4096  # tokens; of a longer primer the model hears the last bars
 PLACE = 40  # bits; more than the ticks of a bar
@@ -64,12 +72,19 @@ class Reading:
         added = decoded.notes[decoded.notes["onset"] >= self.steps].copy()
         first = added["onset"].astype(np.int64) - self.steps
         onset, offset = (
-            self._ticks(edge, decoded.ticks_per_quarter, encoder) for edge in (first, first + added["duration"])
+            self._ticks(edge, decoded.ticks_per_quarter, encoder)
+            for edge in (first, first + added["duration"])
         )
-        if encoder.config.encoding == "performance":  # its one track goes to the busiest of those it was made of
-            added["track"] = int(np.argmax([np.sum(self.primer.notes["track"] == s) for s in self.sources]))
+        if (
+            encoder.config.encoding == "performance"
+        ):  # its one track goes to the busiest of those it was made of
+            added["track"] = int(
+                np.argmax([np.sum(self.primer.notes["track"] == s) for s in self.sources])
+            )
         added["onset"] = onset
-        added["duration"] = np.maximum(np.round((offset - onset) * self._articulation[added["track"]]), 1)
+        added["duration"] = np.maximum(
+            np.round((offset - onset) * self._articulation[added["track"]]), 1
+        )
         if not encoder.config.velocities:
             added["velocity"] = self._loudness(added)
         added["track"] = np.asarray(self.sources, np.uint16)[added["track"]]
@@ -77,23 +92,31 @@ class Reading:
         added["duration"] = np.minimum(added["duration"], end - added["onset"])
         return self._playable(added)
 
-    def _ticks(self, steps: NDArray[np.int64], steps_per_quarter: int, encoder: Encoder) -> NDArray[np.int64]:
+    def _ticks(
+        self, steps: NDArray[np.int64], steps_per_quarter: int, encoder: Encoder
+    ) -> NDArray[np.int64]:
         """Return the primer's ticks of steps counted from the continuation's start."""
         if encoder.config.encoding == "performance":
             began = self.primer.seconds(np.array([self.start]))
             return np.round(self.primer.ticks(began + steps / 100)).astype(np.int64)
-        return self.start + np.round(steps * (self.primer.ticks_per_quarter / steps_per_quarter)).astype(np.int64)
+        return self.start + np.round(
+            steps * (self.primer.ticks_per_quarter / steps_per_quarter)
+        ).astype(np.int64)
 
     @cached_property
     def _articulation(self) -> NDArray[np.float64]:
         """Per heard track, the share of its written length that a note sounds."""
         share = self.primer.notes["duration"] / close_gaps(self.primer).notes["duration"]
-        return np.array([np.median(share[self.primer.notes["track"] == source]) for source in self.sources])
+        return np.array(
+            [np.median(share[self.primer.notes["track"] == source]) for source in self.sources]
+        )
 
     def _loudness(self, added: Table) -> NDArray[np.int64]:
         """Return velocities: the mean of what the track plays at that place in the bar, or else anywhere."""
         known, mean, usual = self._accents
-        place = np.round((added["onset"].astype(np.int64) - self.start) % bar_ticks(self.primer, self.start))
+        place = np.round(
+            (added["onset"].astype(np.int64) - self.start) % bar_ticks(self.primer, self.start)
+        )
         wanted = place.astype(np.int64) + (added["track"].astype(np.int64) << PLACE)
         at = np.searchsorted(known, wanted)
         found = np.where(known[at] == wanted, mean[at], usual[added["track"]])
@@ -108,7 +131,9 @@ class Reading:
         """
         notes, lines = self.heard.notes, self.heard.barlines()
         place = notes["onset"] - lines[np.searchsorted(lines, notes["onset"], side="right") - 1]
-        known, which = np.unique(place + (notes["track"].astype(np.int64) << PLACE), return_inverse=True)
+        known, which = np.unique(
+            place + (notes["track"].astype(np.int64) << PLACE), return_inverse=True
+        )
         mean = np.append(np.bincount(which, notes["velocity"]) / np.bincount(which), 0)
         velocity, track = self.primer.notes["velocity"], self.primer.notes["track"]
         usual = np.array([velocity[track == source].mean() for source in self.sources])
@@ -120,7 +145,9 @@ class Reading:
         Two hands on one channel may not hold one key; a note that meets one which the primer still
         holds waits for it.
         """
-        channels = np.array([t.channel if t.channel >= 0 else 16 + i for i, t in enumerate(self.primer.tracks)])
+        channels = np.array(
+            [t.channel if t.channel >= 0 else 16 + i for i, t in enumerate(self.primer.tracks)]
+        )
         rings = (self.primer.offsets > self.start) & (self.primer.notes["onset"] < self.start)
         late = self.primer.notes[rings]
         free = np.zeros((16 + len(channels), 128), np.int64)
@@ -132,7 +159,9 @@ class Reading:
         out = out[offset > onset]
         out = out[np.lexsort((out["pitch"], out["track"], out["onset"]))]
         onset, duration = out["onset"].astype(np.int64), out["duration"].astype(np.int64)
-        stays, out["duration"] = without_overlaps(channels[out["track"]] * 128 + out["pitch"], onset, duration)
+        stays, out["duration"] = without_overlaps(
+            channels[out["track"]] * 128 + out["pitch"], onset, duration
+        )
         out = out[stays]
         return out
 
@@ -150,7 +179,9 @@ def read_primer(primer: Score, encoder: Encoder, bars: int = 0) -> Reading:
         EncodingError: None of its tracks can be carried.
     """
     if not len(primer):
-        raise MidiError("the primer has no notes to continue. Give a file with notes, or compose from nothing: --new.")
+        raise MidiError(
+            "the primer has no notes to continue. Give a file with notes, or compose from nothing: --new."
+        )
     start = continuation_start(primer)
     picked, left_out = pick(primer, encoder.config)
     chosen = close_gaps(primer.select(picked))
@@ -165,9 +196,13 @@ def read_primer(primer: Score, encoder: Encoder, bars: int = 0) -> Reading:
     tokens = encoder.encode(heard)
     while len(tokens) > LONGEST_CONTEXT and len(heard.barlines()) > 2:
         lines = len(heard.barlines()) - 1
-        heard = heard[lines - max(1, lines * LONGEST_CONTEXT // (len(tokens) + LONGEST_CONTEXT // 8)) :]
+        heard = heard[
+            lines - max(1, lines * LONGEST_CONTEXT // (len(tokens) + LONGEST_CONTEXT // 8)) :
+        ]
         tokens = encoder.encode(heard)
-    return Reading(primer, start, heard, tokens, encoder.decode(tokens).end, tuple(picked), left_out)
+    return Reading(
+        primer, start, heard, tokens, encoder.decode(tokens).end, tuple(picked), left_out
+    )
 
 
 def continuation_start(primer: Score) -> int:
@@ -177,7 +212,11 @@ def continuation_start(primer: Score) -> int:
     """
     last_off = int(primer.offsets.max())
     late = primer.ticks_per_quarter // 8
-    end = primer.end if primer.end > last_off else max(last_off - late, int(primer.notes["onset"].max()) + 1)
+    end = (
+        primer.end
+        if primer.end > last_off
+        else max(last_off - late, int(primer.notes["onset"].max()) + 1)
+    )
     lines = primer.barlines()
     return int(lines[np.searchsorted(lines, end)])
 
@@ -201,12 +240,17 @@ def pick(score: Score, config: EncoderConfig) -> tuple[list[int], tuple[tuple[st
     parts = config.parts if config.encoding == "metric" else len(score.tracks)
     recent = score.barlines()[max(-RECENT_BARS - 1, -len(score.barlines()))]
     counts = np.bincount(score.notes["track"], minlength=len(score.tracks))
-    playing = np.bincount(score.notes["track"][score.offsets > recent], minlength=len(score.tracks)) > 0
+    playing = (
+        np.bincount(score.notes["track"][score.offsets > recent], minlength=len(score.tracks)) > 0
+    )
     able = [i for i, track in enumerate(score.tracks) if counts[i] and (drums or not track.is_drum)]
     ranked = sorted(able, key=lambda i: (-int(playing[i]), -counts[i], i))
     picked = sorted(ranked[:parts])
     left_out = [
-        (track_name(score, i), f"the model has {parts} part(s)" if i in able else "the model knows no drums")
+        (
+            track_name(score, i),
+            f"the model has {parts} part(s)" if i in able else "the model knows no drums",
+        )
         for i, track in enumerate(score.tracks)
         if counts[i] and i not in picked
     ]

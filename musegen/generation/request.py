@@ -24,7 +24,8 @@ class Request:
     """What is asked of one piece.
 
     Attributes:
-        primer: The music to continue (of `musegen.generation.composer.whole`); None for a new piece.
+        primer: The music to continue (of `musegen.generation.composer.whole`); None for a new
+            piece.
         bars: Bars to add.
         seed: Of the random numbers.
         primer_bars: How many of the primer's last bars the model hears; 0 for all.
@@ -45,18 +46,49 @@ class Request:
 
     def __post_init__(self) -> None:
         """Check the numbers."""
-        require(1 <= self.bars <= 10_000, "bars must be 1 to 10000", self.bars, "Compose in several runs for more.")
+        require(
+            1 <= self.bars <= 10_000,
+            "bars must be 1 to 10000",
+            self.bars,
+            "Compose in several runs for more.",
+        )
         require(self.seed >= 0, "seed must be >= 0", self.seed, "Use 0 or any larger whole number.")
-        require(self.primer_bars >= 0, "primer_bars must be >= 0", self.primer_bars, "Use 0 to hear all of the primer.")
-        require(self.max_copied == 0 or self.max_copied >= 3, "max_copied must be at least 3, or 0", self.max_copied,
-                "Two notes in a row stand in every piece; use 0 for any number.")  # fmt: skip
-        require(not self.inject or self.primer is not None, "inject must have a primer", "none", "Give one.")
-        require(not (self.inject and self.primer_bars), "inject must come without primer_bars", self.primer_bars,
-                "All of the primer is heard.")  # fmt: skip
-        require(not (self.inject and self.max_copied), "inject must come without max_copied", self.max_copied,
-                "What is beside a primer is not written anew.")  # fmt: skip
-        require(self.constraints.key != "auto" or self.primer is not None, "the key `auto` must have a primer",
-                "key=auto without one", "Name the key, as C:minor.")  # fmt: skip
+        require(
+            self.primer_bars >= 0,
+            "primer_bars must be >= 0",
+            self.primer_bars,
+            "Use 0 to hear all of the primer.",
+        )
+        require(
+            self.max_copied == 0 or self.max_copied >= 3,
+            "max_copied must be at least 3, or 0",
+            self.max_copied,
+            "Two notes in a row stand in every piece; use 0 for any number.",
+        )
+        require(
+            not self.inject or self.primer is not None,
+            "inject must have a primer",
+            "none",
+            "Give one.",
+        )
+        require(
+            not (self.inject and self.primer_bars),
+            "inject must come without primer_bars",
+            self.primer_bars,
+            "All of the primer is heard.",
+        )
+        require(
+            not (self.inject and self.max_copied),
+            "inject must come without max_copied",
+            self.max_copied,
+            "What is beside a primer is not written anew.",
+        )
+        require(
+            self.constraints.key != "auto" or self.primer is not None,
+            "the key `auto` must have a primer",
+            "key=auto without one",
+            "Name the key, as C:minor.",
+        )
 
     @classmethod
     def of(cls, primer: Score | None, options: Mapping[str, Any]) -> Self:
@@ -68,7 +100,9 @@ class Request:
             ConfigError: One is out of range.
             TypeError: There is no option of that name.
         """
-        options = {name: value for name, value in options.items() if (name, value) != ("seed", None)}
+        options = {
+            name: value for name, value in options.items() if (name, value) != ("seed", None)
+        }
         options.setdefault("seed", secrets.randbelow(2**31))
         parts: dict[str, Any] = {}
         for name, kind in _PARTS.items():
@@ -76,16 +110,25 @@ class Request:
             parts[name] = kind(**{key: options.pop(key) for key in names & options.keys()})
         own = {f.name for f in fields(cls)} - {"primer", *_PARTS}
         if unknown := sorted(options.keys() - own):
-            raise TypeError(f"unexpected option {unknown[0]!r}; there are {', '.join(sorted(own | set(OPTIONS)))}")
+            raise TypeError(
+                f"unexpected option {unknown[0]!r}; there are {', '.join(sorted(own | set(OPTIONS)))}"
+            )
         return cls(primer, **options, **parts)
 
     def to_dict(self) -> dict[str, Any]:
         """Return all options by name, as `of` takes them, but for the primer: plain values that JSON can hold."""
-        own = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in {"primer", *_PARTS}}
-        return own | {key: value for name in _PARTS for key, value in getattr(self, name).to_dict().items()}
+        own = {
+            f.name: getattr(self, f.name) for f in fields(self) if f.name not in {"primer", *_PARTS}
+        }
+        return own | {
+            key: value for name in _PARTS for key, value in getattr(self, name).to_dict().items()
+        }
 
 
-_PARTS: dict[str, type[SamplerConfig | ConstraintConfig]] = {"sampler": SamplerConfig, "constraints": ConstraintConfig}
+_PARTS: dict[str, type[SamplerConfig | ConstraintConfig]] = {
+    "sampler": SamplerConfig,
+    "constraints": ConstraintConfig,
+}
 OPTIONS = tuple(f.name for kind in _PARTS.values() for f in fields(kind))
 """Names of the options that are fields of configs."""
 
@@ -103,11 +146,12 @@ class Composition:
         seed: With the same primer, settings and seed the same music is made again.
         read: Names of the tracks that the model read and continued.
         left_out: (name, reason) of the tracks that it did not.
-        end: Tick of the barline where what was filled in ends, or where the primer does beside which parts play; None
-            where a piece was continued.
+        end: Tick of the barline where what was filled in ends, or where the primer does beside
+            which parts play; None where a piece was continued.
         tracks: Indices in the score of the tracks in `read`, where bars were filled.
         backtracks: Bars that were written anew, because the piece had begun to repeat itself.
-        relaxed: How many tokens had to be chosen against what was asked, because nothing else was left.
+        relaxed: How many tokens had to be chosen against what was asked, because nothing else was
+            left.
     """
 
     score: Score
@@ -149,8 +193,9 @@ class Composition:
 def derived_seed(seed: int, index: int) -> int:
     """Return the seed of a piece: (a + b·index) mod 2³¹, below 2³¹.
 
-    a and b are the two 32-bit words that `numpy.random.SeedSequence(seed)` gives, b made odd. So it depends on the
-    batch's seed and the piece's number alone, and the first 2³¹ pieces all have different ones.
+    a and b are the two 32-bit words that `numpy.random.SeedSequence(seed)` gives, b made odd. So it
+    depends on the batch's seed and the piece's number alone, and the first 2³¹ pieces all have
+    different ones.
 
     Args:
         seed: Of the batch, at least 0.

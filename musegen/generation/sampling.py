@@ -15,11 +15,13 @@ __all__ = ["Sampler", "penalised"]
 Mask = NDArray[np.bool_]
 
 
-def penalised(logits: NDArray[np.floating], tokens: Sequence[int], penalty: float) -> NDArray[np.floating]:
+def penalised(
+    logits: NDArray[np.floating], tokens: Sequence[int], penalty: float
+) -> NDArray[np.floating]:
     """Return logits `float[V]` in which some tokens are less likely: their log p is multiplied by the penalty.
 
-    After Keskar et al. 2019, who multiply or divide the logits themselves, by their sign; which means something else
-    with every constant that is added to them. log p is never above 0.
+    After Keskar et al. 2019, who multiply or divide the logits themselves, by their sign; which
+    means something else with every constant that is added to them. log p is never above 0.
     """
     out: NDArray[np.floating] = logits - np.logaddexp.reduce(logits)
     out[np.unique(np.array(tokens, np.int64))] *= penalty
@@ -31,10 +33,13 @@ class Sampler:
 
     Args:
         configs: Of the rows.
-        vocabulary: What the tokens mean; needed where kinds of events have temperatures of their own.
+        vocabulary: What the tokens mean; needed where kinds of events have temperatures of their
+            own.
     """
 
-    def __init__(self, configs: Sequence[SamplerConfig], vocabulary: Vocabulary | None = None) -> None:
+    def __init__(
+        self, configs: Sequence[SamplerConfig], vocabulary: Vocabulary | None = None
+    ) -> None:
         """Lay out the settings as columns."""
         self.temperature = np.array([[config.temperature] for config in configs], np.float32)
         self.temperature_scale = np.ones((len(configs), 1), np.float32)
@@ -48,18 +53,25 @@ class Sampler:
             if config.temperatures and vocabulary is not None
         ]
         self._cuts = [
-            cut for cut, asked in (
-                (self._keep_top_k, self._top_k.any()), (self._keep_top_p, (self._top_p < 1).any()),
+            cut
+            for cut, asked in (
+                (self._keep_top_k, self._top_k.any()),
+                (self._keep_top_p, (self._top_p < 1).any()),
                 (self._keep_min_p, self._min_p.any()),
-            ) if asked
-        ]  # fmt: skip
-        self._blocks = np.array([*vocabulary.first.values()]) if vocabulary is not None else np.zeros(0, np.int64)
+            )
+            if asked
+        ]
+        self._blocks = (
+            np.array([*vocabulary.first.values()])
+            if vocabulary is not None
+            else np.zeros(0, np.int64)
+        )
 
     def probabilities(self, logits: NDArray[np.floating], allowed: Mask) -> NDArray[np.floating]:
         """Return what tokens are drawn by, `float[B, V]`: not yet divided by their sum.
 
-        Forbidden tokens have probability 0 before any filter looks; the filters apply in the order of
-        `SamplerConfig`'s fields. At least one allowed token always keeps a probability above 0.
+        Forbidden tokens have probability 0 before any filter looks; the filters apply in the order
+        of `SamplerConfig`'s fields. At least one allowed token always keeps a probability above 0.
 
         Args:
             logits: `float[B, V]`.
@@ -76,11 +88,15 @@ class Sampler:
             cut(p)
         return p
 
-    def draw(self, logits: NDArray[np.floating], allowed: Mask, uniform: NDArray[np.float64]) -> NDArray[np.int64]:
+    def draw(
+        self, logits: NDArray[np.floating], allowed: Mask, uniform: NDArray[np.float64]
+    ) -> NDArray[np.int64]:
         """Return a token for each row, `int64[B]`, by one number of [0, 1) for each, `float64[B]`."""
         cumulative = self.probabilities(logits, allowed).cumsum(axis=1, dtype=np.float64)
         total = cumulative[:, -1]
-        drawn = np.minimum(uniform * total, np.nextafter(total, 0))  # below the total, however it was rounded
+        drawn = np.minimum(
+            uniform * total, np.nextafter(total, 0)
+        )  # below the total, however it was rounded
         tokens: NDArray[np.int64] = (cumulative <= drawn[:, None]).sum(axis=1)
         return tokens
 
@@ -95,21 +111,31 @@ class Sampler:
         sorted_ = np.take_along_axis(p, order, axis=1).astype(np.float64)
         before = sorted_.cumsum(axis=1) - sorted_
         # A row that keeps all must not lose its smallest to rounding.
-        least = np.where(self._top_p < 1, self._top_p, np.inf)[:, None] * sorted_.sum(axis=1, keepdims=True)
+        least = np.where(self._top_p < 1, self._top_p, np.inf)[:, None] * sorted_.sum(
+            axis=1, keepdims=True
+        )
         np.put_along_axis(p, order, np.where(before < least, sorted_, 0), axis=1)
 
     def _keep_min_p(self, p: NDArray[np.floating]) -> None:
         p[p < self._min_p * p.max(axis=1, keepdims=True)] = 0
 
 
-def _by_kind(config: SamplerConfig, vocabulary: Vocabulary) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
+def _by_kind(
+    config: SamplerConfig, vocabulary: Vocabulary
+) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
     """Return the kind of each token, and for each kind its temperature as a multiple of the general one."""
-    own = [config.temperatures.get(name, config.temperature) / config.temperature for name in vocabulary.names]
+    own = [
+        config.temperatures.get(name, config.temperature) / config.temperature
+        for name in vocabulary.names
+    ]
     return vocabulary.kinds, np.array(own, np.float32)
 
 
 def _tempered(
-    x: NDArray[np.floating], kinds: NDArray[np.int8], own: NDArray[np.float32], blocks: NDArray[np.int64]
+    x: NDArray[np.floating],
+    kinds: NDArray[np.int8],
+    own: NDArray[np.float32],
+    blocks: NDArray[np.int64],
 ) -> NDArray[np.floating]:
     """Return logits `float[V]` divided by their kinds' temperatures, each kind as likely, taken together, as before."""
 
@@ -122,6 +148,8 @@ def _tempered(
     warm = x / own[kinds]
     with np.errstate(invalid="ignore"):
         shift = together(x) - together(warm)
-        out: NDArray[np.floating] = np.where(np.isfinite(x), warm + shift[kinds], -np.inf).astype(x.dtype)
+        out: NDArray[np.floating] = np.where(np.isfinite(x), warm + shift[kinds], -np.inf).astype(
+            x.dtype
+        )
     out -= out.max()
     return out

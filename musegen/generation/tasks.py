@@ -25,7 +25,9 @@ class Network(Protocol):
     def widths(self) -> Sequence[int]:
         """Numbers of rows, ascending, for which each row of a step comes out the same, to the bit."""
 
-    def step(self, tokens: Tokens, state: Any, context: Context | None = None) -> tuple[NDArray[np.float32], Any]:
+    def step(
+        self, tokens: Tokens, state: Any, context: Context | None = None
+    ) -> tuple[NDArray[np.float32], Any]:
         """Hear a token in each row, `int32[B]`; return logits `float32[B, V]`, and the state after it."""
 
     def rows(self, states: Sequence[Any], indices: Sequence[int]) -> Any:
@@ -85,7 +87,8 @@ class Generated:
 
     Attributes:
         tokens: `int32[T]`, up to and with `end`.
-        nats: −log p of each under the model alone, without temperature, filters or grammar, `float64[T]`.
+        nats: −log p of each under the model alone, without temperature, filters or grammar,
+            `float64[T]`.
         backtracks: What was written more than once.
         relaxed: Tokens for which no choice did as asked.
     """

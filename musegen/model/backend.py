@@ -47,5 +47,7 @@ with native_messages_held_back():
     import keras
     from keras import ops
 
-    if keras.backend.backend() == "tensorflow":  # JAX must not look for devices before `distributed.join`
+    if (
+        keras.backend.backend() == "tensorflow"
+    ):  # JAX must not look for devices before `distributed.join`
         keras.distribution.list_devices()  # TensorFlow comments on the GPUs that it looks for, too

@@ -14,8 +14,8 @@ Array: TypeAlias = NDArray[np.float32]
 
 ROWS, COLUMNS, ALIGNED = 256, 1024, 32
 """Products are done in blocks of a kernel of at most so many rows and columns, these a multiple of so many. How a BLAS
-adds up larger or odd ones depends on how many rows they are multiplied with; in such blocks it does not, with most.
-See `Engine.widths`."""
+adds up larger or odd ones depends on how many rows they are multiplied with; in such blocks it does
+not, with most. See `Engine.widths`."""
 
 
 class Kernel:
@@ -26,10 +26,14 @@ class Kernel:
         self._outputs = matrix.shape[1]
         matrix = np.pad(matrix, ((0, 0), (0, -self._outputs % ALIGNED)))
         self._blocks = [
-            (slice(row, row + ROWS), slice(column, min(column + COLUMNS, matrix.shape[1])),
-             np.ascontiguousarray(matrix[row : row + ROWS, column : column + COLUMNS]))
-            for column in range(0, matrix.shape[1], COLUMNS) for row in range(0, len(matrix), ROWS)
-        ]  # fmt: skip
+            (
+                slice(row, row + ROWS),
+                slice(column, min(column + COLUMNS, matrix.shape[1])),
+                np.ascontiguousarray(matrix[row : row + ROWS, column : column + COLUMNS]),
+            )
+            for column in range(0, matrix.shape[1], COLUMNS)
+            for row in range(0, len(matrix), ROWS)
+        ]
 
     def __call__(self, x: Array) -> Array:
         """Return `x` times the matrix, `float32[B, I]` → `[B, O]`."""
@@ -48,8 +52,8 @@ class Kernel:
 class Layer(NamedTuple):
     """A recurrent layer: what it makes of what comes from below, and of its own state.
 
-    Where a gate is a sigmoid, all is halved that goes into it: σ(x) = (1 + tanh(x / 2)) / 2, and all gates of a
-    step are one tanh.
+    Where a gate is a sigmoid, all is halved that goes into it: σ(x) = (1 + tanh(x / 2)) / 2, and
+    all gates of a step are one tanh.
     """
 
     kernel: Array
@@ -126,7 +130,8 @@ CELLS = {
 def folded(weights: list[Array], cell: str) -> Layer:
     """Return a layer of Keras's arrays.
 
-    A GRU has two biases, one on each side of the reset gate, others one; for gates that are not reset the two are one.
+    A GRU has two biases, one on each side of the reset gate, others one; for gates that are not
+    reset the two are one.
     """
     kernel, recurrent, bias = weights
     units, sigmoids = len(recurrent), CELLS[cell].sigmoids

@@ -76,7 +76,9 @@ class Checkpoint:
                     arrays = group["cell/vars"] if "cell" in group else group["vars"]
                     name = str(group["vars"].attrs["name"])
                     if len(arrays):
-                        out[name] = [np.asarray(arrays[str(i)], np.float32) for i in range(len(arrays))]
+                        out[name] = [
+                            np.asarray(arrays[str(i)], np.float32) for i in range(len(arrays))
+                        ]
         except (OSError, KeyError) as error:
             raise CheckpointError(
                 f"{self.path / WEIGHTS} is not a Keras weights file: {error}. Copy or train the checkpoint again."
@@ -106,7 +108,9 @@ def _halve(source: Path, target: Path) -> None:
 def _refuse_external(name: str, item: Any) -> None:
     """Refuse weights that are kept in other files of the reader's disk (as Keras does since 2026)."""
     if getattr(item, "external", None) or getattr(item, "is_virtual", False):
-        raise CheckpointError(f"the weights {name!r} point outside their file. Do not use this checkpoint.")
+        raise CheckpointError(
+            f"the weights {name!r} point outside their file. Do not use this checkpoint."
+        )
 
 
 def roots() -> Iterator[Path]:
@@ -172,7 +176,9 @@ def load(name_or_path: str | Path) -> Checkpoint:
             raise CheckpointError(f"{path / CONFIG}: {error}") from error
         raise CheckpointError(f"{path} is not a complete checkpoint: {error!r}. {again}") from error
     if digest != expected:
-        raise CheckpointError(f"{path / WEIGHTS} must have SHA-256 {expected}. Received: {digest}. {again}")
+        raise CheckpointError(
+            f"{path / WEIGHTS} must have SHA-256 {expected}. Received: {digest}. {again}"
+        )
     if Vocabulary(encoder).fingerprint != fingerprint:
         raise CheckpointError(
             f"{path} was trained with another vocabulary than this version of musegen builds. "
@@ -202,7 +208,10 @@ def save(checkpoint: Checkpoint, weights: Path, *, half: bool = False) -> None:
         "model": checkpoint.model.to_dict(),
         "vocabulary": Vocabulary(checkpoint.encoder).fingerprint,
         "weights_sha256": hashlib.sha256((checkpoint.path / WEIGHTS).read_bytes()).hexdigest(),
-        "ensemble": [{"name": t.name, "program": t.program, "is_drum": t.is_drum} for t in checkpoint.ensemble],
+        "ensemble": [
+            {"name": t.name, "program": t.program, "is_drum": t.is_drum}
+            for t in checkpoint.ensemble
+        ],
         "training": dict(checkpoint.provenance),
     }
     with atomic_path(checkpoint.path / CONFIG) as temporary:

@@ -42,9 +42,9 @@ class Engine:
     def __init__(self, config: ModelConfig, weights: dict[str, list[Array]]) -> None:
         """Fold what can be folded.
 
-        What enters the first layer becomes a table look-up, for the token and for each column of the
-        context; the scale and shift of a normalisation go into the product that follows it, and a
-        projection into the output.
+        What enters the first layer becomes a table look-up, for the token and for each column of
+        the context; the scale and shift of a normalisation go into the product that follows it, and
+        a projection into the output.
         """
         self.config = config
         self._conditioned: Array | None = None
@@ -68,9 +68,13 @@ class Engine:
                 self._left = weights["left_embedding"][0] @ kernel
             fits = len(embedding) == output.shape[1] - view.lookbacks == config.vocabulary_size
             fits &= config.context > 0 or len(kernel) == width
-            fits &= all(weights[f"recurrent_{i}"][1].shape[0] == config.units for i in range(config.layers))
+            fits &= all(
+                weights[f"recurrent_{i}"][1].shape[0] == config.units for i in range(config.layers)
+            )
         except (KeyError, ValueError) as error:
-            raise CheckpointError(f"the weights do not fit {config}: {error}. Train or copy them again.") from error
+            raise CheckpointError(
+                f"the weights do not fit {config}: {error}. Train or copy them again."
+            ) from error
         if not fits:
             raise CheckpointError(f"the weights do not fit {config}. Train or copy them again.")
 
@@ -83,44 +87,56 @@ class Engine:
     def widths(self) -> tuple[int, ...]:
         """Numbers of rows, ascending, for which each row of a step comes out the same, to the bit.
 
-        A BLAS may add up in another order where there are other numbers of rows. Whether it does depends on shapes
-        alone, so it is tried out once with random rows; the greatest is always among them.
+        A BLAS may add up in another order where there are other numbers of rows. Whether it does
+        depends on shapes alone, so it is tried out once with random rows; the greatest is always
+        among them.
         """
         rng, most = np.random.default_rng(0), WIDTHS[-1]
         tokens = rng.integers(0, self.config.vocabulary_size, most, dtype=np.int32)
-        state = tuple(rng.standard_normal(layer.shape, np.float32) for layer in self.initial_state(most))
+        state = tuple(
+            rng.standard_normal(layer.shape, np.float32) for layer in self.initial_state(most)
+        )
         view = View.of(self.config)
         context = rng.integers(0, view.sizes, (most, len(view.sizes)), np.uint16) if view else None
 
         def heard(width: int) -> list[Array]:
             """Step through the last rows."""
             logits, after = self.step(
-                tokens[-width:], tuple(layer[:, -width:].copy() for layer in state),
+                tokens[-width:],
+                tuple(layer[:, -width:].copy() for layer in state),
                 None if context is None else context[-width:],
-            )  # fmt: skip
+            )
             return [logits, *after]
 
         whole = heard(most)
         return tuple(
             width
             for width in WIDTHS
-            if all(np.array_equal(few, all_[..., -width:, :]) for few, all_ in zip(heard(width), whole, strict=True))
+            if all(
+                np.array_equal(few, all_[..., -width:, :])
+                for few, all_ in zip(heard(width), whole, strict=True)
+            )
         )
 
     def rows(self, states: Sequence[State], indices: Sequence[int]) -> State:
         """Return a state of some rows of some states, counted through them."""
         if len(states) == 1:
             return tuple(layer[:, indices] for layer in states[0])
-        return tuple(np.concatenate(layers, axis=1)[:, indices] for layers in zip(*states, strict=True))
+        return tuple(
+            np.concatenate(layers, axis=1)[:, indices] for layers in zip(*states, strict=True)
+        )
 
     def conditioned_on(self, future: NDArray[np.int32]) -> Engine:
         """Return this network as it fills the gap before a future, which is read here and not again.
 
         Args:
-            future: `int32[B, FUTURE]`, as `musegen.encoding.gaps.ahead` gives it, of each row that it is going to hear.
+            future: `int32[B, FUTURE]`, as `musegen.encoding.gaps.ahead` gives it, of each row that
+                it is going to hear.
         """
         if not self.config.future:
-            raise ValueError(f"a network that fills gaps was expected, with future > 0. Received: {self.config}.")
+            raise ValueError(
+                f"a network that fills gaps was expected, with future > 0. Received: {self.config}."
+            )
         now: Array = np.zeros((self._slots, len(future), self.config.future), np.float32)
         for token in future.T:
             now = self._cell(self._heard[token], now, self._backward)
@@ -129,29 +145,40 @@ class Engine:
         return out
 
     def step(
-        self, tokens: NDArray[np.int32], state: State, context: Context | None = None,
+        self,
+        tokens: NDArray[np.int32],
+        state: State,
+        context: Context | None = None,
         left: NDArray[np.int32] | None = None,
-    ) -> tuple[Array, State]:  # fmt: skip
+    ) -> tuple[Array, State]:
         """Hear one token in each row.
 
         Args:
             tokens: `int32[B]`.
             state: As returned by `initial_state`, `step` or `forward`; it is not changed.
-            context: What `musegen.encoding.context` knows after each, `uint16[B, F]`; None for a network without.
-            left: Bars of the gap that are left to fill, `int32[B]`; None for a network that fills none.
+            context: What `musegen.encoding.context` knows after each, `uint16[B, F]`; None for a
+                network without.
+            left: Bars of the gap that are left to fill, `int32[B]`; None for a network that fills
+                none.
 
         Returns:
             Logits for the next token, `float32[B, V]`, and the new state.
         """
         heard, after = self._hear(
-            tokens[None], state, None if context is None else context[None], None if left is None else left[None]
+            tokens[None],
+            state,
+            None if context is None else context[None],
+            None if left is None else left[None],
         )
         return heard[0], after
 
     def forward(
-        self, tokens: NDArray[np.int32], state: State, context: Context | None = None,
+        self,
+        tokens: NDArray[np.int32],
+        state: State,
+        context: Context | None = None,
         left: NDArray[np.int32] | None = None,
-    ) -> tuple[Array, State]:  # fmt: skip
+    ) -> tuple[Array, State]:
         """Hear whole sequences at once; the same numbers as step after step, in less time.
 
         Args:
@@ -164,12 +191,19 @@ class Engine:
             Logits after each token, `float32[B, T, V]`, and the state after the last.
         """
         heard, after = self._hear(
-            tokens.T, state, None if context is None else context.transpose(1, 0, 2), None if left is None else left.T
+            tokens.T,
+            state,
+            None if context is None else context.transpose(1, 0, 2),
+            None if left is None else left.T,
         )
         return heard.transpose(1, 0, 2), after
 
     def _hear(
-        self, tokens: NDArray[np.int32], state: State, context: Context | None, left: NDArray[np.int32] | None
+        self,
+        tokens: NDArray[np.int32],
+        state: State,
+        context: Context | None,
+        left: NDArray[np.int32] | None,
     ) -> tuple[Array, State]:
         """Do what `forward` does, time first: `[T, B]`, because the steps of a layer follow each other."""
         x = self._entry(tokens, context, left)
@@ -200,18 +234,26 @@ class Engine:
         np.add.at(out, (*rows, follow[*rows, place]), likelier[*rows, place])
         return out
 
-    def _entry(self, tokens: NDArray[np.int32], context: Context | None, left: NDArray[np.int32] | None) -> Array:
+    def _entry(
+        self, tokens: NDArray[np.int32], context: Context | None, left: NDArray[np.int32] | None
+    ) -> Array:
         """Return what enters the first layer's gates, `float32[T, B, G]`."""
         x = self._first[tokens]
         if (context is None) != (self.config.context == 0):
-            raise ValueError(f"a context must be given if and only if the network has one. Received: {self.config}.")
+            raise ValueError(
+                f"a context must be given if and only if the network has one. Received: {self.config}."
+            )
         aimed = self._conditioned
         if (left is None) != (aimed is None):
-            raise ValueError("a network conditioned on a future, and no other, must be given `left`.")
+            raise ValueError(
+                "a network conditioned on a future, and no other, must be given `left`."
+            )
         if left is not None and aimed is not None:
             x += aimed + self._left[left]
         if context is not None:
-            for t, rows in enumerate(context + self._starts):  # all at once would not fit in a processor's cache
+            for t, rows in enumerate(
+                context + self._starts
+            ):  # all at once would not fit in a processor's cache
                 x[t] += self._columns[rows].sum(axis=-2)
         return x
 
@@ -264,7 +306,9 @@ def _scaled(
     return gamma[:, None] * kernel, beta @ kernel + bias
 
 
-def _columns(kernel: Array, view: View, weights: dict[str, list[Array]]) -> tuple[Array, NDArray[np.int32]]:
+def _columns(
+    kernel: Array, view: View, weights: dict[str, list[Array]]
+) -> tuple[Array, NDArray[np.int32]]:
     """Return what each value of each column of the context adds to the first layer's gates.
 
     Returns:

@@ -1,13 +1,14 @@
 """The network in Keras: the same interface as `musegen.model.engine`, computed on a GPU if Keras sees one.
 
-What is compiled, and runs where Keras computes, is a step of all rows, and the reading of whole sequences. What may
-come next, and which token is drawn, is decided on the host between two steps: rules, guards, wishes and filters are
-NumPy. The state stays on the device.
+What is compiled, and runs where Keras computes, is a step of all rows, and the reading of whole
+sequences. What may come next, and which token is drawn, is decided on the host between two steps:
+rules, guards, wishes and filters are NumPy. The state stays on the device.
 
-With one backend on one machine a piece comes out the same however many stand beside it. With another backend, or with
-the NumPy engine, that is not promised: logits are rounded in another way, and now and then a draw falls between two.
-On CPUs they are within 1e-5 of the NumPy engine's. On GPUs TensorFlow and JAX multiply with fewer bits by default
-(TensorFloat-32, 10 bits of mantissa), so there they can be no closer than about 1e-3, and pieces will differ.
+With one backend on one machine a piece comes out the same however many stand beside it. With
+another backend, or with the NumPy engine, that is not promised: logits are rounded in another way,
+and now and then a draw falls between two. On CPUs they are within 1e-5 of the NumPy engine's. On
+GPUs TensorFlow and JAX multiply with fewer bits by default (TensorFloat-32, 10 bits of mantissa),
+so there they can be no closer than about 1e-3, and pieces will differ.
 """
 
 from __future__ import annotations
@@ -51,7 +52,8 @@ _BACKENDS = {
     "tensorflow": _Backend(
         # Without XLA, which tries kernels by the clock: another process might round in another way.
         lambda module, function: module.function(function, autograph=False),
-        # What goes round in a loop of `musegen.model.recurrent` has, for TensorFlow, an unknown number of rows.
+        # What goes round in a loop of `musegen.model.recurrent` has, for TensorFlow, an unknown
+        # number of rows.
         lambda module, layer: module.raw_ops.PlaceholderWithDefault(
             input=layer, shape=(layer.shape[0], None, layer.shape[2])
         ),
@@ -109,7 +111,8 @@ class _OnDevice(tuple[Any, ...]):
 class KerasEngine(Engine):
     """Computes what `Engine` does, by Keras.
 
-    The token loop's steps are all of one width, so that each row is rounded in the same way whatever stands beside it.
+    The token loop's steps are all of one width, so that each row is rounded in the same way
+    whatever stands beside it.
 
     Args:
         checkpoint: Whose network; one that continues music.
@@ -124,7 +127,9 @@ class KerasEngine(Engine):
         """Read the weights; compiling waits until something is heard."""
         config, name = checkpoint.model, keras.backend.backend()
         if width < 1:
-            raise ConfigError(f"width must be at least 1. Received: {width}. {WIDTH} is a good start.")
+            raise ConfigError(
+                f"width must be at least 1. Received: {width}. {WIDTH} is a good start."
+            )
         if name not in _BACKENDS:
             raise ConfigError(
                 f"KERAS_BACKEND must be one of {sorted(_BACKENDS)}. Received: {name}. Set it, or use `--engine numpy`."
@@ -137,16 +142,21 @@ class KerasEngine(Engine):
         weights = checkpoint.weights()
         super().__init__(config, weights)  # says what does not fit
         self._memory = _Memory()
-        self._network = build(config, recur=lambda layer, x, tokens: _Remembering(layer, self._memory)(x))
+        self._network = build(
+            config, recur=lambda layer, x, tokens: _Remembering(layer, self._memory)(x)
+        )
         for layer in self._network.layers:
             if layer.weights:
                 layer.set_weights(weights[layer.name])
         network = self._network
         self._variables = [
-            [v.value for v in of] for of in (network.trainable_variables, network.non_trainable_variables)
+            [v.value for v in of]
+            for of in (network.trainable_variables, network.non_trainable_variables)
         ]
         self._width, self._backend, self._module = width, _BACKENDS[name], import_module(name)
-        self._functions: dict[tuple[int, ...], Function] = {}  # shape of tokens → `_compute`, compiled for it
+        self._functions: dict[
+            tuple[int, ...], Function
+        ] = {}  # shape of tokens → `_compute`, compiled for it
         self._gather = self._backend.compile(self._module, _gathered)
 
     @cached_property
@@ -157,8 +167,9 @@ class KerasEngine(Engine):
     def rows(self, states: Sequence[State], indices: Sequence[int]) -> State:
         """Return a state of some rows of some states, counted through them.
 
-        If it is as wide as a step, it is on the device, and rows of a first state that is there, too, do not leave it.
-        Else it is in NumPy: the loop keeps a row of each piece at every barline.
+        If it is as wide as a step, it is on the device, and rows of a first state that is there,
+        too, do not leave it. Else it is in NumPy: the loop keeps a row of each piece at every
+        barline.
         """
         first, chosen = states[0], np.asarray(indices, np.int32)
         if len(chosen) != self._width or not isinstance(first, _OnDevice):
@@ -167,22 +178,38 @@ class KerasEngine(Engine):
         new = chosen >= first[0].shape[1]
         others: Sequence[Tensor] = first
         if new.any():
-            others = [np.zeros((self._slots, self._width, self.config.units), np.float32) for _ in first]
-            rows = super().rows([_host(state) for state in states[1:]], (chosen[new] - first[0].shape[1]).tolist())
+            others = [
+                np.zeros((self._slots, self._width, self.config.units), np.float32) for _ in first
+            ]
+            rows = super().rows(
+                [_host(state) for state in states[1:]], (chosen[new] - first[0].shape[1]).tolist()
+            )
             for layer, mine in zip(others, rows, strict=True):
                 layer[:, new] = mine
         return _OnDevice(
-            self._gather(*map(ops.convert_to_tensor, (chosen * ~new, new)), list(first), list(_on_device(others)))
+            self._gather(
+                *map(ops.convert_to_tensor, (chosen * ~new, new)),
+                list(first),
+                list(_on_device(others)),
+            )
         )
 
     def _hear(
-        self, tokens: NDArray[np.int32], state: State, context: Context | None, left: NDArray[np.int32] | None
+        self,
+        tokens: NDArray[np.int32],
+        state: State,
+        context: Context | None,
+        left: NDArray[np.int32] | None,
     ) -> tuple[Array, State]:
         """Do what `forward` does, time first; the state stays on the device only if it is one of the token loop's."""
         if (context is None) != (self.config.context == 0):
-            raise ValueError(f"a context must be given if and only if the network has one. Received: {self.config}.")
+            raise ValueError(
+                f"a context must be given if and only if the network has one. Received: {self.config}."
+            )
         if left is not None:
-            raise ValueError("a network conditioned on a future, and no other, must be given `left`.")
+            raise ValueError(
+                "a network conditioned on a future, and no other, must be given `left`."
+            )
         if tokens.shape == (1, self._width):
             heard, after = self._computed(tokens, context, _on_device(state))
             return heard, _OnDevice(after)
@@ -195,7 +222,9 @@ class KerasEngine(Engine):
         at = 0
         while at < length:
             stretch = slice(at, at + next(size for size in STRETCHES if size <= length - at))
-            heard, now = self._computed(tokens[stretch], None if context is None else context[stretch], now)
+            heard, now = self._computed(
+                tokens[stretch], None if context is None else context[stretch], now
+            )
             out[stretch] = heard[:, :count]
             at = stretch.stop
         return out, tuple(ops.convert_to_numpy(layer)[:, :count] for layer in now)
@@ -206,15 +235,23 @@ class KerasEngine(Engine):
         """Hear `int32[T, B]` on the device; return the logits from there, and the state that is there."""
         function = self._functions.get(tokens.shape)
         if function is None:
-            function = self._functions[tokens.shape] = self._backend.compile(self._module, self._compute)
+            function = self._functions[tokens.shape] = self._backend.compile(
+                self._module, self._compute
+            )
         columns = None if context is None else ops.convert_to_tensor(context.astype(np.int32))
-        logits, after = function(*self._variables, ops.convert_to_tensor(tokens), columns, list(state))
+        logits, after = function(
+            *self._variables, ops.convert_to_tensor(tokens), columns, list(state)
+        )
         return ops.convert_to_numpy(logits), after
 
     def _compute(
-        self, trainable: list[Tensor], others: list[Tensor], tokens: Tensor, context: Tensor | None,
+        self,
+        trainable: list[Tensor],
+        others: list[Tensor],
+        tokens: Tensor,
+        context: Tensor | None,
         state: list[Tensor],
-    ) -> tuple[Tensor, list[Tensor]]:  # fmt: skip
+    ) -> tuple[Tensor, list[Tensor]]:
         """Hear `int32[T, B]`; this is what is compiled. Weights are handed over: JAX would compile them in."""
         tokens = ops.transpose(tokens)
         heard = tokens
@@ -223,21 +260,33 @@ class KerasEngine(Engine):
         if tokens.shape[1] > 1:
             state = [self._backend.open(self._module, layer) for layer in state]
         memory = self._memory
-        memory.before, memory.after = [[layer[slot] for slot in range(self._slots)] for layer in state], []
+        memory.before, memory.after = (
+            [[layer[slot] for slot in range(self._slots)] for layer in state],
+            [],
+        )
         logits, _ = self._network.stateless_call(trainable, others, heard, training=False)
         after = [ops.stack(slots) for slots in memory.after]
         memory.before, memory.after = [], []  # nothing of the tracing may outlive it
         return ops.transpose(logits, (1, 0, 2)), after
 
 
-def _gathered(chosen: Tensor, new: Tensor, held: list[Tensor], others: list[Tensor]) -> list[Tensor]:
+def _gathered(
+    chosen: Tensor, new: Tensor, held: list[Tensor], others: list[Tensor]
+) -> list[Tensor]:
     """Return, of `float32[S, B, H]` each, the chosen rows of what is held; of `others` where it says `new`."""
     where = new[None, :, None]
-    return [ops.where(where, other, ops.take(mine, chosen, axis=1)) for mine, other in zip(held, others, strict=True)]
+    return [
+        ops.where(where, other, ops.take(mine, chosen, axis=1))
+        for mine, other in zip(held, others, strict=True)
+    ]
 
 
 def _on_device(state: Sequence[Tensor]) -> _OnDevice:
-    return state if isinstance(state, _OnDevice) else _OnDevice(ops.convert_to_tensor(layer) for layer in state)
+    return (
+        state
+        if isinstance(state, _OnDevice)
+        else _OnDevice(ops.convert_to_tensor(layer) for layer in state)
+    )
 
 
 def _host(state: State) -> State:

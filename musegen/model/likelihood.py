@@ -66,13 +66,16 @@ def log_softmax(logits: NDArray[np.floating]) -> NDArray[np.float64]:
     return x
 
 
-def token_nats(engine: Engine, tokens: Tokens, context: Context | None = None) -> NDArray[np.float64]:
+def token_nats(
+    engine: Engine, tokens: Tokens, context: Context | None = None
+) -> NDArray[np.float64]:
     """Return −log p of each token after the first, given all before it in its row.
 
     Args:
         engine: The network.
         tokens: `int32[B, T]`.
-        context: What is known beside each, `uint16[B, T, F]`; None for a network that sees the tokens alone.
+        context: What is known beside each, `uint16[B, T, F]`; None for a network that sees the
+            tokens alone.
 
     Returns:
         `float64[B, T − 1]`.
@@ -82,7 +85,9 @@ def token_nats(engine: Engine, tokens: Tokens, context: Context | None = None) -
     for at in range(0, tokens.shape[1] - 1, STRETCH):
         follow = tokens[:, at + 1 : at + STRETCH + 1]
         now = slice(at, at + follow.shape[1])
-        logits, state = engine.forward(tokens[:, now], state, None if context is None else context[:, now])
+        logits, state = engine.forward(
+            tokens[:, now], state, None if context is None else context[:, now]
+        )
         out.append(-np.take_along_axis(log_softmax(logits), follow[:, :, None], axis=2)[:, :, 0])
     return np.concatenate(out, axis=1) if out else np.zeros((len(tokens), 0))
 
@@ -93,25 +98,35 @@ def gap_nats(
     """Return −log p of each token of some gaps and of that which closes each, `float64[closes − opens]`.
 
     Args:
-        engine: A network that fills gaps, or one that continues, which is given what stands before them.
+        engine: A network that fills gaps, or one that continues, which is given what stands before
+            them.
         cases: Whole pieces, and a gap in each.
         vocabulary: What the tokens mean.
         told: Whether a network that fills gaps is told what stands behind them.
     """
-    windows = [gaps.window(tokens, gap, max(HEARD, 2 * (gap.closes - gap.opens)), vocabulary) for tokens, gap in cases]
+    windows = [
+        gaps.window(tokens, gap, max(HEARD, 2 * (gap.closes - gap.opens)), vocabulary)
+        for tokens, gap in cases
+    ]
     lengths = np.array([len(window.tokens) for window in windows], np.int64)
     order = np.argsort(lengths)
     out = [np.zeros(0)] * len(cases)
     for some in np.split(order, np.flatnonzero(np.diff(lengths[order].cumsum() // AT_ONCE)) + 1):
-        for index, nats in zip(some.tolist(), _together(engine, some, windows, cases, vocabulary, told), strict=True):
+        for index, nats in zip(
+            some.tolist(), _together(engine, some, windows, cases, vocabulary, told), strict=True
+        ):
             out[index] = nats
     return out
 
 
 def _together(
-    engine: Engine, some: NDArray[np.int64], windows: list[gaps.Window], cases: Sequence[tuple[Tokens, Gap]],
-    vocabulary: Vocabulary, told: bool,
-) -> list[NDArray[np.float64]]:  # fmt: skip
+    engine: Engine,
+    some: NDArray[np.int64],
+    windows: list[gaps.Window],
+    cases: Sequence[tuple[Tokens, Gap]],
+    vocabulary: Vocabulary,
+    told: bool,
+) -> list[NDArray[np.float64]]:
     """Do what `gap_nats` does for a few windows."""
     mine, view = [windows[index] for index in some.tolist()], View.of(engine.config)
     shape = (len(mine), max(len(window.tokens) for window in mine))
@@ -125,20 +140,28 @@ def _together(
             piece, gap = cases[index]
             columns[row, here] = gaps.beside(piece, gap, window, vocabulary, view, told and fills)
     if fills:
-        engine = engine.conditioned_on(np.array([w.future if told else gaps.withheld(vocabulary) for w in mine]))
-    logits, _ = engine.forward(tokens, engine.initial_state(len(mine)), columns, left if fills else None)
+        engine = engine.conditioned_on(
+            np.array([w.future if told else gaps.withheld(vocabulary) for w in mine])
+        )
+    logits, _ = engine.forward(
+        tokens, engine.initial_state(len(mine)), columns, left if fills else None
+    )
     out = []
     for row, window in zip(logits, mine, strict=True):
         inside = window.weight.nonzero()[0]
-        out.append(-log_softmax(row[inside])[np.arange(len(inside)), window.targets[inside]].astype(np.float64))
+        out.append(
+            -log_softmax(row[inside])[np.arange(len(inside)), window.targets[inside]].astype(
+                np.float64
+            )
+        )
     return out
 
 
 def row_nats(engine: Engine, rows: Tokens, vocabulary: Vocabulary) -> NDArray[np.float64]:
     """Return −log p of each token after the first, `float64[B, T − 1]`, of rows that begin with `start`, `int32[B, T]`.
 
-    To a network that fills gaps every `LONGEST` bars are a gap, all else being known; so the first `bar`, which
-    opens one, costs nothing.
+    To a network that fills gaps every `LONGEST` bars are a gap, all else being known; so the first
+    `bar`, which opens one, costs nothing.
     """
     if not engine.config.future:
         return token_nats(engine, rows, beside(rows, vocabulary, View.of(engine.config)))
@@ -160,9 +183,10 @@ def piece_nats(
 ) -> Iterator[tuple[int, NDArray[np.float64]]]:
     """Yield the index of each piece, and −log p of each of its tokens after the first, `float64[T − 1]`.
 
-    Pieces of about the same length are computed together, in half the time that they take one by one, and come in the
-    order in which they are done. How many are computed together changes the rounding of single precision: −log p of a
-    token by some 1e-5 nats, their sum over a piece by less than a millionth.
+    Pieces of about the same length are computed together, in half the time that they take one by
+    one, and come in the order in which they are done. How many are computed together changes the
+    rounding of single precision: −log p of a token by some 1e-5 nats, their sum over a piece by
+    less than a millionth.
 
     Args:
         engine: The network.
@@ -171,13 +195,19 @@ def piece_nats(
     """
     lengths = np.array([len(tokens) for tokens in pieces], np.int64)
     end = vocabulary.first["end"]
-    left = lengths.argsort(kind="stable")[::-1]  # the longest first: whether there is memory enough shows at once
+    left = lengths.argsort(kind="stable")[
+        ::-1
+    ]  # the longest first: whether there is memory enough shows at once
     while len(left):
         longest = int(lengths[left[0]])
         # What fills gaps hears windows of one piece together.
-        together = 1 if engine.config.future else min(ROWS, max(1, AT_ONCE // min(longest, STRETCH)))
+        together = (
+            1 if engine.config.future else min(ROWS, max(1, AT_ONCE // min(longest, STRETCH)))
+        )
         some, left = left[:together].tolist(), left[together:]
-        rows = np.full((len(some), longest), end, np.int32)  # behind a piece it may say what it likes
+        rows = np.full(
+            (len(some), longest), end, np.int32
+        )  # behind a piece it may say what it likes
         for row, index in zip(rows, some, strict=True):
             row[: lengths[index]] = pieces[index]
         with one_thread():

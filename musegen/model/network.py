@@ -13,7 +13,8 @@ from musegen.model.backend import keras, ops
 
 __all__ = ["CELLS", "build", "parameters"]
 
-# Keras's layers, faster on CPUs; with default activations, biases and no recurrent dropout, as cuDNN asks for.
+# Keras's layers, faster on CPUs; with default activations, biases and no recurrent dropout, as
+# cuDNN asks for.
 CELLS: dict[str, type[keras.layers.RNN]] = {
     "lstm": recurrent.LSTM,
     "gru": recurrent.GRU,
@@ -26,7 +27,10 @@ Recur = Callable[[keras.layers.RNN, Any, Any], Any]
 
 
 def build(
-    config: ModelConfig, *, policy: str = "float32", recur: Recur = lambda layer, x, tokens: layer(x)
+    config: ModelConfig,
+    *,
+    policy: str = "float32",
+    recur: Recur = lambda layer, x, tokens: layer(x),
 ) -> keras.Model:
     """Return the network that gives, at every place of a sequence, logits for the next token.
 
@@ -34,17 +38,19 @@ def build(
     before each and before the output → logits `float32[B, T, V]`.
 
     With `config.context` the inputs are `{"tokens": int32[B, T], "context": int32[B, T, F]}`, where
-    the second is what `musegen.encoding.context` tells of the tokens; each of its columns gets an embedding of
-    `WIDTH`, from one table for all columns of a kind, beside the token's. With `config.lookback` some of
-    those columns are tokens that came next at earlier places; from the last layer follows for each place how
-    much likelier its token becomes, which is 0 before training (a copying mechanism, as Grave et al. 2017).
+    the second is what `musegen.encoding.context` tells of the tokens; each of its columns gets an
+    embedding of `WIDTH`, from one table for all columns of a kind, beside the token's. With
+    `config.lookback` some of those columns are tokens that came next at earlier places; from the
+    last layer follows for each place how much likelier its token becomes, which is 0 before
+    training (a copying mechanism, as Grave et al. 2017).
 
-    With `config.future` it fills gaps: of each row it is also told `{"future": int32[B, FUTURE]}`, what comes
-    after the gap with the far end first, and `{"left": int32[B, T]}`, how many bars of the gap are still to be
-    filled; see `musegen.encoding.gaps`. A recurrent layer reads the future towards the gap; what it ends with, and an
-    embedding of `left`, are added to what enters the first of the other layers. Together the two directions
-    are a bidirectional network (Schuster and Paliwal 1997) that is read at the gap. What is added starts as
-    zeros, so that a network that begins with the weights of one that continues computes what that one does.
+    With `config.future` it fills gaps: of each row it is also told `{"future": int32[B, FUTURE]}`,
+    what comes after the gap with the far end first, and `{"left": int32[B, T]}`, how many bars of
+    the gap are still to be filled; see `musegen.encoding.gaps`. A recurrent layer reads the future
+    towards the gap; what it ends with, and an embedding of `left`, are added to what enters the
+    first of the other layers. Together the two directions are a bidirectional network (Schuster and
+    Paliwal 1997) that is read at the gap. What is added starts as zeros, so that a network that
+    begins with the weights of one that continues computes what that one does.
 
     The forget gates of an LSTM start open (bias 1), as Jozefowicz et al. 2015 advise and Keras
     does; recurrent kernels start orthogonal, so that early gradients neither vanish nor explode.
@@ -65,7 +71,9 @@ def build(
     view = View.of(config)
     if view:
         inputs["context"] = keras.Input((None, len(view.sizes)), dtype="int32", name="context")
-        x = keras.layers.Concatenate(name="inputs", dtype=policy)([x, _embedded(inputs["context"], view)])
+        x = keras.layers.Concatenate(name="inputs", dtype=policy)(
+            [x, _embedded(inputs["context"], view)]
+        )
     if config.future:
         inputs["future"] = keras.Input((FUTURE,), dtype="int32", name="future")
         inputs["left"] = keras.Input((None,), dtype="int32", name="left")
@@ -78,7 +86,11 @@ def build(
         layer = cell(config.units, return_sequences=True, name=f"recurrent_{index}", dtype=policy)
         branch = recur(layer, branch, tokens)
         residual = above and config.residual
-        x = keras.layers.Add(name=f"residual_{index}", dtype=policy)([x, branch]) if residual else branch
+        x = (
+            keras.layers.Add(name=f"residual_{index}", dtype=policy)([x, branch])
+            if residual
+            else branch
+        )
     x = _normalised(x, config, "norm", policy)
     x = keras.layers.Dropout(config.dropout, name="dropout", dtype=policy)(x)
     heard = x
@@ -89,7 +101,9 @@ def build(
             x = keras.layers.Dense(config.embedding, name="projection", dtype=policy)(x)
         logits = embed(x, reverse=True)
     if view.lookbacks:
-        likelier = keras.layers.Dense(view.lookbacks, kernel_initializer="zeros", dtype="float32", name="copy")(heard)
+        likelier = keras.layers.Dense(
+            view.lookbacks, kernel_initializer="zeros", dtype="float32", name="copy"
+        )(heard)
         logits = Copying(name="copying", dtype="float32")(logits, likelier, inputs["context"])
     return keras.Model(inputs if len(inputs) > 1 else tokens, logits, name="musegen")
 
@@ -100,7 +114,11 @@ def parameters(config: ModelConfig) -> int:
     view = View.of(config)
     beside = len(view.sizes) * WIDTH
     back = config.future
-    aim = gates * back * (width + back + biases) + (back + 1 + LONGEST + 1) * (width + beside) if back else 0
+    aim = (
+        gates * back * (width + back + biases) + (back + 1 + LONGEST + 1) * (width + beside)
+        if back
+        else 0
+    )
     entering = width + beside + (config.layers - 1) * units  # into all recurrent layers together
     return (
         config.vocabulary_size * width
@@ -118,8 +136,8 @@ def parameters(config: ModelConfig) -> int:
 class Copying(keras.layers.Layer):  # type: ignore[misc]
     """Makes the tokens that came next at K earlier places likelier.
 
-    Logits `float32[B, T, V]`, by how much `float32[B, T, K]`, and the context, whose last K columns are 1 + the
-    tokens and 0 for none → logits.
+    Logits `float32[B, T, V]`, by how much `float32[B, T, K]`, and the context, whose last K columns
+    are 1 + the tokens and 0 for none → logits.
     """
 
     def call(self, logits: Any, likelier: Any, context: Any) -> Any:
@@ -146,7 +164,9 @@ def _conditioned(x: Any, future: Any, left: Any, config: ModelConfig, policy: st
     heard = CELLS[config.cell](config.future, name="backward", dtype=policy)(future)
     aim = keras.layers.Dense(width, kernel_initializer="zeros", name="aim", dtype=policy)(heard)
     aim = keras.layers.Reshape((1, width), name="aim_everywhere", dtype=policy)(aim)
-    bars = keras.layers.Embedding(LONGEST + 1, width, "zeros", name="left_embedding", dtype="float32")(left)
+    bars = keras.layers.Embedding(
+        LONGEST + 1, width, "zeros", name="left_embedding", dtype="float32"
+    )(left)
     return keras.layers.Add(name="aimed", dtype=policy)([x, aim, bars])
 
 

@@ -1,13 +1,15 @@
 """What the last few tokens alone say of the next: the baseline that a network has to beat.
 
-An n-gram of order n knows n − 1 tokens. Its probabilities are those of shorter and shorter histories mixed, as Witten
-and Bell do it (method C of Bell, Cleary and Witten 1990, "Text Compression", interpolated):
+An n-gram of order n knows n − 1 tokens. Its probabilities are those of shorter and shorter
+histories mixed, as Witten and Bell do it (method C of Bell, Cleary and Witten 1990, "Text
+Compression", interpolated):
 
     p(w | h) = (c(hw) + t(h) · p(w | h′)) / (c(h) + t(h))
 
-where c counts in the pieces that it was fitted on, t(h) is how many different tokens follow h there, and h′ is h
-without its oldest token. Behind the empty history stands the uniform distribution. A history that never occurred, or
-that reaches back beyond the start of the piece, says nothing: p(w | h) = p(w | h′).
+where c counts in the pieces that it was fitted on, t(h) is how many different tokens follow h
+there, and h′ is h without its oldest token. Behind the empty history stands the uniform
+distribution. A history that never occurred, or that reaches back beyond the start of the piece,
+says nothing: p(w | h) = p(w | h′).
 """
 
 from __future__ import annotations
@@ -32,8 +34,9 @@ Integers = NDArray[np.int64]
 class _Level(NamedTuple):
     """All k-grams that occur, for one k.
 
-    A k-gram's number is its place in `grams`. There it stands as one integer: the number of the (k − 1)-gram that it
-    begins with, times the size of the vocabulary, + its last token. So no two are confused, however long they are.
+    A k-gram's number is its place in `grams`. There it stands as one integer: the number of the (k
+    − 1)-gram that it begins with, times the size of the vocabulary, + its last token. So no two are
+    confused, however long they are.
     """
 
     grams: Integers
@@ -65,9 +68,19 @@ class NGrams:
         Raises:
             ConfigError: `order` is below 1, or there are no pieces.
         """
-        require(order >= 1, "the order of an n-gram must be >= 1", order, "Use 1 for the unigram, 3 for the trigram.")
+        require(
+            order >= 1,
+            "the order of an n-gram must be >= 1",
+            order,
+            "Use 1 for the unigram, 3 for the trigram.",
+        )
         tokens, place = _joined(pieces)
-        require(len(tokens) > 0, "an n-gram must be fitted on at least one piece", 0, "Give pieces to learn from.")
+        require(
+            len(tokens) > 0,
+            "an n-gram must be fitted on at least one piece",
+            0,
+            "Give pieces to learn from.",
+        )
         self.order, self.size = order, size
         self._levels: list[_Level] = []
         numbers = 0 * tokens  # of the gram before each token: there is one empty one
@@ -103,12 +116,18 @@ class NGrams:
             at = known.nonzero()[0]
             keys = numbers[at] * self.size + tokens[at]
             number = level.grams.searchsorted(keys)
-            found = level.grams[np.minimum(number, len(level.grams) - 1)] == keys if len(level.grams) else number < 0
+            found = (
+                level.grams[np.minimum(number, len(level.grams) - 1)] == keys
+                if len(level.grams)
+                else number < 0
+            )
             counts = np.zeros(len(at), np.int64)
             counts[found] = level.counts[number[found]]
             kinds, followed = level.kinds[numbers[at]], level.followed[numbers[at]]
             # Where a history is followed by nothing, as at the end of a piece, both are 0.
-            p[at] = np.where(kinds > 0, (counts + kinds * p[at]) / np.maximum(followed + kinds, 1), p[at])
+            p[at] = np.where(
+                kinds > 0, (counts + kinds * p[at]) / np.maximum(followed + kinds, 1), p[at]
+            )
             out[k - 1] = -np.log(p[told])
             if k == 1:
                 numbers = tokens
@@ -128,7 +147,12 @@ class NGrams:
         Raises:
             ConfigError: It was not counted.
         """
-        require(1 <= order <= self.order, f"order must be 1 to {self.order}", order, "Count up to a higher one.")
+        require(
+            1 <= order <= self.order,
+            f"order must be 1 to {self.order}",
+            order,
+            "Count up to a higher one.",
+        )
 
         def predict(tokens: Tokens, _: Vocabulary) -> NDArray[np.float64]:
             return np.asarray(self.nats([tokens])[order - 1])
@@ -147,7 +171,9 @@ class NGrams:
             level = self._levels[k - 1]
             row, number = self._numbered(histories[:, histories.shape[1] - k + 1 :])
             kinds, followed = level.kinds[number], level.followed[number]
-            row, number, kinds, followed = (column[kinds > 0] for column in (row, number, kinds, followed))
+            row, number, kinds, followed = (
+                column[kinds > 0] for column in (row, number, kinds, followed)
+            )
             first, last = (level.grams.searchsorted((number + more) * self.size) for more in (0, 1))
             p[row] *= (kinds / (followed + kinds))[:, None]
             count = last - first

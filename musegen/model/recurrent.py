@@ -4,14 +4,15 @@ Same arguments, same weights, same files and, but for rounding, the same numbers
 networks run eight steps at a time:
 
 - the inputs of a block of steps are projected in one product, `[8·B, I] @ [I, G·H]`;
-- only `h @ U`, which has to wait for the step before, is done step by step, and on the way back only
-  its gradient, `dr @ Uᵀ`, against a `Uᵀ` that is laid out once;
-- what else the way back needs of each step is worked out for the whole block beforehand (`factors`), and
-  the gradients of weights and inputs are again one product per block, while its numbers are in the cache.
+- only `h @ U`, which has to wait for the step before, is done step by step, and on the way back
+  only its gradient, `dr @ Uᵀ`, against a `Uᵀ` that is laid out once;
+- what else the way back needs of each step is worked out for the whole block beforehand
+  (`factors`), and the gradients of weights and inputs are again one product per block, while its
+  numbers are in the cache.
 
-That is for TensorFlow on CPUs. Everywhere else, and for masks, dropout, half precision and activations
-other than the defaults, the layers are Keras's, which on GPUs are cuDNN's. They bear the names of Keras's
-because in weight files Keras calls layers by their class.
+That is for TensorFlow on CPUs. Everywhere else, and for masks, dropout, half precision and
+activations other than the defaults, the layers are Keras's, which on GPUs are cuDNN's. They bear
+the names of Keras's because in weight files Keras calls layers by their class.
 """
 
 from __future__ import annotations
@@ -35,8 +36,9 @@ BLOCK = 8  # steps; 16 are no faster and take longer to trace
 class Arithmetic:
     """What a kind of cell does in one step, but for its two products; forward and backward.
 
-    In all of them `x` is the projected input `x_t W + b`, `r` the projected state `h U` (+ its own bias in a
-    GRU), and `h` the output, the first of the states. `d` before a name means the gradient of the loss by it.
+    In all of them `x` is the projected input `x_t W + b`, `r` the projected state `h U` (+ its own
+    bias in a GRU), and `h` the output, the first of the states. `d` before a name means the
+    gradient of the loss by it.
     """
 
     forward: Callable[..., tuple[Tensors, Tensors]]
@@ -64,7 +66,9 @@ def _lstm_factors(i: Tensor, f: Tensor, g: Tensor, o: Tensor, seen: Tensor, c: T
     return o * (1 - seen * seen), ops.concatenate(gates, axis=-1), f
 
 
-def _lstm_backward(dh: Tensor, dc: Tensor, c_by_h: Tensor, gates: Tensor, f: Tensor) -> tuple[Tensor, Tensor, Tensors]:
+def _lstm_backward(
+    dh: Tensor, dc: Tensor, c_by_h: Tensor, gates: Tensor, f: Tensor
+) -> tuple[Tensor, Tensor, Tensors]:
     dc = dc + dh * c_by_h
     dz = ops.concatenate([dc, dc, dc, dh], axis=-1) * gates
     return dz, dz, (0, dc * f)
@@ -79,7 +83,9 @@ def _gru_forward(x: Tensor, r: Tensor, h: Tensor) -> tuple[Tensors, Tensors]:
     return (candidate + update * (h - candidate),), (update, reset, candidate, r_candidate, h)
 
 
-def _gru_factors(update: Tensor, reset: Tensor, candidate: Tensor, r_candidate: Tensor, h: Tensor) -> Tensors:
+def _gru_factors(
+    update: Tensor, reset: Tensor, candidate: Tensor, r_candidate: Tensor, h: Tensor
+) -> Tensors:
     by_update = (h - candidate) * update * (1 - update)
     by_candidate = (1 - update) * (1 - candidate * candidate)
     by_reset = by_candidate * r_candidate * reset * (1 - reset)
@@ -91,7 +97,9 @@ def _gru_factors(update: Tensor, reset: Tensor, candidate: Tensor, r_candidate: 
     )
 
 
-def _gru_backward(dh: Tensor, gates: Tensor, reset: Tensor, update: Tensor) -> tuple[Tensor, Tensor, Tensors]:
+def _gru_backward(
+    dh: Tensor, gates: Tensor, reset: Tensor, update: Tensor
+) -> tuple[Tensor, Tensor, Tensors]:
     dx = ops.concatenate([dh, dh, dh], axis=-1) * gates
     return dx, dx * reset, (dh * update,)
 
@@ -116,15 +124,17 @@ GRU_ARITHMETIC = Arithmetic(_gru_forward, _gru_factors, _gru_backward, kept=5)
 RNN_ARITHMETIC = Arithmetic(_rnn_forward, _rnn_factors, _rnn_backward, kept=1)
 
 
-def run(arithmetic: Arithmetic, x: Tensor, states: Tensors, weights: Tensors) -> tuple[Tensor, Tensors]:
+def run(
+    arithmetic: Arithmetic, x: Tensor, states: Tensors, weights: Tensors
+) -> tuple[Tensor, Tensors]:
     """Go through a sequence.
 
     Args:
         arithmetic: The kind of cell.
         x: Inputs, `float32[B, T, I]`.
         states: `float32[B, H]` each, the output first.
-        weights: Kernel `[I, G·H]`, recurrent kernel `[H, G·H]`, bias `[G·H]`, or `[2, G·H]` in a GRU: one on
-            each side of the reset gate.
+        weights: Kernel `[I, G·H]`, recurrent kernel `[H, G·H]`, bias `[G·H]`, or `[2, G·H]` in a
+            GRU: one on each side of the reset gate.
 
     Returns:
         The outputs, `float32[B, T, H]`, and the states after the last.
@@ -149,32 +159,53 @@ class _Passage:
         blocks = length // BLOCK
         count = blocks + length % BLOCK  # what is left over goes in blocks of one
 
-        def forward(block: int, index: Tensor, at: Tensor, states: Tensors, kept: Tensors) -> Tensors:
+        def forward(
+            block: int, index: Tensor, at: Tensor, states: Tensors, kept: Tensors
+        ) -> Tensors:
             inputs = ops.matmul(_rows(x[at : at + block]), kernel) + (bias[0] if both else bias)
             # Where the number of rows is known beforehand, TensorFlow wants it to stay known.
             inputs = ops.split(ops.reshape(inputs, (block * batch, kernel.shape[1])), block)
             steps = []
             for t in range(block):
                 r = ops.matmul(states[0], recurrent)
-                states, memory = self.arithmetic.forward(inputs[t], r + bias[1] if both else r, *states)
+                states, memory = self.arithmetic.forward(
+                    inputs[t], r + bias[1] if both else r, *states
+                )
                 steps.append((states[0], *memory))
             whole = [ops.stack(values) for values in zip(*steps, strict=True)]
-            return index + 1, at + block, states, tuple(a.write(index, v) for a, v in zip(kept, whole, strict=True))
+            return (
+                index + 1,
+                at + block,
+                states,
+                tuple(a.write(index, v) for a, v in zip(kept, whole, strict=True)),
+            )
 
-        carry: Tensors = (0, 0, first, tuple(_blocks(count) for _ in range(1 + self.arithmetic.kept)))
+        carry: Tensors = (
+            0,
+            0,
+            first,
+            tuple(_blocks(count) for _ in range(1 + self.arithmetic.kept)),
+        )
         carry = ops.while_loop(lambda index, *_: index < blocks, partial(forward, BLOCK), carry)
-        *_, last, (outputs, *kept) = ops.while_loop(lambda index, *_: index < count, partial(forward, 1), carry)
+        *_, last, (outputs, *kept) = ops.while_loop(
+            lambda index, *_: index < count, partial(forward, 1), carry
+        )
         y = ops.reshape(outputs.concat(), (length, batch, units))
 
         def gradient(dy: Tensor, *dlast: Tensor) -> Tensors:
             dy = ops.transpose(dy, (1, 0, 2))
             before = ops.concatenate([first[0][None], y[:-1]], axis=0)
-            # Laid out once: a product with a matrix that is transposed in passing takes twice as long.
+            # Laid out once: a product with a matrix that is transposed in passing takes twice as
+            # long.
             kernel_back, recurrent_back = ops.transpose(kernel), ops.transpose(recurrent)
 
-            def backward(block: int, index: Tensor, at: Tensor, dstates: Tensors, dx: Tensor, sums: Tensors) -> Tensors:
+            def backward(
+                block: int, index: Tensor, at: Tensor, dstates: Tensors, dx: Tensor, sums: Tensors
+            ) -> Tensors:
                 index, at = index - 1, at - block
-                factors = self.arithmetic.factors(*(ops.reshape(a.read(index), (block, batch, units)) for a in kept))
+                factors = self.arithmetic.factors(
+                    *(ops.reshape(a.read(index), (block, batch, units)) for a in kept)
+                )
                 steps = []
                 for t in reversed(range(block)):
                     dh, *dothers = dstates
@@ -183,7 +214,9 @@ class _Passage:
                     )
                     dstates = (ops.matmul(dr, recurrent_back) + dh, *dothers)
                     steps.append((di, dr))
-                di, dr = (ops.concatenate(values[::-1], axis=0) for values in zip(*steps, strict=True))
+                di, dr = (
+                    ops.concatenate(values[::-1], axis=0) for values in zip(*steps, strict=True)
+                )
                 dbias = ops.sum(di, axis=0)
                 products = (
                     ops.matmul(ops.transpose(_rows(x[at : at + block])), di),
@@ -194,9 +227,17 @@ class _Passage:
                 di = ops.reshape(ops.matmul(di, kernel_back), (block, batch, kernel.shape[0]))
                 return index, at, dstates, dx.write(index, di), sums
 
-            carry: Tensors = (count, length, dlast, _blocks(count), tuple(map(ops.zeros_like, rest[self.slots :])))
+            carry: Tensors = (
+                count,
+                length,
+                dlast,
+                _blocks(count),
+                tuple(map(ops.zeros_like, rest[self.slots :])),
+            )
             carry = ops.while_loop(lambda index, *_: index > blocks, partial(backward, 1), carry)
-            *_, dfirst, dx, sums = ops.while_loop(lambda index, *_: index > 0, partial(backward, BLOCK), carry)
+            *_, dfirst, dx, sums = ops.while_loop(
+                lambda index, *_: index > 0, partial(backward, BLOCK), carry
+            )
             return ops.transpose(ops.reshape(dx.concat(), ops.shape(x)), (1, 0, 2)), *dfirst, *sums
 
         return (ops.transpose(y, (1, 0, 2)), *last), gradient
@@ -222,7 +263,8 @@ def _applies(layer: keras.layers.RNN, mask: Tensor) -> bool:
         and mask is None
         and layer.compute_dtype == "float32"
         and layer.activation is keras.activations.tanh
-        and getattr(layer, "recurrent_activation", keras.activations.sigmoid) is keras.activations.sigmoid
+        and getattr(layer, "recurrent_activation", keras.activations.sigmoid)
+        is keras.activations.sigmoid
         and getattr(layer, "reset_after", True)
         and layer.use_bias
         and not (layer.dropout or layer.recurrent_dropout or layer.go_backwards or layer.unroll)
@@ -234,14 +276,19 @@ class _Fast:
 
     arithmetic: Arithmetic
 
-    def inner_loop(self: Any, sequences: Tensor, initial_state: Any, mask: Any, training: bool = False) -> Any:
+    def inner_loop(
+        self: Any, sequences: Tensor, initial_state: Any, mask: Any, training: bool = False
+    ) -> Any:
         """Return the last output, all outputs, and the last states."""
         mask_of_inputs = mask[0] if isinstance(mask, list | tuple) else mask
         if not _applies(self, mask_of_inputs):
             return super().inner_loop(sequences, initial_state, mask, training)  # type: ignore[misc]
         states = initial_state if isinstance(initial_state, list | tuple) else [initial_state]
         states = [ops.copy(state) for state in states]  # of variables, the values
-        weights = [ops.copy(weight) for weight in (self.cell.kernel, self.cell.recurrent_kernel, self.cell.bias)]
+        weights = [
+            ops.copy(weight)
+            for weight in (self.cell.kernel, self.cell.recurrent_kernel, self.cell.bias)
+        ]
         y, last = run(self.arithmetic, sequences, states, weights)
         return last[0], y, last
 

@@ -14,12 +14,25 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from musegen.score.score import Score
 
-__all__ = ["KEY", "METER", "NOTE", "PEDAL", "TEMPO", "Table", "Track", "broken_rules", "columns", "table"]
+__all__ = [
+    "KEY",
+    "METER",
+    "NOTE",
+    "PEDAL",
+    "TEMPO",
+    "Table",
+    "Track",
+    "broken_rules",
+    "columns",
+    "table",
+]
 
 Table: TypeAlias = NDArray[np.void]
 """A one-dimensional NumPy structured array."""
 
-NOTE = np.dtype([("onset", "<i4"), ("duration", "<i4"), ("pitch", "u1"), ("velocity", "u1"), ("track", "<u2")])
+NOTE = np.dtype(
+    [("onset", "<i4"), ("duration", "<i4"), ("pitch", "u1"), ("velocity", "u1"), ("track", "<u2")]
+)
 TEMPO = np.dtype([("tick", "<i4"), ("microseconds", "<i4")])
 METER = np.dtype([("tick", "<i4"), ("numerator", "<u2"), ("denominator", "<u2")])
 KEY = np.dtype([("tick", "<i4"), ("fifths", "i1"), ("minor", "?")])
@@ -69,7 +82,9 @@ def broken_rules(score: Score) -> list[str]:
         "every meter must have a numerator >= 1 and a denominator that is a power of two": (
             (meters["numerator"] < 1) | (np.bitwise_count(meters["denominator"]) != 1)
         ).any(),
-        "every tempo must be 1 to 16777215 microseconds per quarter": ((tempo <= 0) | (tempo >= 2**24)).any(),
+        "every tempo must be 1 to 16777215 microseconds per quarter": (
+            (tempo <= 0) | (tempo >= 2**24)
+        ).any(),
         "every key must have -7 to 7 fifths": (np.abs(score.keys["fifths"]) > 7).any(),
         "the music must end before tick 2147483647": score.end >= 2**31 - 1,
     }

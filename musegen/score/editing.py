@@ -22,8 +22,16 @@ if TYPE_CHECKING:
 
 __all__ = ["cut", "join", "select", "shift", "transpose"]
 
-COLUMN_OF_TIME = {"notes": "onset", "pedals": "onset", "tempos": "tick", "meters": "tick", "keys": "tick"}
-MAX_TICKS_PER_QUARTER = 32767  # the two bytes of a MIDI file's header, its highest bit kept for SMPTE
+COLUMN_OF_TIME = {
+    "notes": "onset",
+    "pedals": "onset",
+    "tempos": "tick",
+    "meters": "tick",
+    "keys": "tick",
+}
+MAX_TICKS_PER_QUARTER = (
+    32767  # the two bytes of a MIDI file's header, its highest bit kept for SMPTE
+)
 MAX_TICK = 2**31 - 1
 
 
@@ -31,9 +39,13 @@ def select(score: Score, tracks: list[int]) -> Score:
     """Return a score of these tracks alone, in this order, with the same time."""
     count = len(score.tracks)
     wanted = [operator.index(number) for number in tracks]
-    tracks = [number + count if number < 0 else number for number in wanted]  # from the end, as in a list
+    tracks = [
+        number + count if number < 0 else number for number in wanted
+    ]  # from the end, as in a list
     if len(set(tracks)) < len(tracks) or not all(0 <= number < count for number in tracks):
-        valid = f"0 to {count - 1}, each at most once" if count else "none, as the score has no tracks"
+        valid = (
+            f"0 to {count - 1}, each at most once" if count else "none, as the score has no tracks"
+        )
         raise MidiError(
             f"the tracks to select must be numbers of tracks: {valid}. Received: {wanted}. "
             "Leave out the others; score.tracks shows what there is."
@@ -109,19 +121,22 @@ def transpose(score: Score, semitones: int) -> Score:
         )
     notes["pitch"][melodic] = pitches + semitones
     if semitones % 12:
-        keys["fifths"] = (keys["fifths"].astype(np.int64) + 7 * semitones + 5) % 12 - 5  # -5 (Db) to 6 (F#)
+        keys["fifths"] = (
+            keys["fifths"].astype(np.int64) + 7 * semitones + 5
+        ) % 12 - 5  # -5 (Db) to 6 (F#)
     return replace(score, notes=notes, keys=keys)
 
 
 def join(first: Score, second: Score) -> Score:
     """Return `second` appended to `first` at its end.
 
-    Where the second's tempo or meter is not the one in force at the seam, or the seam is inside a bar,
-    they are said anew there. A pedal still down at the seam is released. Ticks per quarter become the least
-    common multiple of the two. Where the first ends on a barline, cutting the sum there gives back the
-    notes and pedals of both (those up to `end`), their tempos and their meters: each half with the
-    tracks of both, in the sum's ticks per quarter, ending on a barline, and saying at tick 0 what was taken
-    for granted. Only a key is inherited: if the second begins without one, the first's last goes on.
+    Where the second's tempo or meter is not the one in force at the seam, or the seam is inside a
+    bar, they are said anew there. A pedal still down at the seam is released. Ticks per quarter
+    become the least common multiple of the two. Where the first ends on a barline, cutting the sum
+    there gives back the notes and pedals of both (those up to `end`), their tempos and their
+    meters: each half with the tracks of both, in the sum's ticks per quarter, ending on a barline,
+    and saying at tick 0 what was taken for granted. Only a key is inherited: if the second begins
+    without one, the first's last goes on.
 
     Raises:
         MidiError: The common ticks per quarter do not fit a MIDI file, or the sum is too long.
@@ -143,12 +158,15 @@ def join(first: Score, second: Score) -> Score:
         before, after = getattr(first, name), getattr(second, name).copy()
         before = before[before[key] < seam]  # a copy; what is left out governs nothing in `first`
         if name == "pedals":
-            before["duration"] = np.minimum(before["duration"], seam - before[key])  # not into the other's music
+            before["duration"] = np.minimum(
+                before["duration"], seam - before[key]
+            )  # not into the other's music
         after[key] += seam
         if key == "onset":
             after["track"] = places[after["track"]]
         joined[name] = np.concatenate([before, after])
-    # By what governs the last bar: a meter at the seam or behind it, which is left out, draws barlines too.
+    # By what governs the last bar: a meter at the seam or behind it, which is left out, draws
+    # barlines too.
     cut_short = seam not in barlines(first.meters[first.meters["tick"] < seam], resolution, seam)
     joined["tempos"] = _restated(first.tempos, second.tempos, seam, (DEFAULT_TEMPO,), False)
     joined["meters"] = _restated(first.meters, second.meters, seam, DEFAULT_METER, cut_short)
@@ -171,8 +189,14 @@ def _at_resolution(score: Score, ticks_per_quarter: int) -> Score:
 
 def _last_tick(score: Score) -> int:
     """Return the largest tick in any column, events behind the end included."""
-    reach = [score.end, int((score.pedals["onset"].astype(np.int64) + score.pedals["duration"]).max(initial=0))]
-    return max(*reach, *(int(getattr(score, name)[key].max(initial=0)) for name, key in COLUMN_OF_TIME.items()))
+    reach = [
+        score.end,
+        int((score.pedals["onset"].astype(np.int64) + score.pedals["duration"]).max(initial=0)),
+    ]
+    return max(
+        *reach,
+        *(int(getattr(score, name)[key].max(initial=0)) for name, key in COLUMN_OF_TIME.items()),
+    )
 
 
 def _check_reach(tick: int) -> None:
@@ -183,7 +207,9 @@ def _check_reach(tick: int) -> None:
         )
 
 
-def _joined_tracks(first: tuple[Track, ...], second: tuple[Track, ...]) -> tuple[tuple[Track, ...], Any]:
+def _joined_tracks(
+    first: tuple[Track, ...], second: tuple[Track, ...]
+) -> tuple[tuple[Track, ...], Any]:
     """Return the tracks of both, and for each of `second` its index in them, `int64[...]`.
 
     A track goes on in the first track equal to it that nothing has gone on in yet.
@@ -193,14 +219,18 @@ def _joined_tracks(first: tuple[Track, ...], second: tuple[Track, ...]) -> tuple
         place = next((i for i in free if tracks[i] == track), None)
         if place is None:
             place = len(tracks)
-            tracks.append(replace(track, channel=-1, chunk=-1))  # the channel may be another's in `first`
+            tracks.append(
+                replace(track, channel=-1, chunk=-1)
+            )  # the channel may be another's in `first`
         else:
             free.remove(place)
         places.append(place)
     return tuple(tracks), np.array(places, np.int64)
 
 
-def _restated(first: Table, second: Table, seam: int, default: tuple[int, ...], always: bool) -> Table:
+def _restated(
+    first: Table, second: Table, seam: int, default: tuple[int, ...], always: bool
+) -> Table:
     """Return the rows of both, with what governs the beginning of `second` said at the seam if it is news.
 
     Args:

@@ -24,7 +24,9 @@ MAX_TRACKS = 0xFFFF  # a note's track has 16 bits
 MAJOR = "Cb Gb Db Ab Eb Bb F C G D A E B F# C#".split()
 MINOR = "Abm Ebm Bbm Fm Cm Gm Dm Am Em Bm F#m C#m G#m D#m A#m".split()
 KEY_NAMES = {
-    (fifths, minor): names[fifths + 7] for minor, names in ((False, MAJOR), (True, MINOR)) for fifths in range(-7, 8)
+    (fifths, minor): names[fifths + 7]
+    for minor, names in ((False, MAJOR), (True, MINOR))
+    for fifths in range(-7, 8)
 }
 """(fifths, minor) → the name that mido uses."""
 KEY_NUMBERS = {name: number for number, name in KEY_NAMES.items()}
@@ -51,5 +53,7 @@ Tinkle bell, Agogo, Steel drums, Woodblock, Taiko drum, Melodic tom, Synth drum,
 Guitar fret noise, Breath noise, Seashore, Bird tweet, Telephone ring, Helicopter, Applause, Gunshot
 """
 
-PROGRAMS: tuple[str, ...] = tuple(name.strip() for line in _FAMILIES.strip().splitlines() for name in line.split(","))
+PROGRAMS: tuple[str, ...] = tuple(
+    name.strip() for line in _FAMILIES.strip().splitlines() for name in line.split(",")
+)
 """Program number, 0 to 127 → name."""

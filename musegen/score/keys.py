@@ -28,7 +28,15 @@ from musegen.score.score import Score
 
 __all__ = ["MODES", "Key", "find_key", "is_drum", "melodic", "pitch_class_histogram"]
 
-MODES = {"major": 0, "dorian": 2, "phrygian": 4, "lydian": 5, "mixolydian": 7, "minor": 9, "locrian": 11}
+MODES = {
+    "major": 0,
+    "dorian": 2,
+    "phrygian": 4,
+    "lydian": 5,
+    "mixolydian": 7,
+    "minor": 9,
+    "locrian": 11,
+}
 """Semitones from the tonic of the major key that has the same notes up to the mode's own tonic."""
 
 MAJOR_SCALE = np.array([0, 2, 4, 5, 7, 9, 11])
@@ -46,8 +54,8 @@ PROFILES = np.array(
     ]
 )
 """How well each pitch class fits a major and a minor key, from the tonic up: the ratings of the probe-tone
-experiments of Krumhansl and Kessler (1982), "Tracing the dynamic changes in perceived tonal organization in a
-spatial representation of musical keys"."""
+experiments of Krumhansl and Kessler (1982), "Tracing the dynamic changes in perceived tonal
+organization in a spatial representation of musical keys"."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +79,9 @@ class Key:
     def __post_init__(self) -> None:
         """Check both."""
         if not 0 <= self.tonic <= 11:
-            raise ConfigError(f"a tonic must be 0 (C) to 11 (B). Received: {self.tonic}. Take the pitch modulo 12.")
+            raise ConfigError(
+                f"a tonic must be 0 (C) to 11 (B). Received: {self.tonic}. Take the pitch modulo 12."
+            )
         if self.mode not in MODES:
             raise ConfigError(f"a mode must be one of {', '.join(MODES)}. Received: {self.mode!r}.")
 
@@ -85,7 +95,9 @@ class Key:
         text = text.strip()
         found = SPELT_OUT.fullmatch(text) or SHORT.fullmatch(text)
         letter, accidental, mode = found.groups() if found else ("", "", "")
-        mode = mode.lower() if found and found.re is SPELT_OUT else {"": "major", "m": "minor"}[mode]
+        mode = (
+            mode.lower() if found and found.re is SPELT_OUT else {"": "major", "m": "minor"}[mode]
+        )
         if not found or mode not in MODES:
             raise ConfigError(
                 "a key must be a tonic (A to G, with # or b or nothing) and a mode, as in C:minor, Bb:major or "
@@ -95,7 +107,9 @@ class Key:
 
     def __str__(self) -> str:
         """Return a name that `parse` reads, spelt as the key signature `fifths` has it."""
-        sharps, letter = divmod(self.fifths + (7 * MODES[self.mode] + 1) % 12, 7)  # the tonic, in fifths above F
+        sharps, letter = divmod(
+            self.fifths + (7 * MODES[self.mode] + 1) % 12, 7
+        )  # the tonic, in fifths above F
         return f"{LINE_OF_FIFTHS[letter]}{'#' * sharps or 'b' * -sharps} {self.mode}"
 
     @property
@@ -114,9 +128,10 @@ class Key:
     def pitch_classes(self) -> NDArray[np.bool_]:
         """The pitch classes that music in this key may have, `bool[12]`: its scale; in minor, the raised seventh too.
 
-        Music in minor keys has both sevenths: the one of the key signature in falling lines, the raised one
-        as leading note and as the third of the dominant chord. Without it no minor piece could cadence. The
-        raised sixth is left out: it is rarer, and only leads up to the raised seventh.
+        Music in minor keys has both sevenths: the one of the key signature in falling lines, the
+        raised one as leading note and as the third of the dominant chord. Without it no minor piece
+        could cadence. The raised sixth is left out: it is rarer, and only leads up to the raised
+        seventh.
         """
         out = self.scale
         if self.mode == "minor":
@@ -126,7 +141,9 @@ class Key:
 
 def is_drum(score: Score, notes: Table) -> NDArray[np.bool_]:
     """Return which of some notes of a score are drums, `bool[N]`."""
-    out: NDArray[np.bool_] = np.array([track.is_drum for track in score.tracks], bool)[notes["track"]]
+    out: NDArray[np.bool_] = np.array([track.is_drum for track in score.tracks], bool)[
+        notes["track"]
+    ]
     return out
 
 
@@ -138,24 +155,31 @@ def melodic(score: Score) -> Table:
 
 def pitch_class_histogram(notes: Table) -> NDArray[np.float64]:
     """Return how long each pitch class sounds in all, in ticks, `float64[12]`. Notes that sound together each count."""
-    return np.bincount(notes["pitch"] % 12, weights=notes["duration"], minlength=12).astype(np.float64)
+    return np.bincount(notes["pitch"] % 12, weights=notes["duration"], minlength=12).astype(
+        np.float64
+    )
 
 
 def find_key(music: Score | NDArray[np.float64]) -> Key:
     """Return the major or minor key that music is in.
 
-    It is the one whose profile has the greatest correlation with the histogram: the algorithm of Krumhansl
-    and Schmuckler (Krumhansl 1990, "Cognitive Foundations of Musical Pitch", chapter 4). Of keys that fit
-    equally well it is the first of C major, C# major, … B major, C minor, … B minor. So it is C major if
-    the histogram is flat or empty, as of drums alone.
+    It is the one whose profile has the greatest correlation with the histogram: the algorithm of
+    Krumhansl and Schmuckler (Krumhansl 1990, "Cognitive Foundations of Musical Pitch", chapter 4).
+    Of keys that fit equally well it is the first of C major, C# major, … B major, C minor, … B
+    minor. So it is C major if the histogram is flat or empty, as of drums alone.
 
     Args:
-        music: A score, of which drums are left out; or how much there is of each pitch class, `float[12]`.
+        music: A score, of which drums are left out; or how much there is of each pitch class,
+            `float[12]`.
 
     Raises:
         ConfigError: The histogram has another shape, or numbers that are negative or not finite.
     """
-    histogram = pitch_class_histogram(melodic(music)) if isinstance(music, Score) else np.asarray(music, np.float64)
+    histogram = (
+        pitch_class_histogram(melodic(music))
+        if isinstance(music, Score)
+        else np.asarray(music, np.float64)
+    )
     if histogram.shape != (12,) or not np.isfinite(histogram).all() or (histogram < 0).any():
         raise ConfigError(
             "a pitch-class histogram must be twelve numbers >= 0, from C to B. "
@@ -167,7 +191,9 @@ def find_key(music: Score | NDArray[np.float64]) -> Key:
 
 def _correlations(histogram: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return Pearson's r with the profiles of the 12 major, then the 12 minor keys, `float64[24]`; 0 if flat."""
-    histogram = histogram / max(histogram.max(), np.finfo(float).tiny)  # no sum of squares overflows
+    histogram = histogram / max(
+        histogram.max(), np.finfo(float).tiny
+    )  # no sum of squares overflows
     around = histogram - histogram.mean()
     length = float(np.sqrt(around @ around))
     if length < 1e-12:

@@ -15,7 +15,18 @@ from numpy.typing import NDArray
 
 from musegen.errors import MidiError
 from musegen.score import display, editing
-from musegen.score.columns import KEY, METER, NOTE, PEDAL, TEMPO, Table, Track, broken_rules, columns, table
+from musegen.score.columns import (
+    KEY,
+    METER,
+    NOTE,
+    PEDAL,
+    TEMPO,
+    Table,
+    Track,
+    broken_rules,
+    columns,
+    table,
+)
 from musegen.score.export import audio, dataframe, midi, music21, objects
 from musegen.score.timing import DEFAULT_METER, DEFAULT_TEMPO, barlines, in_force, tempo_map
 from musegen.utils.deprecation import replacement
@@ -28,7 +39,19 @@ if TYPE_CHECKING:
     import symusic
     from IPython.display import Audio
 
-__all__ = ["DEFAULT_TEMPO", "KEY", "METER", "NOTE", "PEDAL", "TEMPO", "Score", "Table", "Track", "columns", "table"]
+__all__ = [
+    "DEFAULT_TEMPO",
+    "KEY",
+    "METER",
+    "NOTE",
+    "PEDAL",
+    "TEMPO",
+    "Score",
+    "Table",
+    "Track",
+    "columns",
+    "table",
+]
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,7 +64,8 @@ class Score:
         tracks: The instruments, in file order.
         ticks_per_quarter: Ticks in a quarter note, > 0.
         tempos: `TEMPO[...]`: microseconds per quarter from `tick` on. Empty means 120 bpm.
-        meters: `METER[...]`: time signatures. Empty means 4/4. One inside a bar cuts that bar short.
+        meters: `METER[...]`: time signatures. Empty means 4/4. One inside a bar cuts that bar
+            short.
         keys: `KEY[...]`: key signatures; `fifths` −7 (flats) to 7 (sharps).
         pedals: `PEDAL[...]`: sustain pedal held down, per track.
         end: The tick where the music ends, rests included; never before the last note's end.
@@ -160,8 +184,8 @@ class Score:
 
         Notes belong to the bar in which they begin, and end with the slice at the latest: one that
         rings over its last barline is cut there. So the slice ends on a barline, and
-        `score[:k] + score[k:]` has every note where it was. A pedal that is down at the beginning is
-        down from tick 0; tempo, meter and key of the first bar are kept.
+        `score[:k] + score[k:]` has every note where it was. A pedal that is down at the beginning
+        is down from tick 0; tempo, meter and key of the first bar are kept.
 
         Raises:
             MidiError: `bars` is not a slice of step 1.
@@ -179,9 +203,10 @@ class Score:
     def __add__(self, other: Score) -> Score:
         """Return this score with `other` right behind it, at tick `end`: rests at the end included.
 
-        `other` sounds as before, its bars are its own, and its notes go on in the track of the same name,
-        program and kind if there is one. Where this score ends on a barline, cutting the sum there gives
-        both back. What becomes of meters, pedals and keys at the seam: `musegen.score.editing.join`.
+        `other` sounds as before, its bars are its own, and its notes go on in the track of the same
+        name, program and kind if there is one. Where this score ends on a barline, cutting the sum
+        there gives both back. What becomes of meters, pedals and keys at the seam:
+        `musegen.score.editing.join`.
 
         Raises:
             MidiError: The common ticks per quarter do not fit a MIDI file, or the sum is too long.
@@ -206,18 +231,21 @@ class Score:
         return dataframe.to_frame(self)
 
     @classmethod
-    def from_dataframe(cls, frame: pd.DataFrame, ticks_per_quarter: int | None = None, **fields: Any) -> Score:
+    def from_dataframe(
+        cls, frame: pd.DataFrame, ticks_per_quarter: int | None = None, **fields: Any
+    ) -> Score:
         """Return the notes of a table with the columns that `to_dataframe` gives.
 
         Args:
-            frame: Must have `pitch`, and `onset` and `duration` in ticks, or else in quarters. The rest has
-                defaults; `musegen.score.export.dataframe.from_frame` says which.
+            frame: Must have `pitch`, and `onset` and `duration` in ticks, or else in quarters. The
+                rest has defaults; `musegen.score.export.dataframe.from_frame` says which.
             ticks_per_quarter: If left out, what `frame.attrs` or the columns say; or 480.
-            fields: More of what makes a score: `tempos`, `meters`, `keys`, `pedals`, `end`, `tracks`.
+            fields: More of what makes a score: `tempos`, `meters`, `keys`, `pedals`, `end`,
+                `tracks`.
 
         Raises:
-            MidiError: A column is missing, there twice, or holds what no note can have; or the ticks are
-                not all of one length.
+            MidiError: A column is missing, there twice, or holds what no note can have; or the
+                ticks are not all of one length.
         """
         return cls(**{**dataframe.from_frame(frame, ticks_per_quarter), **fields})
 
@@ -265,8 +293,15 @@ class Score:
     @classmethod
     def from_pretty_midi(cls, midi: pretty_midi.PrettyMIDI) -> Score:
         """Return the music of a `pretty_midi.PrettyMIDI`. Deprecated: use `musegen.read`, which takes it too."""
-        score: Score = replacement("Score.from_pretty_midi(midi)", "musegen.read(midi)", "read")(midi)
+        score: Score = replacement("Score.from_pretty_midi(midi)", "musegen.read(midi)", "read")(
+            midi
+        )
         return score
 
 
-_EMPTY = {"tempos": table(TEMPO), "meters": table(METER), "keys": table(KEY), "pedals": table(PEDAL)}
+_EMPTY = {
+    "tempos": table(TEMPO),
+    "meters": table(METER),
+    "keys": table(KEY),
+    "pedals": table(PEDAL),
+}

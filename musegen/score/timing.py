@@ -27,13 +27,17 @@ class TempoMap(NamedTuple):
     def seconds(self, ticks: NDArray[Any]) -> NDArray[np.float64]:
         """Convert ticks to seconds."""
         index = np.searchsorted(self.starts, ticks, side="right") - 1
-        out: NDArray[np.float64] = self.at[index] + (ticks - self.starts[index]) * self.per_tick[index]
+        out: NDArray[np.float64] = (
+            self.at[index] + (ticks - self.starts[index]) * self.per_tick[index]
+        )
         return out
 
     def ticks(self, seconds: NDArray[Any]) -> NDArray[np.float64]:
         """Convert seconds to ticks, not rounded."""
         index = np.searchsorted(self.at, seconds, side="right") - 1
-        out: NDArray[np.float64] = self.starts[index] + (seconds - self.at[index]) / self.per_tick[index]
+        out: NDArray[np.float64] = (
+            self.starts[index] + (seconds - self.at[index]) / self.per_tick[index]
+        )
         return out
 
 
@@ -55,7 +59,9 @@ def tempo_map(tempos: Table, ticks_per_quarter: int) -> TempoMap:
     tempos = in_force(table(TEMPO, tempos), (DEFAULT_TEMPO,))
     starts = tempos["tick"].astype(np.int64)
     per_tick = tempos["microseconds"] / 1e6 / ticks_per_quarter
-    return TempoMap(starts, per_tick, np.concatenate([[0.0], np.cumsum(np.diff(starts) * per_tick[:-1])]))
+    return TempoMap(
+        starts, per_tick, np.concatenate([[0.0], np.cumsum(np.diff(starts) * per_tick[:-1])])
+    )
 
 
 def barlines(meters: Table, ticks_per_quarter: int, end: int) -> NDArray[np.int64]:

@@ -1,7 +1,7 @@
 """Curves for TensorBoard, on every backend of Keras: its package writes event files without TensorFlow.
 
-A folder holds two of what TensorBoard calls runs, `train` and `validation`, whose curves of the same name
-share a chart. `epoch/…` is drawn over epochs and `step/…` over the steps of all epochs.
+A folder holds two of what TensorBoard calls runs, `train` and `validation`, whose curves of the
+same name share a chart. `epoch/…` is drawn over epochs and `step/…` over the steps of all epochs.
 """
 
 from __future__ import annotations
@@ -49,8 +49,8 @@ class Board:
         """Make sure that all that is needed is there; files are made with the first step.
 
         Args:
-            folder: Of this run alone. A run that is resumed goes on in it: what was drawn after the moment
-                that it is resumed from is drawn anew.
+            folder: Of this run alone. A run that is resumed goes on in it: what was drawn after the
+                moment that it is resumed from is drawn anew.
 
         Raises:
             MusegenError: The package is missing, or the folder cannot be made.
@@ -73,15 +73,22 @@ class Board:
         """Draw a step."""
         at = (report.epoch - 1) * report.steps + report.step
         if not self._writers:
-            # Epochs before are at smaller numbers than any step now, so they stay when what follows is dropped.
-            self._writers = {part: _EventFile(_made(self._folder / part), at) for part in ("train", "validation")}
-        self._writers["train"].write(at, {f"step/{tag}": getattr(report, field) for tag, field in STEP.items()})
+            # Epochs before are at smaller numbers than any step now, so they stay when what follows
+            # is dropped.
+            self._writers = {
+                part: _EventFile(_made(self._folder / part), at) for part in ("train", "validation")
+            }
+        self._writers["train"].write(
+            at, {f"step/{tag}": getattr(report, field) for tag, field in STEP.items()}
+        )
 
     def epoch(self, report: EpochReport) -> None:
         """Draw an epoch."""
         curves = {f"epoch/{tag}": getattr(report, field) for tag, field in EPOCH.items()}
         self._writers["train"].write(report.epoch, curves)
-        self._writers["validation"].write(report.epoch, {"epoch/nats_per_token": report.validation_nats})
+        self._writers["validation"].write(
+            report.epoch, {"epoch/nats_per_token": report.validation_nats}
+        )
         for writer in self._writers.values():
             writer.flush()
 
@@ -94,7 +101,9 @@ class _EventFile:
         self._proto = _part(".compat.proto.event_pb2")
         # TensorBoard reads the files of a folder in the order of their names: time comes first.
         name = f"events.out.tfevents.{time.time_ns():020d}.{socket.gethostname()}.{os.getpid()}"
-        self._records = _part(".summary.writer.record_writer").RecordWriter((folder / name).open("xb"))
+        self._records = _part(".summary.writer.record_writer").RecordWriter(
+            (folder / name).open("xb")
+        )
         self._flushed = time.monotonic()
         self._event(file_version="brain.Event:2")
         self._event(step=start, session_log={"status": self._proto.SessionLog.START})
@@ -102,7 +111,10 @@ class _EventFile:
 
     def write(self, step: int, values: Mapping[str, float]) -> None:
         """Write some curves' values at a step."""
-        self._event(step=step, summary={"value": [{"tag": tag, "simple_value": v} for tag, v in values.items()]})
+        self._event(
+            step=step,
+            summary={"value": [{"tag": tag, "simple_value": v} for tag, v in values.items()]},
+        )
         if time.monotonic() - self._flushed > FLUSH_SECONDS:
             self.flush()
 
@@ -133,5 +145,7 @@ def _made(folder: Path) -> Path:
             f"cannot write curves to {folder}: {error.strerror}. Choose another folder for --tensorboard."
         ) from error
     if not os.access(folder, os.W_OK):
-        raise TrainingError(f"cannot write curves to {folder}: no permission. Choose another for --tensorboard.")
+        raise TrainingError(
+            f"cannot write curves to {folder}: no permission. Choose another for --tensorboard."
+        )
     return folder

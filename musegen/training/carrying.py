@@ -28,7 +28,9 @@ class Carried(keras.layers.Layer):  # type: ignore[misc]
         layer.return_state = True
         sizes = layer.cell.state_size
         self.memory = [
-            self.add_weight((rows, size), "zeros", "float32", trainable=False, name=f"memory_{index}")
+            self.add_weight(
+                (rows, size), "zeros", "float32", trainable=False, name=f"memory_{index}"
+            )
             for index, size in enumerate([sizes] if isinstance(sizes, int) else sizes)
         ]
 

@@ -20,7 +20,8 @@ ROW = 24  # of the legend
 LOGARITHMIC_FROM = 4.0  # times the least value that the largest is
 LONGEST_NAME = 60
 STYLE = (
-    # On a page of its own, or as an image, it is dark where the reader wants that; inside a page it is as the page is.
+    # On a page of its own, or as an image, it is dark where the reader wants that; inside a page it
+    # is as the page is.
     "<style>.musegen-runs:root{color-scheme:light dark;color:#24292f}"
     "@media (prefers-color-scheme:dark){.musegen-runs:root{color:#d8dee4}}</style>"
 )
@@ -44,7 +45,9 @@ class _Scale(NamedTuple):
     logarithmic: bool = False
 
     def __call__(self, value: float) -> float:
-        low, high, at = (math.log(v) if self.logarithmic else v for v in (self.low, self.high, value))
+        low, high, at = (
+            math.log(v) if self.logarithmic else v for v in (self.low, self.high, value)
+        )
         return self.start + (at - low) / ((high - low) or 1.0) * (self.stop - self.start)
 
 
@@ -59,7 +62,9 @@ def sparkline(values: Sequence[float], low: float, high: float, width: int = 20)
     """
     if len(values) > width:
         values = [values[round(at * (len(values) - 1) / (width - 1))] for at in range(width)]
-    scale = _Scale(_positive(low), max(_positive(high), _positive(low)), 0, len(BLOCKS) - 1, logarithmic=True)
+    scale = _Scale(
+        _positive(low), max(_positive(high), _positive(low)), 0, len(BLOCKS) - 1, logarithmic=True
+    )
     places = (round(scale(min(max(_positive(value), scale.low), scale.high))) for value in values)
     return "".join(BLOCKS[place] for place in places)
 
@@ -85,7 +90,9 @@ def svg(runs: Sequence[Run], names: Sequence[str]) -> str:
     y = _Scale(min(values) / margin, max(values) * margin, BOTTOM, TOP, logarithmic)
     height = BOTTOM + 64 + ROW * len(drawn)
     curves = "".join(_curves(run, name, x, y, index) for index, (run, name) in enumerate(drawn))
-    legend = "".join(_legend(run, name, BOTTOM + 74 + ROW * i, i) for i, (run, name) in enumerate(drawn))
+    legend = "".join(
+        _legend(run, name, BOTTOM + 74 + ROW * i, i) for i, (run, name) in enumerate(drawn)
+    )
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" class="musegen-runs" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" '
         f'style="max-width:100%;height:auto" role="img" aria-label="Learning curves of {len(drawn)} training runs" '
@@ -103,9 +110,13 @@ def _axes(x: _Scale, y: _Scale) -> str:
     lines = numbers = ""
     for value in _ticks(y, 28):
         lines += f"M{LEFT} {y(value):.1f}H{RIGHT}"
-        numbers += f'<text x="{LEFT - 10}" y="{y(value) + 5:.1f}" text-anchor="end">{value:g}</text>'
+        numbers += (
+            f'<text x="{LEFT - 10}" y="{y(value) + 5:.1f}" text-anchor="end">{value:g}</text>'
+        )
     for value in (v for v in _ticks(x, 40) if v == int(v)):
-        numbers += f'<text x="{x(value):.1f}" y="{BOTTOM + 22}" text-anchor="middle">{value:g}</text>'
+        numbers += (
+            f'<text x="{x(value):.1f}" y="{BOTTOM + 22}" text-anchor="middle">{value:g}</text>'
+        )
         lines += f"M{x(value):.1f} {BOTTOM}v5"
     scale = "nats per token" + (", logarithmic" if y.logarithmic else "")
     key = "solid: validation, marked at its best epoch; dashed: train"
@@ -122,14 +133,19 @@ def _ticks(scale: _Scale, apart: float) -> list[float]:
     """Return round values in a scale's range that stand at least so far apart."""
     if scale.logarithmic:
         exponents = range(math.floor(math.log10(scale.low)), math.ceil(math.log10(scale.high)) + 1)
-        choices = [[base * 10.0**exponent for exponent in exponents for base in bases]
-                   for bases in (NICE, (1.0, 1.5, 2.0, 3.0, 5.0), (1.0, 2.0, 5.0), (1.0,))]  # fmt: skip
+        choices = [
+            [base * 10.0**exponent for exponent in exponents for base in bases]
+            for bases in (NICE, (1.0, 1.5, 2.0, 3.0, 5.0), (1.0, 2.0, 5.0), (1.0,))
+        ]
     else:
         span = (scale.high - scale.low) or 1.0
         unit = 10.0 ** (math.floor(math.log10(span)) - 1)
         steps = [unit * step for step in (1, 2, 5, 10, 20, 50, 100)]
         choices = [
-            [step * at for at in range(math.ceil(scale.low / step), math.floor(scale.high / step) + 1)]
+            [
+                step * at
+                for at in range(math.ceil(scale.low / step), math.floor(scale.high / step) + 1)
+            ]
             for step in steps
         ]
     for choice in choices:
@@ -143,8 +159,10 @@ def _curves(run: Run, name: str, x: _Scale, y: _Scale, index: int) -> str:
     """Return a run's two curves, and the mark of its best epoch."""
     colour = PALETTE[index % len(PALETTE)]
     paths = ""
-    for part, look in (("train", 'stroke-width="1.5" stroke-dasharray="6 5" opacity=".8"'),
-                       ("validation", 'stroke-width="2.5"')):  # fmt: skip
+    for part, look in (
+        ("train", 'stroke-width="1.5" stroke-dasharray="6 5" opacity=".8"'),
+        ("validation", 'stroke-width="2.5"'),
+    ):
         points = [
             f"{x(row['epoch']):.1f} {y(_positive(row[f'{part}_nats'])):.1f}"
             for row in run.log

@@ -10,7 +10,9 @@ __all__ = ["device", "gpus", "policy", "without_cudnn"]
 
 def devices() -> list[str]:
     """Return the devices of the kind that Keras prefers: all GPUs, or else CPUs."""
-    if keras.backend.backend() == "torch":  # Keras has no list there, but what it makes is on the device that it takes
+    if (
+        keras.backend.backend() == "torch"
+    ):  # Keras has no list there, but what it makes is on the device that it takes
         return [str(keras.ops.zeros(()).device)]
     found: list[str] = keras.distribution.list_devices()
     return found
@@ -36,7 +38,8 @@ def policy(config: TrainingConfig) -> str:
 def without_cudnn(model: ModelConfig, backend: str) -> str | None:
     """Return why cuDNN's recurrent kernels will not be used on a GPU, or None if they will.
 
-    All else that they ask for (default activations, no recurrent dropout, no masks) every model has.
+    All else that they ask for (default activations, no recurrent dropout, no masks) every model
+    has.
     """
     if model.cell == "rnn":
         return "Keras has no cuDNN kernel for the simple RNN: use --cell gru or lstm"

@@ -1,11 +1,13 @@
 """Training on several processes and devices at once, on one machine or many: data parallelism, on JAX.
 
-Every process makes the same batches, and feeds its own rows of them to its own devices. The loss is that of
-the whole batch, so JAX adds the gradients up, and all processes go through the weights that one would go
-through with the whole batch. The first process alone writes files; all must see the folder of the run.
+Every process makes the same batches, and feeds its own rows of them to its own devices. The loss is
+that of the whole batch, so JAX adds the gradients up, and all processes go through the weights that
+one would go through with the whole batch. The first process alone writes files; all must see the
+folder of the run.
 
-JAX, because Keras distributes nothing on PyTorch, and `fit` under TensorFlow's MultiWorkerMirroredStrategy does
-not work with Keras 3 (https://github.com/keras-team/keras/issues/20585).
+JAX, because Keras distributes nothing on PyTorch, and `fit` under TensorFlow's
+MultiWorkerMirroredStrategy does not work with Keras 3
+(https://github.com/keras-team/keras/issues/20585).
 """
 
 from __future__ import annotations
@@ -29,13 +31,23 @@ from musegen.model.backend import keras, native_messages_held_back
 __all__ = ["ALONE", "Group", "grouped", "join"]
 
 JOINING = 300  # seconds in which all processes must have been started
-SILENCE = 10  # seconds without a sign of life after which a process counts as lost, where no connection breaks before
-LEAVING = 3600  # seconds in which a process that is done waits for the others: the first measures the model meanwhile
+# Seconds without a sign of life after which a process counts as lost, where no connection breaks
+# before
+SILENCE = 10
+# Seconds in which a process that is done waits for the others: the first measures the model
+# meanwhile
+LEAVING = 3600
 LOST = (
     "lost touch with the other processes: one of them ended, or the network between them. "
     "What was last saved of the run is kept: start all of them again, with --resume, to go on."
 )
-SIGNS = ("Gloo", "NCCL", "UNAVAILABLE", "heartbeat", "oordination service")  # in what JAX says of a lost process
+SIGNS = (
+    "Gloo",
+    "NCCL",
+    "UNAVAILABLE",
+    "heartbeat",
+    "oordination service",
+)  # in what JAX says of a lost process
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -131,12 +143,15 @@ class _Share(keras.utils.PyDataset):  # type: ignore[misc]
 
 
 def join(
-    coordinator: str | None = None, processes: int | None = None, process: int | None = None, timeout: int = JOINING
+    coordinator: str | None = None,
+    processes: int | None = None,
+    process: int | None = None,
+    timeout: int = JOINING,
 ) -> Group:
     """Join the other processes of a run. To be called before JAX computes anything, with the same in all.
 
-    What is left out is found out where JAX can: under Slurm, Open MPI, Kubernetes and on Cloud TPUs. Elsewhere,
-    with nothing given, this process trains alone, on all its devices.
+    What is left out is found out where JAX can: under Slurm, Open MPI, Kubernetes and on Cloud
+    TPUs. Elsewhere, with nothing given, this process trains alone, on all its devices.
 
     Args:
         coordinator: `host:port` of the first process, on which it listens.
@@ -145,7 +160,8 @@ def join(
         timeout: Seconds in which all must have been started.
 
     Raises:
-        TrainingError: Keras runs on another backend, the settings are incomplete, or the others did not come.
+        TrainingError: Keras runs on another backend, the settings are incomplete, or the others did
+            not come.
     """
     if keras.backend.backend() != "jax":
         raise TrainingError(
@@ -163,12 +179,18 @@ def join(
     try:
         with native_messages_held_back():
             jax.distributed.initialize(
-                coordinator, processes, process, initialization_timeout=timeout, heartbeat_timeout_seconds=SILENCE,
+                coordinator,
+                processes,
+                process,
+                initialization_timeout=timeout,
+                heartbeat_timeout_seconds=SILENCE,
                 shutdown_timeout_seconds=LEAVING,
-            )  # fmt: skip
+            )
             jax.devices()  # the processes connect
     except (ValueError, TypeError, RuntimeError, IndexError) as error:
-        if given == (None, None, None) and "coordinator_address" in str(error):  # JAX found no cluster
+        if given == (None, None, None) and "coordinator_address" in str(
+            error
+        ):  # JAX found no cluster
             return Group(devices=jax.device_count())
         raise TrainingError(
             f"--coordinator HOST:PORT, --processes N and --process K, 0 to N - 1, are needed, before JAX computes "
@@ -186,7 +208,8 @@ def join(
 def grouped(function: Callable[P, R]) -> Callable[P, R]:
     """Make a function with a keyword argument `group` work on all devices of the group.
 
-    An error ends this process at once when Python ends; JAX would first wait for the others, which wait for it.
+    An error ends this process at once when Python ends; JAX would first wait for the others, which
+    wait for it.
     """
 
     @wraps(function)
@@ -225,8 +248,8 @@ def _leave() -> NoReturn:
 def _say_when_aborted(message: str) -> None:
     """Say something when JAX's C++ code ends the process, and end it with exit code 1.
 
-    That is what it does when the first process is lost, or does not answer; no exception is raised, and JAX's
-    callback for it cannot be used (`std::bad_cast`).
+    That is what it does when the first process is lost, or does not answer; no exception is raised,
+    and JAX's callback for it cannot be used (`std::bad_cast`).
     """
     if os.name != "posix":
         return

@@ -19,8 +19,12 @@ from musegen.model.backend import keras
 
 __all__ = ["WholePieces", "Windows"]
 
-AT_ONCE = 65_536  # tokens varied together: enough for NumPy to be busy, few enough to stay in a cache
-LONGEST_VALIDATION = 16_384  # tokens; longer pieces are measured in stretches of it, from a fresh state
+AT_ONCE = (
+    65_536  # tokens varied together: enough for NumPy to be busy, few enough to stay in a cache
+)
+LONGEST_VALIDATION = (
+    16_384  # tokens; longer pieces are measured in stretches of it, from a fresh state
+)
 
 Rows = NDArray[np.int32]
 """`int32[..., 1 + F]`: a token, and the F columns of context that are known once it is heard."""
@@ -63,13 +67,20 @@ class Windows(keras.utils.PyDataset):  # type: ignore[misc]
     """
 
     def __init__(
-        self, pieces: Pieces, encoder: Encoder, model: ModelConfig, config: TrainingConfig, multiple: int = 1
+        self,
+        pieces: Pieces,
+        encoder: Encoder,
+        model: ModelConfig,
+        config: TrainingConfig,
+        multiple: int = 1,
     ) -> None:
         """Lay out the first epoch."""
         super().__init__()
         self.pieces, self.encoder, self.config = pieces, encoder, config
         self.view = View.of(model)
-        if config.tbptt:  # a row for each piece at most, and steps enough to come to the end of the longest
+        if (
+            config.tbptt
+        ):  # a row for each piece at most, and steps enough to come to the end of the longest
             windows = -(-(pieces.lengths - 1) // config.sequence_length)
             count, most, least = int(windows.sum()), len(pieces), int(windows.max())
         else:
@@ -125,7 +136,9 @@ class Windows(keras.utils.PyDataset):  # type: ignore[misc]
             for some in np.split(order, np.flatnonzero(np.diff(chunk)) + 1):
                 pieces = [self.pieces.tokens(index) for index in some.tolist()]
                 yield from rows_of(
-                    varied(pieces, self.encoder, variation, self._rng), self.encoder.vocabulary, self.view
+                    varied(pieces, self.encoder, variation, self._rng),
+                    self.encoder.vocabulary,
+                    self.view,
                 )
 
     def _dealt(self) -> tuple[Any, ...]:
@@ -138,7 +151,9 @@ class Windows(keras.utils.PyDataset):  # type: ignore[misc]
             while len(queue) < length:
                 queue = np.concatenate([queue, next(self._supply)])
             out[row] = queue[:length]
-            self._queues[row] = queue[length - 1 :]  # the last token is the first of the next window
+            self._queues[row] = queue[
+                length - 1 :
+            ]  # the last token is the first of the next window
         return inputs(out[:, :-1]), out[:, 1:, 0]
 
     def _dealt_carried(self) -> tuple[Any, ...]:
@@ -165,7 +180,9 @@ class WholePieces(keras.utils.PyDataset):  # type: ignore[misc]
         multiple: The rows of every batch are a multiple of this.
     """
 
-    def __init__(self, pieces: Pieces, encoder: Encoder, model: ModelConfig, tokens: int, multiple: int = 1) -> None:
+    def __init__(
+        self, pieces: Pieces, encoder: Encoder, model: ModelConfig, tokens: int, multiple: int = 1
+    ) -> None:
         """Sort the pieces by length and batch them; they are read when their turn comes."""
         super().__init__()
         self.pieces, self.vocabulary, self.view = pieces, encoder.vocabulary, View.of(model)
@@ -182,7 +199,8 @@ class WholePieces(keras.utils.PyDataset):  # type: ignore[misc]
             rows = tokens // length // multiple * multiple or multiple
             self.batches.append((length, rows, spans[-rows:]))
             del spans[-rows:]
-        # The shortest first: Keras looks at two batches, and takes what is the same in both to be so in all.
+        # The shortest first: Keras looks at two batches, and takes what is the same in both to be
+        # so in all.
         self.batches = self.batches[-1:] + self.batches[:-1]
 
     def __len__(self) -> int:
@@ -192,7 +210,9 @@ class WholePieces(keras.utils.PyDataset):  # type: ignore[misc]
     def __getitem__(self, index: int) -> tuple[Any, NDArray[np.int32], NDArray[np.float32]]:
         """Return inputs, the tokens that follow, and weights, `[B, T]` each."""
         length, rows, spans = self.batches[index]
-        whole = rows_of([self.pieces.tokens(piece) for _, piece, _ in spans], self.vocabulary, self.view)
+        whole = rows_of(
+            [self.pieces.tokens(piece) for _, piece, _ in spans], self.vocabulary, self.view
+        )
         out = np.zeros((rows, length + 1, whole[0].shape[1]), np.int32)
         weight = np.zeros((rows, length), np.float32)
         for row, ((count, _, at), piece) in enumerate(zip(spans, whole, strict=True)):

@@ -38,7 +38,8 @@ def fit(
 
     Args:
         model: Is trained.
-        plain: Has the same weights in the same order; in it the best are kept, and saved to the folder.
+        plain: Has the same weights in the same order; in it the best are kept, and saved to the
+            folder.
         windows: Training batches.
         validation: Batches that the weights and the end of the run are chosen by.
         config: How to fit.
@@ -60,7 +61,8 @@ def fit(
         optimizer(config, windows.steps * config.epochs),
         loss=losses.loss(config.label_smoothing),
         weighted_metrics=[nats],
-        # Measured: XLA halves the speed of recurrent layers on CPUs with TensorFlow. JAX has no other way.
+        # Measured: XLA halves the speed of recurrent layers on CPUs with TensorFlow. JAX has no
+        # other way.
         jit_compile=keras.backend.backend() == "jax",
     )
     model.optimizer.build(model.trainable_variables)
@@ -76,7 +78,8 @@ def fit(
                 group.share(windows),
                 validation_data=group.share(validation),
                 initial_epoch=epoch,
-                # Keras takes every epoch to be as long as the first: one that was interrupted is finished alone.
+                # Keras takes every epoch to be as long as the first: one that was interrupted is
+                # finished alone.
                 epochs=epoch + 1 if recorder.step else config.epochs,
                 shuffle=False,  # windows stay in order: rows go on with their piece
                 verbose=0,

@@ -73,7 +73,8 @@ def refuse(encoder: Encoder, model: ModelConfig, config: TrainingConfig) -> None
 def drawn(tokens: Tokens, room: int, vocabulary: Vocabulary, rng: np.random.Generator) -> Gap:
     """Return a gap at a random barline of a piece, of 1 to `LONGEST_GAP` bars.
 
-    One that would take more than three quarters of `room` tokens is shortened, though not below a bar.
+    One that would take more than three quarters of `room` tokens is shortened, though not below a
+    bar.
     """
     lines = gaps.borders(tokens, vocabulary)
     first = int(rng.integers(len(lines) - 1))
@@ -89,14 +90,25 @@ class _Batches(keras.utils.PyDataset):  # type: ignore[misc]
     A piece stands in as many rows of an epoch as it has stretches of `sequence_length` tokens.
     """
 
-    def __init__(self, pieces: Pieces, encoder: Encoder, model: ModelConfig, config: TrainingConfig, multiple: int = 1):
+    def __init__(
+        self,
+        pieces: Pieces,
+        encoder: Encoder,
+        model: ModelConfig,
+        config: TrainingConfig,
+        multiple: int = 1,
+    ):
         """Count the rows."""
         super().__init__()
         self.pieces, self.encoder, self.config, self.view = pieces, encoder, config, View.of(model)
         self.slots = np.repeat(np.arange(len(pieces)), -(-pieces.lengths // config.sequence_length))
-        self.rows = int(np.clip(len(self.slots), 1, config.batch_size)) // multiple * multiple or multiple
+        self.rows = (
+            int(np.clip(len(self.slots), 1, config.batch_size)) // multiple * multiple or multiple
+        )
 
-    def _batch(self, pieces: list[Tokens], rng: np.random.Generator, withhold: float) -> tuple[Any, ...]:
+    def _batch(
+        self, pieces: list[Tokens], rng: np.random.Generator, withhold: float
+    ) -> tuple[Any, ...]:
         """Return a batch of gaps in these pieces, `rows` at most; rows that are missing weigh nothing."""
         shape, vocabulary = (self.rows, self.config.sequence_length), self.encoder.vocabulary
         tokens, targets, left = np.zeros((3, *shape), np.int32)
@@ -106,7 +118,11 @@ class _Batches(keras.utils.PyDataset):  # type: ignore[misc]
             gap = drawn(piece, shape[1], vocabulary, rng)
             found = gaps.window(piece, gap, shape[1], vocabulary)
             count = len(found.tokens)
-            tokens[row, :count], targets[row, :count], left[row, :count] = found.tokens, found.targets, found.left
+            tokens[row, :count], targets[row, :count], left[row, :count] = (
+                found.tokens,
+                found.targets,
+                found.left,
+            )
             weight[row, :count] = found.weight
             told = rng.random() >= withhold
             future[row] = found.future if told else gaps.withheld(vocabulary)
@@ -132,7 +148,14 @@ class Gaps(_Batches):
         seconds: Time spent in making batches.
     """
 
-    def __init__(self, pieces: Pieces, encoder: Encoder, model: ModelConfig, config: TrainingConfig, multiple: int = 1):
+    def __init__(
+        self,
+        pieces: Pieces,
+        encoder: Encoder,
+        model: ModelConfig,
+        config: TrainingConfig,
+        multiple: int = 1,
+    ):
         """Lay out the first epoch."""
         super().__init__(pieces, encoder, model, config, multiple)
         self.steps = -(-len(self.slots) // self.rows)
@@ -154,7 +177,9 @@ class Gaps(_Batches):
         step = self._offset + index
         rng = np.random.default_rng([self.config.seed, self._epoch, step])
         mine = self._order[step * self.rows :][: self.rows].tolist()
-        pieces = varied([self.pieces.tokens(i) for i in mine], self.encoder, Variation.of(self.config), rng)
+        pieces = varied(
+            [self.pieces.tokens(i) for i in mine], self.encoder, Variation.of(self.config), rng
+        )
         batch = self._batch(pieces, rng, WITHHELD)
         self.seconds += perf_counter() - started
         return batch

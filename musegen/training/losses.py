@@ -32,7 +32,9 @@ def loss(label_smoothing: float) -> keras.losses.Loss:
     """
     if label_smoothing:
         return Smoothed(label_smoothing)
-    return keras.losses.SparseCategoricalCrossentropy(from_logits=True, reduction="mean_with_sample_weight")
+    return keras.losses.SparseCategoricalCrossentropy(
+        from_logits=True, reduction="mean_with_sample_weight"
+    )
 
 
 @keras.saving.register_keras_serializable("musegen")
@@ -51,7 +53,9 @@ class Nats(keras.metrics.Metric):  # type: ignore[misc]
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         """Take targets `[B, T]`, logits `[B, T, V]` and weights `[B, T]`."""
         nats = keras.losses.sparse_categorical_crossentropy(y_true, y_pred, from_logits=True)
-        weight = ops.ones_like(nats) if sample_weight is None else ops.cast(sample_weight, nats.dtype)
+        weight = (
+            ops.ones_like(nats) if sample_weight is None else ops.cast(sample_weight, nats.dtype)
+        )
         self.nats.assign_add(ops.sum(nats * weight))
         self.tokens.assign_add(ops.sum(weight))
 

@@ -27,10 +27,13 @@ class _Watched:
 
     def apply(self: Any, grads: Any, trainable_variables: Any = None) -> None:
         """Note the global norm and the clipped share, then clip and update."""
-        # TensorFlow gives an embedding's gradient in pieces, one for each time that a token occurs. Until they are
-        # added up, norms are not those of the gradient: Keras would clip it otherwise than on other backends.
+        # TensorFlow gives an embedding's gradient in pieces, one for each time that a token occurs.
+        # Until they are added up, norms are not those of the gradient: Keras would clip it otherwise than on other
+        # backends.
         shapes = [v.shape for v in trainable_variables or self._trainable_variables]
-        grads = [g if g is None else ops.add(g, ops.zeros(s)) for g, s in zip(grads, shapes, strict=True)]
+        grads = [
+            g if g is None else ops.add(g, ops.zeros(s)) for g, s in zip(grads, shapes, strict=True)
+        ]
         dense = [g for g in grads if g is not None]
         norm = ops.sqrt(sum(ops.sum(ops.square(g)) for g in dense))
         self.gradient_norm.assign(norm)
@@ -67,8 +70,8 @@ _KINDS: dict[str, tuple[type[keras.optimizers.Optimizer], dict[str, float]]] = {
 def optimizer(config: TrainingConfig, steps: int) -> Any:
     """Return the optimizer of a run.
 
-    The learning rate rises linearly to its peak in the warm-up. Then it falls as a cosine, or stays,
-    times the optimizer's `factor`, which is lowered at plateaus.
+    The learning rate rises linearly to its peak in the warm-up. Then it falls as a cosine, or
+    stays, times the optimizer's `factor`, which is lowered at plateaus.
 
     Args:
         config: Which one, its learning rate and schedule, clipping and averaging.

@@ -37,9 +37,13 @@ def prepared(output: Path, run: Path, resume: bool, force: bool) -> Iterator[Non
     if resume and not run.exists():
         raise TrainingError(f"{output} holds no interrupted run. Leave out --resume to start one.")
     if run.exists() and not (resume or force):
-        raise TrainingError(f"{output} holds an interrupted run. Go on with --resume, or start over with --force.")
+        raise TrainingError(
+            f"{output} holds an interrupted run. Go on with --resume, or start over with --force."
+        )
     if (output / checkpoints.CONFIG).exists() and not (force or resume):
-        raise TrainingError(f"{output} holds a checkpoint. Choose another -o, or replace it with --force.")
+        raise TrainingError(
+            f"{output} holds a checkpoint. Choose another -o, or replace it with --force."
+        )
     before = run.with_name(f"{run.name}-before")
     shutil.rmtree(before, ignore_errors=True)
     if run.exists() and not resume:
@@ -65,8 +69,8 @@ def discard(output: Path, run: Path, unusable: bool) -> None:
     Args:
         output: Directory of the checkpoint.
         run: What `prepare` made in it.
-        unusable: The data cannot be trained on. If they can, and have only not all been encoded, what there is
-            of them is kept for the run to go on with.
+        unusable: The data cannot be trained on. If they can, and have only not all been encoded,
+            what there is of them is kept for the run to go on with.
     """
     if unusable:
         shutil.rmtree(run, ignore_errors=True)
@@ -86,11 +90,14 @@ def compare(path: Path, settings: dict[str, Any]) -> None:
     if not path.exists():
         return
     try:
-        # A setting that the version which began the run did not have yet was what is the default today.
+        # A setting that the version which began the run did not have yet was what is the default
+        # today.
         before = {**DEFAULTS, **json.loads(path.read_text())}
     except ValueError as error:
         raise TrainingError(f"{path} is damaged: {error}. Start over with --force.") from error
-    changed = [f"{k} was {before.get(k)!r} and is {v!r}" for k, v in settings.items() if before.get(k) != v]
+    changed = [
+        f"{k} was {before.get(k)!r} and is {v!r}" for k, v in settings.items() if before.get(k) != v
+    ]
     if changed:
         raise TrainingError(
             f"a resumed run must have the settings and files it began with. Received: {'; '.join(changed)}. "

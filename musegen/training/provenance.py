@@ -22,7 +22,9 @@ def ensemble(pieces: Pieces, encoder: Encoder) -> tuple[Track, ...]:
         tracks = [tracks[part] for tracks in of_pieces if len(tracks) > part]
         if 2 * len(tracks) < len(pieces) or part >= max(encoder.config.parts, 1):
             break
-        name, program, is_drum = Counter((t.name, t.program, t.is_drum) for t in tracks).most_common(1)[0][0]
+        name, program, is_drum = Counter(
+            (t.name, t.program, t.is_drum) for t in tracks
+        ).most_common(1)[0][0]
         out.append(Track(name, program, is_drum))
     return tuple(out)
 
@@ -32,7 +34,11 @@ def describe(data: Dataset, encoder: Encoder, folders: list[Path]) -> dict[str, 
     parts = {"train": data.train, "validation": data.validation, "test": data.test}
     digest = hashlib.sha256()
     notes = dict.fromkeys(parts, 0)
-    order = sorted((name, part, index) for part, pieces in parts.items() for index, name in enumerate(pieces.names))
+    order = sorted(
+        (name, part, index)
+        for part, pieces in parts.items()
+        for index, name in enumerate(pieces.names)
+    )
     for name, part, index in order:
         tokens = parts[part].tokens(index)
         digest.update(name.encode() + tokens.tobytes())

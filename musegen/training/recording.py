@@ -117,7 +117,13 @@ class Recorder(keras.callbacks.Callback):  # type: ignore[misc]
             on_epoch: Called after each epoch.
         """
         super().__init__()
-        self.run, self.windows, self.plain, self.nats, self.config = run, windows, plain, nats, config
+        self.run, self.windows, self.plain, self.nats, self.config = (
+            run,
+            windows,
+            plain,
+            nats,
+            config,
+        )
         self.save_seconds, self.on_step, self.on_epoch_done = save_seconds, on_step, on_epoch
         self.writes = True  # of several processes that train together, one
         self.reports: list[EpochReport] = []
@@ -144,7 +150,9 @@ class Recorder(keras.callbacks.Callback):  # type: ignore[misc]
     def finished(self) -> bool:
         """Whether the last epoch was trained, or too many in a row brought nothing."""
         done, best = len(self.reports), self.best
-        return done >= self.config.epochs or (best is not None and done - best.epoch >= self.config.patience)
+        return done >= self.config.epochs or (
+            best is not None and done - best.epoch >= self.config.patience
+        )
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         """Turn to the data of the epoch, and to the step at which it was interrupted."""
@@ -187,7 +195,8 @@ class Recorder(keras.callbacks.Callback):  # type: ignore[misc]
                 **self._gradients(),
             )
         )
-        # After its last step an epoch is not over: validation is to come, which is not begun again on its own.
+        # After its last step an epoch is not over: validation is to come, which is not begun again
+        # on its own.
         if self.step < self.windows.steps and perf_counter() - self.saved >= self.save_seconds:
             self._save()
 
@@ -196,7 +205,9 @@ class Recorder(keras.callbacks.Callback):  # type: ignore[misc]
         best = self.best
         self.validation_nats = float(logs["nats"])
         if best is None or self.validation_nats < best.validation_nats:
-            for mine, theirs in zip(self.plain.trainable_variables, self.model.trainable_variables, strict=True):
+            for mine, theirs in zip(
+                self.plain.trainable_variables, self.model.trainable_variables, strict=True
+            ):
                 mine.assign(theirs)
             if self.writes:
                 with atomic_path(self.run / BEST) as temporary:
@@ -257,4 +268,6 @@ def write_log(path: Path, reports: list[EpochReport]) -> None:
     with atomic_path(path) as temporary, temporary.open("w", newline="") as file:
         writer = csv.DictWriter(file, list(EpochReport.__dataclass_fields__))
         writer.writeheader()
-        writer.writerows({k: v if k == "epoch" else f"{v:.6g}" for k, v in vars(r).items()} for r in reports)
+        writer.writerows(
+            {k: v if k == "epoch" else f"{v:.6g}" for k, v in vars(r).items()} for r in reports
+        )

@@ -24,7 +24,9 @@ def variables(model: keras.Model) -> list[Any]:
     counter are the optimizer's.
     """
     metrics = {id(variable) for variable in model.metrics_variables}
-    found = {id(v): v for v in [*model.variables, *model.optimizer.variables] if id(v) not in metrics}
+    found = {
+        id(v): v for v in [*model.variables, *model.optimizer.variables] if id(v) not in metrics
+    }
     return list(found.values())
 
 
@@ -36,7 +38,10 @@ def snapshot(path: Path, changing: Iterable[Any], facts: dict[str, Any]) -> None
         changing: Keras variables.
         facts: What JSON can hold. Numbers come back as they are, to the bit.
     """
-    arrays = {f"{index:04}": keras.ops.convert_to_numpy(variable) for index, variable in enumerate(changing)}
+    arrays = {
+        f"{index:04}": keras.ops.convert_to_numpy(variable)
+        for index, variable in enumerate(changing)
+    }
     with atomic_path(path) as temporary, temporary.open("wb") as file:
         np.savez(file, facts=np.array(json.dumps(facts)), **arrays)
 

@@ -32,7 +32,8 @@ class Run:
 
     Attributes:
         path: The checkpoint's folder.
-        state: `finished`; `running` or `interrupted` where a lock tells, otherwise `unfinished`; `damaged`.
+        state: `finished`; `running` or `interrupted` where a lock tells, otherwise `unfinished`;
+            `damaged`.
         modified: When it was last written to, in seconds since 1970.
         model: The network.
         training: The settings it is trained with, as far as they were kept.
@@ -81,12 +82,15 @@ def find(folders: Iterable[Path]) -> list[Run]:
     for folder in folders:
         for root, folders_in, files in os.walk(folder):
             path = Path(root)
-            # Two of three: a folder is known by them even if one is lost, and others have a config.json, too.
+            # Two of three: a folder is known by them even if one is lost, and others have a
+            # config.json, too.
             if len({CONFIG, WEIGHTS, LOG} & set(files)) > 1:
                 found.setdefault((path.resolve(), CONFIG), finished(path))
             if RUN in folders_in:
                 found.setdefault((path.resolve(), RUN), unfinished(path))
-            folders_in[:] = [name for name in folders_in if not name.startswith(".") and name not in PASSED_OVER]
+            folders_in[:] = [
+                name for name in folders_in if not name.startswith(".") and name not in PASSED_OVER
+            ]
     return sorted(found.values(), key=lambda run: run.modified, reverse=True)
 
 
@@ -94,14 +98,20 @@ def finished(path: Path) -> Run:
     """Return the run whose checkpoint is in a folder."""
     problems: list[str] = []
     config = _read(path / CONFIG, _json, {}, problems)
-    model = _read(path / CONFIG, lambda _: ModelConfig.from_dict(config["model"]), None, problems) if config else None
+    model = (
+        _read(path / CONFIG, lambda _: ModelConfig.from_dict(config["model"]), None, problems)
+        if config
+        else None
+    )
     provenance = config.get("training", {})
     training = provenance.get("config", {}) if isinstance(provenance, dict) else {}
     log = _read(path / LOG, _log, (), problems)
     if not (path / WEIGHTS).exists():
         problems.append(f"{WEIGHTS} is missing")
     state = "damaged" if problems else "finished"
-    return Run(path, state, _modified(path, LOG, CONFIG), model, training, log, problem="; ".join(problems))
+    return Run(
+        path, state, _modified(path, LOG, CONFIG), model, training, log, problem="; ".join(problems)
+    )
 
 
 def unfinished(path: Path) -> Run:
@@ -113,8 +123,16 @@ def unfinished(path: Path) -> Run:
     model, log, step = None, (), 0
     if (run / SETTINGS).exists():
         settings = _read(run / SETTINGS, _json, {}, problems)
-        own = {name: value for name, value in settings.items() if name in ModelConfig.__dataclass_fields__}
-        model = _read(run / SETTINGS, lambda _: ModelConfig.from_dict(own), None, problems) if settings else None
+        own = {
+            name: value
+            for name, value in settings.items()
+            if name in ModelConfig.__dataclass_fields__
+        }
+        model = (
+            _read(run / SETTINGS, lambda _: ModelConfig.from_dict(own), None, problems)
+            if settings
+            else None
+        )
     if (run / LOG).exists():
         log = _read(run / LOG, _log, (), problems)
     if (run / LATEST).exists():
@@ -136,7 +154,9 @@ def in_words(model: ModelConfig) -> str:
         f"future {model.future}": model.future,
     }
     said = [word for word, holds in more.items() if holds]
-    return ", ".join([f"{model.layers} × {model.units} {model.cell}", f"embedding {model.embedding}", *said])
+    return ", ".join(
+        [f"{model.layers} × {model.units} {model.cell}", f"embedding {model.embedding}", *said]
+    )
 
 
 def _read(path: Path, how: Callable[[Path], Any], otherwise: Any, problems: list[str]) -> Any:
@@ -147,8 +167,20 @@ def _read(path: Path, how: Callable[[Path], Any], otherwise: Any, problems: list
         problems.append(f"{path.name} is missing")
     except ConfigError as error:
         problems.append(f"{path.name}: {error}")
-    except (OSError, ValueError, TypeError, KeyError, EOFError, csv.Error, zipfile.BadZipFile) as error:
-        said = f"no {error}" if isinstance(error, KeyError) else getattr(error, "strerror", None) or str(error)
+    except (
+        OSError,
+        ValueError,
+        TypeError,
+        KeyError,
+        EOFError,
+        csv.Error,
+        zipfile.BadZipFile,
+    ) as error:
+        said = (
+            f"no {error}"
+            if isinstance(error, KeyError)
+            else getattr(error, "strerror", None) or str(error)
+        )
         problems.append(f"{path.name} cannot be read: {said}")
     return otherwise
 
@@ -171,7 +203,9 @@ def _log(path: Path) -> tuple[Mapping[str, float], ...]:
             try:
                 rows.append({name: float(value) for name, value in row.items()})
             except (TypeError, ValueError):
-                raise ValueError(f"line {reader.line_num} is not {len(reader.fieldnames or ())} numbers") from None
+                raise ValueError(
+                    f"line {reader.line_num} is not {len(reader.fieldnames or ())} numbers"
+                ) from None
     return tuple(rows)
 
 

@@ -12,9 +12,9 @@ from musegen.model.network import parameters
 
 __all__ = ["available", "check", "memory"]
 
-# float32 numbers kept per token and unit of a layer's state for its backward pass, gradients of them included.
-# From the peak of training (TensorFlow on a CPU) less that of a tenth of the batch; what it gives was within 10 %
-# of the peak for stacks of 2 x 256 and 3 x 512, and vocabularies of 500 and 1,500 tokens.
+# float32 numbers kept per token and unit of a layer's state for its backward pass, gradients of
+# them included. From the peak of training (TensorFlow on a CPU) less that of a tenth of the batch; what it gives
+# was within 10 % of the peak for stacks of 2 x 256 and 3 x 512, and vocabularies of 500 and 1,500 tokens.
 KEPT = {"lstm": 10, "gru": 11, "rnn": 3}
 KEPT_PER_LOGIT = 3
 OWN = 840 * 2**20  # bytes: Python, Keras, TensorFlow and its graph
@@ -23,8 +23,12 @@ MOMENTS = {"adamw": 2, "sgd": 1, "rmsprop": 1}
 
 def memory(model: ModelConfig, config: TrainingConfig) -> int:
     """Return about how many bytes training will take, by arithmetic alone."""
-    copies = 3 + MOMENTS[config.optimizer] + bool(config.ema)  # the weights, those of the checkpoint, and gradients
-    per_token = KEPT[model.cell] * model.layers * model.units + KEPT_PER_LOGIT * model.vocabulary_size
+    copies = (
+        3 + MOMENTS[config.optimizer] + bool(config.ema)
+    )  # the weights, those of the checkpoint, and gradients
+    per_token = (
+        KEPT[model.cell] * model.layers * model.units + KEPT_PER_LOGIT * model.vocabulary_size
+    )
     tokens = config.batch_size * config.sequence_length
     return OWN + 4 * (copies * parameters(model) + tokens * (per_token + 4 * model.embedding))
 

@@ -67,11 +67,13 @@ def train(
         encoder: Turns files into tokens; of a store, its own.
         model_config: The network.
         config: How to fit it.
-        group: The processes that do the same with the same arguments, from `join`; each feeds a share of every batch.
+        group: The processes that do the same with the same arguments, from `join`; each feeds a
+            share of every batch.
         start: Name or path of a checkpoint to begin with, instead of random weights.
         resume: Go on with an interrupted run in `output`.
         force: Replace the checkpoint, or the interrupted run, in `output`.
-        save_seconds: How often the run is saved, so that it can be resumed; it is after each epoch, too.
+        save_seconds: How often the run is saved, so that it can be resumed; it is after each epoch,
+            too.
         callbacks: Keras callbacks, called besides what is done here.
         on_files: Called with (files read, files in all).
         on_data: Called with the data before training starts.
@@ -82,14 +84,21 @@ def train(
         The checkpoint, and the data with its held-out pieces.
 
     Raises:
-        TrainingError: There is too little data or memory, something is in the way, `start` is another kind
-            of model, or training diverged; in this case the best weights up to there are written first.
+        TrainingError: There is too little data or memory, something is in the way, `start` is
+            another kind of model, or training diverged; in this case the best weights up to there
+            are written first.
     """
     group.check(config)
     refuse(encoder, model_config, config)
-    check(model_config, replace(config, batch_size=config.batch_size // group.processes), available())
+    check(
+        model_config, replace(config, batch_size=config.batch_size // group.processes), available()
+    )
     parent = None if start is None else fitting_parent(start, encoder, model_config)
-    origin = None if parent is None else {"name": parent.name, "sha256": sha256(parent.path / checkpoints.WEIGHTS)}
+    origin = (
+        None
+        if parent is None
+        else {"name": parent.name, "sha256": sha256(parent.path / checkpoints.WEIGHTS)}
+    )
     run = output / RUN
     with ExitStack() as held:
         with group.first_before_others(), ExitStack() as beginning:
@@ -101,7 +110,9 @@ def train(
             # What a run has begun with it goes on with, whatever has become of the files since.
             begun = (run / SETTINGS).exists() and (run / STORE).exists()
             sources = [run / STORE] if begun else group.sources(folders, run, STORE)
-            data = read(sources, run, encoder, config.seed, on_files, keep=resume or not group.first)
+            data = read(
+                sources, run, encoder, config.seed, on_files, keep=resume or not group.first
+            )
             described = describe(data, encoder, list(folders))
             keep_settings(run / SETTINGS, known | {"data": described["sha256"]})
         on_data(data)
@@ -110,18 +121,38 @@ def train(
         model, plain = networks(encoder, model_config, config, windows.rows, parent)
         try:
             reports = fit(
-                model, plain, windows, validation, config, run, group=group, save_seconds=save_seconds,
-                callbacks=callbacks, on_step=on_step, on_epoch=on_epoch,
-            )  # fmt: skip
+                model,
+                plain,
+                windows,
+                validation,
+                config,
+                run,
+                group=group,
+                save_seconds=save_seconds,
+                callbacks=callbacks,
+                on_step=on_step,
+                on_epoch=on_epoch,
+            )
         except Diverged as error:
-            kept = rescued(made, run, error.reports, data) if group.first else "The first process says what is kept."
+            kept = (
+                rescued(made, run, error.reports, data)
+                if group.first
+                else "The first process says what is kept."
+            )
             raise TrainingError(f"{error} {kept} {advice(model_config, config)}") from error
         with group.first_before_others():
-            return finish(made, run, reports, data) if group.first else checkpoints.load(output), data
+            return finish(made, run, reports, data) if group.first else checkpoints.load(
+                output
+            ), data
 
 
 def read(
-    sources: Sequence[Path], run: Path, encoder: Encoder, seed: int, on_files: Callable[[int, int], None], keep: bool
+    sources: Sequence[Path],
+    run: Path,
+    encoder: Encoder,
+    seed: int,
+    on_files: Callable[[int, int], None],
+    keep: bool,
 ) -> Dataset:
     """Return the pieces to train on, encoded into the run's folder if they are not yet.
 
@@ -134,7 +165,9 @@ def read(
         keep: If it cannot be done, leave the folder as it is.
     """
     try:
-        return datasets.load(datasets.opened(sources, run / STORE, encoder, seed, on_progress=on_files))
+        return datasets.load(
+            datasets.opened(sources, run / STORE, encoder, seed, on_progress=on_files)
+        )
     except MusegenError as error:
         if not keep:
             discard(run.parent, run, unusable=isinstance(error, TrainingError))
@@ -142,9 +175,14 @@ def read(
 
 
 def announced(
-    output: Path, encoder: Encoder, model: ModelConfig, config: TrainingConfig, data: Dataset,
-    described: dict[str, Any], origin: dict[str, str] | None,
-) -> Checkpoint:  # fmt: skip
+    output: Path,
+    encoder: Encoder,
+    model: ModelConfig,
+    config: TrainingConfig,
+    data: Dataset,
+    described: dict[str, Any],
+    origin: dict[str, str] | None,
+) -> Checkpoint:
     """Return the checkpoint that is to be made, with all that is known before training."""
     provenance = {
         "musegen": __version__,
@@ -159,15 +197,29 @@ def announced(
 
 
 def settings(
-    encoder: Encoder, model: ModelConfig, config: TrainingConfig, origin: dict[str, str] | None, folders: Sequence[Path]
+    encoder: Encoder,
+    model: ModelConfig,
+    config: TrainingConfig,
+    origin: dict[str, str] | None,
+    folders: Sequence[Path],
 ) -> dict[str, Any]:
     """Return what a run must have in common with the one that it goes on with, but for what its files hold."""
     names = [folder.resolve().name for folder in folders]
-    return {**encoder.config.to_dict(), **model.to_dict(), **config.to_dict(), "from": origin, "folders": names}
+    return {
+        **encoder.config.to_dict(),
+        **model.to_dict(),
+        **config.to_dict(),
+        "from": origin,
+        "folders": names,
+    }
 
 
 def networks(
-    encoder: Encoder, model: ModelConfig, config: TrainingConfig, rows: int, parent: Checkpoint | None
+    encoder: Encoder,
+    model: ModelConfig,
+    config: TrainingConfig,
+    rows: int,
+    parent: Checkpoint | None,
 ) -> tuple[keras.Model, keras.Model]:
     """Return the network as it is trained, and as it is kept: the same weights in the same order."""
     keras.utils.set_random_seed(config.seed)
@@ -175,7 +227,11 @@ def networks(
     if parent is not None:
         take_over(plain, parent)
     start = encoder.vocabulary.first["start"]
-    carried = {"recur": lambda layer, x, tokens: Carried(layer, rows, start)(x, tokens)} if config.tbptt else {}
+    carried = (
+        {"recur": lambda layer, x, tokens: Carried(layer, rows, start)(x, tokens)}
+        if config.tbptt
+        else {}
+    )
     trained = build(model, policy=policy(config), **carried)
     for mine, theirs in zip(trained.trainable_variables, plain.trainable_variables, strict=True):
         mine.assign(theirs)
@@ -192,12 +248,16 @@ def fitting_parent(start: str | Path, encoder: Encoder, model: ModelConfig) -> C
     """Return the checkpoint to begin with.
 
     Raises:
-        TrainingError: It has another vocabulary, or another shape than `model`; the message names the differences.
+        TrainingError: It has another vocabulary, or another shape than `model`; the message names
+            the differences.
     """
     parent = checkpoints.load(start)
     if Vocabulary(parent.encoder).fingerprint != encoder.vocabulary.fingerprint:
         what, changed = "vocabulary", differences(parent.encoder, encoder.config)
-    elif replace(parent.model, dropout=model.dropout, future=parent.model.future or model.future) != model:
+    elif (
+        replace(parent.model, dropout=model.dropout, future=parent.model.future or model.future)
+        != model
+    ):
         what, changed = "shape", differences(parent.model, model)
     else:
         return parent
@@ -207,7 +267,9 @@ def fitting_parent(start: str | Path, encoder: Encoder, model: ModelConfig) -> C
     )
 
 
-def finish(made: Checkpoint, run: Path, reports: Sequence[EpochReport], data: Dataset) -> Checkpoint:
+def finish(
+    made: Checkpoint, run: Path, reports: Sequence[EpochReport], data: Dataset
+) -> Checkpoint:
     """Write the checkpoint with the best weights of a run and the index of its training pieces, and remove the run."""
     best = min(reports, key=lambda r: r.validation_nats)
     found = {
@@ -241,7 +303,9 @@ def advice(model: ModelConfig, config: TrainingConfig) -> str:
     if not (config.global_clipnorm or config.clipvalue):
         return "Gradients were not clipped: try --global-clipnorm 1."
     lower = f"Try --learning-rate {config.learning_rate / 4:g}"
-    return lower + (", or --cell lstm, whose gradients vanish and explode less." if model.cell == "rnn" else ".")
+    return lower + (
+        ", or --cell lstm, whose gradients vanish and explode less." if model.cell == "rnn" else "."
+    )
 
 
 def sha256(path: Path) -> str:

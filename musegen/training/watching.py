@@ -52,8 +52,12 @@ class Watch:
         where = f"in epoch {epoch}, step {step}"
         history = f"The gradient norms up to there: {', '.join(f'{n:.3g}' for n in norms[-8:])}."
         if not (math.isfinite(norms[-1]) and math.isfinite(nats)):
-            raise Diverged(f"the loss became {nats:.3g} and the gradient norm {norms[-1]:.3g} {where}. {history}")
-        self.smooth = nats if self.smooth is None else SMOOTHING * self.smooth + (1 - SMOOTHING) * nats
+            raise Diverged(
+                f"the loss became {nats:.3g} and the gradient norm {norms[-1]:.3g} {where}. {history}"
+            )
+        self.smooth = (
+            nats if self.smooth is None else SMOOTHING * self.smooth + (1 - SMOOTHING) * nats
+        )
         self.lowest = min(self.lowest, self.smooth)
         if self.smooth > TIMES * self.lowest + MORE:
             raise Diverged(

@@ -35,7 +35,8 @@ def deprecated(old: str, new: str) -> None:
 def replacement(old: str, new: str, name: str) -> Any:
     """Warn the caller's caller that `old` is deprecated, and return the public object that replaces it.
 
-    It is looked up by its public name at the call, so that a lower module can name an upper one as the remedy.
+    It is looked up by its public name at the call, so that a lower module can name an upper one as
+    the remedy.
 
     Args:
         old: What was written, for the message.
@@ -55,11 +56,15 @@ def keep_old_modules() -> None:
 class _OldNames(MetaPathFinder, Loader):
     """Fills a module of an old name with what the new one holds."""
 
-    def find_spec(self, name: str, path: Sequence[str] | None, target: ModuleType | None = None) -> ModuleSpec | None:
+    def find_spec(
+        self, name: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
         return ModuleSpec(name, self) if name in MOVED else None
 
     def exec_module(self, module: ModuleType) -> None:
         new = MOVED[module.__name__]
-        warnings.warn(f"{module.__name__} has moved. Import {new} instead.", DeprecationWarning, stacklevel=2)
+        warnings.warn(
+            f"{module.__name__} has moved. Import {new} instead.", DeprecationWarning, stacklevel=2
+        )
         home = import_module(new)
         vars(module).update((name, getattr(home, name)) for name in ("__all__", *home.__all__))

@@ -27,4 +27,6 @@ def require(module: str, extra: str, purpose: str) -> Any:
         if error.name != module.partition(".")[0]:
             raise  # installed, but broken: the user must see what it lacks
         package = module.partition(".")[0]
-        raise MusegenError(f"{purpose} needs {package}. Install it with: pip install 'musegen[{extra}]'") from error
+        raise MusegenError(
+            f"{purpose} needs {package}. Install it with: pip install 'musegen[{extra}]'"
+        ) from error

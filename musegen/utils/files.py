@@ -85,7 +85,9 @@ def locked(path: Path) -> Iterator[None]:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
         os.close(handle)
-        raise MusegenError(f"another run is writing to {path.parent}. Wait until it is done, or stop it.") from error
+        raise MusegenError(
+            f"another run is writing to {path.parent}. Wait until it is done, or stop it."
+        ) from error
     except OSError:
         pass  # a network drive without locks
     try:
@@ -95,4 +97,6 @@ def locked(path: Path) -> Iterator[None]:
 
 
 def _unwritable(path: Path, error: OSError) -> MusegenError:
-    return MusegenError(f"cannot write {path}: {error.strerror or error}. Choose another place with -o, or make room.")
+    return MusegenError(
+        f"cannot write {path}: {error.strerror or error}. Choose another place with -o, or make room."
+    )

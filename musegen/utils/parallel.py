@@ -35,14 +35,16 @@ def each(
 ) -> Iterator[tuple[Item, Result | Crash]]:
     """Yield each item with what `function` makes of it, in order.
 
-    Items are taken as they are needed: at most twice as many as there are workers wait or are worked on.
+    Items are taken as they are needed: at most twice as many as there are workers wait or are
+    worked on.
 
     Args:
-        function: For several workers it must be importable (a function of a module, or a partial of one).
+        function: For several workers it must be importable (a function of a module, or a partial of
+            one).
         items: What to work on.
         workers: 1 works in this process. More start processes of their own, which outlive neither
-            the iteration nor this process, and leave Ctrl-C to it. The item that one died on comes with a
-            `Crash`, and the others go on.
+            the iteration nor this process, and leave Ctrl-C to it. The item that one died on comes
+            with a `Crash`, and the others go on.
     """
     if workers == 1:
         yield from ((item, function(item)) for item in items)
@@ -70,7 +72,9 @@ def _begin() -> None:
 
 def _end_with(sentinel: int) -> None:
     wait([sentinel])
-    os._exit(1)  # a parent that was killed could not tell its workers to end, and they would wait for ever
+    os._exit(
+        1
+    )  # a parent that was killed could not tell its workers to end, and they would wait for ever
 
 
 @contextmanager
@@ -79,7 +83,9 @@ def _interrupts_held_back() -> Iterator[None]:
     if not hasattr(signal, "pthread_sigmask"):  # Windows
         yield
         return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])  # which a new process inherits
+    before = signal.pthread_sigmask(
+        signal.SIG_BLOCK, [signal.SIGINT]
+    )  # which a new process inherits
     try:
         yield
     finally:
@@ -96,7 +102,9 @@ class _Pool(Generic[Item, Result]):
 
     def _started(self, workers: int) -> ProcessPoolExecutor:
         # Spawned, not forked: a fork of a process with threads (TensorFlow, OpenBLAS) can hang.
-        return ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"), initializer=_begin)
+        return ProcessPoolExecutor(
+            workers, mp_context=multiprocessing.get_context("spawn"), initializer=_begin
+        )
 
     def submit(self, item: Item) -> None:
         try:
@@ -111,8 +119,8 @@ class _Pool(Generic[Item, Result]):
         try:
             return item, future.result()
         except BrokenProcessPool:
-            # Whichever item it was that a process died on, all that were waiting are lost. This one is tried
-            # again, by itself, so that a crash now is its own.
+            # Whichever item it was that a process died on, all that were waiting are lost. This one
+            # is tried again, by itself, so that a crash now is its own.
             outcome = self._alone(item)
             self._restart()
             return item, outcome

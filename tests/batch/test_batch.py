@@ -15,7 +15,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from musegen import Score, Track
-from musegen.batch import Plan, Primer, Rank, derived_seed, parse_sweeps, planned, ranking, replay, run, runner
+from musegen.batch import (
+    Plan,
+    Primer,
+    Rank,
+    derived_seed,
+    parse_sweeps,
+    planned,
+    ranking,
+    replay,
+    run,
+    runner,
+)
 from musegen.batch.manifest import Manifest
 from musegen.batch.plan import chunks, even
 from musegen.batch.primers import walked
@@ -54,16 +65,38 @@ def files_of(folder):
     return {path.name: path.read_bytes() for path in sorted(folder.glob("*.mid"))}
 
 
-def made(sources, folder, line, *, workers=1, size=64, keep=None, rank=None, force=False, on_progress=None, **options):
+def made(
+    sources,
+    folder,
+    line,
+    *,
+    workers=1,
+    size=64,
+    keep=None,
+    rank=None,
+    force=False,
+    on_progress=None,
+    **options,
+):
     options = {"count": 7, "seed": 3, "bars": 2, "checkpoint": line, **options}
     plan = planned(sources, folder, force=force, **options)
     progress = {"on_progress": on_progress} if on_progress else {}
-    return run(plan, workers=workers, size=size, keep=keep, rank=rank and Rank.parse(rank), force=force, **progress)
+    return run(
+        plan,
+        workers=workers,
+        size=size,
+        keep=keep,
+        rank=rank and Rank.parse(rank),
+        force=force,
+        **progress,
+    )
 
 
 def command(*arguments):
     """What `musegen batch` prints and its exit code."""
-    outcome = CliRunner().invoke(batch, [str(argument) for argument in arguments], catch_exceptions=True)
+    outcome = CliRunner().invoke(
+        batch, [str(argument) for argument in arguments], catch_exceptions=True
+    )
     if isinstance(outcome.exception, MusegenError):  # the group turns it into exit code 1
         return 1, str(outcome.exception), ""
     assert outcome.exception is None or isinstance(outcome.exception, SystemExit), outcome.exception
@@ -95,16 +128,22 @@ def plan_of(primers, count, points):
     sweep = {"temperature": [0.5 + 0.1 * point for point in range(points)]} if points else {}
     stems = [f"{chr(97 + index % 26)}{index}" for index in range(primers)]
     return Plan(
-        Path("/x"), tuple(Primer(f"{stem}.mid", "0", f"model{len(stem) % 2}") for stem in stems), count, 1,
-        {"bars": 4, "temperature": 1.0}, sweep,
-    )  # fmt: skip
+        Path("/x"),
+        tuple(Primer(f"{stem}.mid", "0", f"model{len(stem) % 2}") for stem in stems),
+        count,
+        1,
+        {"bars": 4, "temperature": 1.0},
+        sweep,
+    )
 
 
 @given(st.integers(1, 30), st.integers(1, 400), st.integers(0, 5), st.integers(1, 70), st.data())
 def test_primers_and_points_come_in_turn_and_each_piece_once(primers, count, points, size, data):
     plan = plan_of(primers, count, points)
     items = [plan.item(index) for index in range(count)]
-    assert [item.primer for item in items] == [plan.primers[index % primers] for index in range(count)]
+    assert [item.primer for item in items] == [
+        plan.primers[index % primers] for index in range(count)
+    ]
     turns = [item.options["temperature"] for item in items]
     expected = plan.sweep.get("temperature", [1.0])
     assert turns == [expected[index // primers % len(expected)] for index in range(count)]
@@ -112,7 +151,10 @@ def test_primers_and_points_come_in_turn_and_each_piece_once(primers, count, poi
     wanted = np.array(data.draw(st.lists(st.booleans(), min_size=count, max_size=count)))
     some = list(chunks(plan, wanted, size))
     assert sorted(item.index for chunk in some for item in chunk) == wanted.nonzero()[0].tolist()
-    assert all(len(chunk) <= size and len({item.primer.checkpoint for item in chunk}) == 1 for chunk in some)
+    assert all(
+        len(chunk) <= size and len({item.primer.checkpoint for item in chunk}) == 1
+        for chunk in some
+    )
 
 
 @given(st.integers(1, 5000), st.integers(1, 16))
@@ -130,20 +172,34 @@ def test_a_plan_is_read_back():
 
 
 def test_sweeps():
-    sweep = parse_sweeps(["temperature=0.7:1.2:0.1", "top-k=0,20", "key=auto,C:minor", "bars=4:8:4", "inject=true"])
+    sweep = parse_sweeps(
+        ["temperature=0.7:1.2:0.1", "top-k=0,20", "key=auto,C:minor", "bars=4:8:4", "inject=true"]
+    )
     assert sweep == {
-        "temperature": [0.7, 0.8, 0.9, 1.0, 1.1, 1.2], "top_k": [0, 20], "key": ["auto", "C:minor"], "bars": [4, 8],
+        "temperature": [0.7, 0.8, 0.9, 1.0, 1.1, 1.2],
+        "top_k": [0, 20],
+        "key": ["auto", "C:minor"],
+        "bars": [4, 8],
         "inject": [True],
-    }  # fmt: skip
+    }
     assert [type(value) for value in sweep["bars"]] == [int, int]
     assert parse_sweeps(["density=4:8,2:6"]) == {"density": ["4:8", "2:6"]}
 
 
 @pytest.mark.parametrize(
     "texts",
-    [["temperature"], ["=1"], ["temperature="], ["temperature=1.2:0.7:0.1"], ["temperature=0:1:0"], ["seed=1,2"],
-     ["top_p=0.9", "top-p=0.8"], ["temperature=0:1:0.0000001"], ["x=[1]"]],
-)  # fmt: skip
+    [
+        ["temperature"],
+        ["=1"],
+        ["temperature="],
+        ["temperature=1.2:0.7:0.1"],
+        ["temperature=0:1:0"],
+        ["seed=1,2"],
+        ["top_p=0.9", "top-p=0.8"],
+        ["temperature=0:1:0.0000001"],
+        ["x=[1]"],
+    ],
+)
 def test_sweeps_that_are_none(texts):
     with pytest.raises(ConfigError, match="Received"):
         parse_sweeps(texts)
@@ -152,13 +208,18 @@ def test_sweeps_that_are_none(texts):
 def test_counts(primers, tmp_path, line):
     grid = parse_sweeps(["temperature=0.8,1.0", "top_k=0:20:10"])
     counts = {
-        how: planned([primers], tmp_path / "out", checkpoint=line, sweep=grid, **dict([how] if how else [])).count
+        how: planned(
+            [primers], tmp_path / "out", checkpoint=line, sweep=grid, **dict([how] if how else [])
+        ).count
         for how in [("per_primer", 5), ("count", 4), None]
     }
     assert counts == {("per_primer", 5): 15, ("count", 4): 4, None: 3 * 2 * 3}
     assert planned([primers], tmp_path / "out", checkpoint=line).count == 3
     plan = planned([primers], tmp_path / "out", checkpoint=line, sweep=grid)
-    points = [tuple(plan.item(index).options[name] for name in ("temperature", "top_k")) for index in range(0, 18, 3)]
+    points = [
+        tuple(plan.item(index).options[name] for name in ("temperature", "top_k"))
+        for index in range(0, 18, 3)
+    ]
     assert points == [(t, k) for t in (0.8, 1.0) for k in (0, 10, 20)]
     with pytest.raises(ConfigError, match="count or per_primer"):
         planned([primers], tmp_path / "out", count=1, per_primer=1)
@@ -184,7 +245,11 @@ def test_folders_patterns_and_names_are_primers_once_and_in_order(primers):
     def names(*sources, output=primers.parent / "out"):
         return [Path(path).name for path in walked(sources, output)]
 
-    assert names(primers / "c.mid", f"{primers.parent}/t*s/[ab].mid", primers) == ["c.mid", "a.mid", "b.mid"]
+    assert names(primers / "c.mid", f"{primers.parent}/t*s/[ab].mid", primers) == [
+        "c.mid",
+        "a.mid",
+        "b.mid",
+    ]
     assert names(f"{primers.parent}/**") == ["a.mid", "b.mid", "c.mid"]
     assert names(primers / "none.mid") == ["none.mid"]
     for nothing in (f"{primers}/*.kar", primers.parent / "empty"):
@@ -195,7 +260,21 @@ def test_folders_patterns_and_names_are_primers_once_and_in_order(primers):
 
 def test_a_batch_does_not_continue_itself(primers, tmp_path, line):
     out = primers / "pieces"
-    arguments = (primers, "-o", out, "--per-primer", 1, "--bars", 1, "--seed", 2, "--checkpoint", line, "--workers", 1)
+    arguments = (
+        primers,
+        "-o",
+        out,
+        "--per-primer",
+        1,
+        "--bars",
+        1,
+        "--seed",
+        2,
+        "--checkpoint",
+        line,
+        "--workers",
+        1,
+    )
     assert command(*arguments)[0] == 0 and len(files_of(out)) == 3
     code, text, _ = command(*arguments)
     assert code == 0 and "0 pieces made, 3 were there before" in text
@@ -208,7 +287,9 @@ def test_a_batch_does_not_continue_itself(primers, tmp_path, line):
 # ---------------------------------------------------------------- what is made
 
 
-def test_the_same_bytes_for_any_size_and_number_of_workers_and_as_single_runs(primers, tmp_path, line):
+def test_the_same_bytes_for_any_size_and_number_of_workers_and_as_single_runs(
+    primers, tmp_path, line
+):
     ways = {"one": (1, 1), "three": (1, 3), "many": (1, 64), "two": (2, 2)}
     for name, (workers, size) in ways.items():
         report = made([primers], tmp_path / name, line, workers=workers, size=size, temperature=1.2)
@@ -253,7 +334,9 @@ def test_a_row_says_what_there_is_to_know(primers, tmp_path, line):
 def test_new_pieces(tmp_path, line):
     report = made([], tmp_path / "out", line, count=3)
     rows = rows_of(tmp_path / "out")
-    assert report.made == 3 and [row["file"] for row in rows] == [f"0000{index}-line.mid" for index in range(3)]
+    assert report.made == 3 and [row["file"] for row in rows] == [
+        f"0000{index}-line.mid" for index in range(3)
+    ]
     assert all(row["primer"] is None and row["similarity_to_primer"] is None for row in rows)
     compose_file(None, tmp_path / "alone.mid", line, seed=rows[1]["seed"], **rows[1]["options"])
     assert (tmp_path / "alone.mid").read_bytes() == files_of(tmp_path / "out")["00001-line.mid"]
@@ -262,9 +345,20 @@ def test_new_pieces(tmp_path, line):
 def test_auto_takes_the_checkpoint_that_knows_each_primer_best(tmp_path):
     seeds = ROOT / "midi_data" / "seeds"
     code, out, _ = command(
-        seeds / "amazing_grace.mid", seeds / "old_hundredth.mid", "-o", tmp_path / "out", "--bars", 1, "--seed", 1,
-        "--per-primer", 2, "--workers", 1, "--json",
-    )  # fmt: skip
+        seeds / "amazing_grace.mid",
+        seeds / "old_hundredth.mid",
+        "-o",
+        tmp_path / "out",
+        "--bars",
+        1,
+        "--seed",
+        1,
+        "--per-primer",
+        2,
+        "--workers",
+        1,
+        "--json",
+    )
     assert code == 0
     report = json.loads(out)
     assert (report["made"], report["failed"], report["seed"], report["kept"]) == (4, 0, 1, None)
@@ -280,10 +374,26 @@ def test_auto_takes_the_checkpoint_that_knows_each_primer_best(tmp_path):
 
 def test_a_broken_primer_stops_nothing_and_is_tried_again(primers, tmp_path, line):
     (primers / "b.mid").write_bytes(b"MThd no more")
-    arguments = (primers, tmp_path / "none.mid", "-o", tmp_path / "out", "--count", 8, "--bars", 1, "--seed", 2,
-                 "--checkpoint", line, "--workers", 1)  # fmt: skip
+    arguments = (
+        primers,
+        tmp_path / "none.mid",
+        "-o",
+        tmp_path / "out",
+        "--count",
+        8,
+        "--bars",
+        1,
+        "--seed",
+        2,
+        "--checkpoint",
+        line,
+        "--workers",
+        1,
+    )
     code, out, errors = command(*arguments)
-    assert code == 1 and "4 pieces made" in out and "4 pieces failed" in errors and "b.mid" in errors
+    assert (
+        code == 1 and "4 pieces made" in out and "4 pieces failed" in errors and "b.mid" in errors
+    )
     rows = rows_of(tmp_path / "out")
     failed = [row for row in rows if "error" in row]
     assert [piece.index for piece in replay(tmp_path / "out" / "manifest.jsonl")] == [0, 2, 4, 6]
@@ -297,14 +407,19 @@ def test_a_broken_primer_stops_nothing_and_is_tried_again(primers, tmp_path, lin
     (tmp_path / "none.mid").write_bytes(tune)
     code, out, _ = command(*arguments)
     assert code == 0 and "4 pieces made, 4 were there before" in out
-    assert len(files_of(tmp_path / "out")) == 8 and not any("error" in row for row in rows_of(tmp_path / "out"))
+    assert len(files_of(tmp_path / "out")) == 8 and not any(
+        "error" in row for row in rows_of(tmp_path / "out")
+    )
 
 
 def test_a_primer_that_a_model_cannot_read_fails_alone(primers, tmp_path, line):
     drums = Score(notes=[(0, 480, 36, 80, 0)], tracks=[Track("Drums", 0, is_drum=True)])
     drums.save(primers / "d.mid")
     report = made([primers], tmp_path / "out", line, count=8)
-    assert (report.made, report.failed) == (6, 2) and [index for index, _ in report.errors] == [3, 7]
+    assert (report.made, report.failed) == (6, 2) and [index for index, _ in report.errors] == [
+        3,
+        7,
+    ]
 
 
 def test_rows_that_are_damaged_are_named_by_a_replay(primers, tmp_path, line):
@@ -314,7 +429,9 @@ def test_rows_that_are_damaged_are_named_by_a_replay(primers, tmp_path, line):
     manifest.write_text("\n".join([lines[0], "garbage", '{"index": 2}', lines[3], "torn"]))
     code, out, errors = command("--replay", manifest, "--workers", 1)
     assert code == 1 and out.count("the same, to the bit") == 2
-    assert "line 2 of manifest.jsonl is damaged" in errors and "piece 2: the row is damaged" in errors
+    assert (
+        "line 2 of manifest.jsonl is damaged" in errors and "piece 2: the row is damaged" in errors
+    )
     assert "line 5" not in errors
 
 
@@ -384,13 +501,18 @@ RUN = """
 
 @pytest.mark.skipif(os.name == "nt", reason="kills a process by a signal")
 @pytest.mark.parametrize(
-    ("moment", "place", "workers"), [(1, "before", 1), (3, "before", 1), (2, "torn", 1), (2, "before", 2)]
+    ("moment", "place", "workers"),
+    [(1, "before", 1), (3, "before", 1), (2, "torn", 1), (2, "before", 2)],
 )
-def test_a_killed_batch_goes_on_and_ends_as_if_undisturbed(primers, tmp_path, line, moment, place, workers):
+def test_a_killed_batch_goes_on_and_ends_as_if_undisturbed(
+    primers, tmp_path, line, moment, place, workers
+):
     script = tmp_path / "run.py"
     script.write_text(textwrap.dedent(RUN))
     arguments = [primers, tmp_path / "killed", line, moment, place, workers]
-    killed = subprocess.run([sys.executable, script, *map(str, arguments)], capture_output=True, text=True)
+    killed = subprocess.run(
+        [sys.executable, script, *map(str, arguments)], capture_output=True, text=True
+    )
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     before = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "killed").glob("*.mid")}
     there = Manifest(tmp_path / "killed" / "manifest.jsonl")
@@ -401,9 +523,13 @@ def test_a_killed_batch_goes_on_and_ends_as_if_undisturbed(primers, tmp_path, li
     assert rows_of(tmp_path / "killed") == rows_of(tmp_path / "whole")
     assert files_of(tmp_path / "killed") == files_of(tmp_path / "whole")
     assert all((tmp_path / "killed" / name).stat().st_mtime_ns == before[name] for name in rows)
-    assert {path.name for path in (tmp_path / "killed").iterdir()} - files_of(tmp_path / "whole").keys() == {
-        ".lock", "batch.json", "manifest.jsonl",
-    }  # fmt: skip
+    assert {path.name for path in (tmp_path / "killed").iterdir()} - files_of(
+        tmp_path / "whole"
+    ).keys() == {
+        ".lock",
+        "batch.json",
+        "manifest.jsonl",
+    }
 
 
 def test_what_is_lost_or_changed_is_made_again(primers, tmp_path, line):
@@ -430,7 +556,9 @@ def test_the_seed_of_the_batch_that_is_there_is_taken(primers, tmp_path, line):
     assert planned([primers], tmp_path / "other", checkpoint=line, bars=1).seed != first.seed
 
 
-def test_another_plan_is_refused_and_the_message_says_what_differs(primers, tmp_path, line, checkpoints):
+def test_another_plan_is_refused_and_the_message_says_what_differs(
+    primers, tmp_path, line, checkpoints
+):
     made([primers], tmp_path / "out", line)
     before = files_of(tmp_path / "out")
     for other, said in [
@@ -453,7 +581,10 @@ def test_another_plan_is_refused_and_the_message_says_what_differs(primers, tmp_
 
 def test_force_removes_the_batch_and_nothing_else(primers, tmp_path, line):
     made([primers], tmp_path / "out", line)
-    foreign = [tmp_path / "out" / name for name in ("notes.txt", "song.mid", "00001-mine.mid", "00099-a.mid")]
+    foreign = [
+        tmp_path / "out" / name
+        for name in ("notes.txt", "song.mid", "00001-mine.mid", "00099-a.mid")
+    ]
     for path in foreign[:2]:
         path.write_text("mine")
     made([primers / "c.mid"], tmp_path / "out", line, count=2, force=True)
@@ -461,7 +592,9 @@ def test_force_removes_the_batch_and_nothing_else(primers, tmp_path, line):
     assert foreign[0].read_text() == foreign[1].read_text() == "mine"
     for path in foreign[2:]:
         path.write_text("mine")
-    made([primers / "c.mid"], tmp_path / "out", line, count=2)  # names that are none of the batch's are in nobody's way
+    made(
+        [primers / "c.mid"], tmp_path / "out", line, count=2
+    )  # names that are none of the batch's are in nobody's way
     (tmp_path / "out" / "batch.json").unlink()
     with pytest.raises(MusegenError, match="could overwrite"):
         made([primers / "c.mid"], tmp_path / "out", line, count=2, force=True)
@@ -488,24 +621,33 @@ def test_a_damaged_plan_is_named(primers, tmp_path, line):
 
 
 def test_any_piece_is_made_again_to_the_bit(primers, tmp_path, line):
-    made([primers], tmp_path / "out", line, sweep={"temperature": [0.8, 1.3]}, only_continuation=True)
+    made(
+        [primers], tmp_path / "out", line, sweep={"temperature": [0.8, 1.3]}, only_continuation=True
+    )
     manifest, files = tmp_path / "out" / "manifest.jsonl", files_of(tmp_path / "out")
     pieces = list(replay(manifest, output=tmp_path / "again"))
-    assert sorted(piece.index for piece in pieces) == list(range(7)) and not any(piece.error for piece in pieces)
+    assert sorted(piece.index for piece in pieces) == list(range(7)) and not any(
+        piece.error for piece in pieces
+    )
     assert files_of(tmp_path / "again") == files
     assert {path.name for path in (tmp_path / "again").iterdir()} == files.keys()
     (tmp_path / "out" / "00003-a.mid").unlink()
     code, out, _ = command("--replay", manifest, "--only", "2-4", "--workers", 1)
     assert code == 0 and out.count("the same, to the bit") == 3 and out.count("was there") == 2
     assert files_of(tmp_path / "out") == files
-    assert command("--replay", manifest, "--only", 4, "-o", tmp_path / "four.mid", "--workers", 1)[0] == 0
+    assert (
+        command("--replay", manifest, "--only", 4, "-o", tmp_path / "four.mid", "--workers", 1)[0]
+        == 0
+    )
     assert (tmp_path / "four.mid").read_bytes() == files["00004-b.mid"]
 
 
 def test_replay_of_new_pieces(tmp_path, line):
     made([], tmp_path / "out", line, count=2)
     (piece,) = replay(tmp_path / "out" / "manifest.jsonl", {1}, tmp_path / "again")
-    assert not piece.error and piece.path.read_bytes() == files_of(tmp_path / "out")["00001-line.mid"]
+    assert (
+        not piece.error and piece.path.read_bytes() == files_of(tmp_path / "out")["00001-line.mid"]
+    )
 
 
 def test_replay_says_what_has_changed(primers, tmp_path):
@@ -514,8 +656,14 @@ def test_replay_says_what_has_changed(primers, tmp_path):
     manifest = tmp_path / "out" / "manifest.jsonl"
     tune = (primers / "a.mid").read_bytes()
     (primers / "a.mid").write_bytes((primers / "b.mid").read_bytes())
-    code, out, errors = command("--replay", manifest, "--only", "0,1", "-o", tmp_path / "again", "--workers", 1)
-    assert code == 1 and "piece 0: the primer ../tunes/a.mid has changed" in errors and "00001-b.mid: the same" in out
+    code, out, errors = command(
+        "--replay", manifest, "--only", "0,1", "-o", tmp_path / "again", "--workers", 1
+    )
+    assert (
+        code == 1
+        and "piece 0: the primer ../tunes/a.mid has changed" in errors
+        and "00001-b.mid: the same" in out
+    )
     (primers / "a.mid").write_bytes(tune)
     row = json.loads(manifest.read_text().splitlines()[0])
     for change, said in [
@@ -553,7 +701,12 @@ def made_encoder():
 
 @pytest.mark.parametrize(
     ("rank", "sign", "keep"),
-    [("likelihood", 1, 4), ("likelihood", 1, 12), ("similarity-to-primer", -1, 4), ("notes_per_bar:low", 1, 4)],
+    [
+        ("likelihood", 1, 4),
+        ("likelihood", 1, 12),
+        ("similarity-to-primer", -1, 4),
+        ("notes_per_bar:low", 1, 4),
+    ],
 )
 def test_the_best_are_kept_without_near_duplicates(primers, tmp_path, line, rank, sign, keep):
     sweep = {"top_k": [1, 0]}  # greedy pieces of one primer are all alike
@@ -594,9 +747,24 @@ def test_another_choice_brings_pieces_back(primers, tmp_path, line):
 
 def test_a_table_of_what_is_kept(primers, tmp_path, line):
     code, out, _ = command(
-        primers, "-o", tmp_path / "out", "--count", 6, "--bars", 2, "--seed", 1, "--checkpoint", line, "--workers", 1,
-        "--keep", 2, "--rank", "pitch_entropy",
-    )  # fmt: skip
+        primers,
+        "-o",
+        tmp_path / "out",
+        "--count",
+        6,
+        "--bars",
+        2,
+        "--seed",
+        1,
+        "--checkpoint",
+        line,
+        "--workers",
+        1,
+        "--keep",
+        2,
+        "--rank",
+        "pitch_entropy",
+    )
     assert code == 0 and "kept 2 of 6" in out and "pitch_entropy" in out
     assert all(name in out for name in files_of(tmp_path / "out"))
 
@@ -618,11 +786,17 @@ def test_ranks_that_are_none(primers, tmp_path, line):
 def test_wrong_usage_is_exit_code_2(primers, tmp_path):
     out = ("-o", tmp_path / "out")
     for arguments in (
-        [primers], [primers, *out, "--count", 1, "--per-primer", 1], [primers, *out, "--only", 1],
-        [primers, *out, "--rank", "novelty"], [primers, "--replay", "x"], ["--replay", "x", "--only", "5-3"],
-        ["--replay", "x", "--count", 1], [primers, *out, "--count", 0],
-        [primers, *out, "--sweep", "bars=2,4", "--bars", 3], [*out, "--keep", 1, "--rank", "similarity-to-primer"],
-    ):  # fmt: skip
+        [primers],
+        [primers, *out, "--count", 1, "--per-primer", 1],
+        [primers, *out, "--only", 1],
+        [primers, *out, "--rank", "novelty"],
+        [primers, "--replay", "x"],
+        ["--replay", "x", "--only", "5-3"],
+        ["--replay", "x", "--count", 1],
+        [primers, *out, "--count", 0],
+        [primers, *out, "--sweep", "bars=2,4", "--bars", 3],
+        [*out, "--keep", 1, "--rank", "similarity-to-primer"],
+    ):
         assert command(*arguments)[0] == 2, arguments
     assert not (tmp_path / "out").exists()
 

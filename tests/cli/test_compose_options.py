@@ -62,13 +62,27 @@ def test_other_temperatures_are_usage_errors(tune, text):
 
 
 def test_a_sweep_and_variations_write_a_file_each(tune):
-    made = facts(tune, "--checkpoint", "folk", "--bars", 2, "--seed", 3, "--temperature", "0.8:1:0.2", "--count", 2)
+    made = facts(
+        tune,
+        "--checkpoint",
+        "folk",
+        "--bars",
+        2,
+        "--seed",
+        3,
+        "--temperature",
+        "0.8:1:0.2",
+        "--count",
+        2,
+    )
     assert [(m["temperature"], m["seed"]) for m in made] == [(0.8, 3), (0.8, 4), (1.0, 3), (1.0, 4)]
     names = [Path(m["output"]).name for m in made]
     assert names == [f"amazing_grace-continued-{n}.mid" for n in (1, 2, 3, 4)]
     for m in made:
         alone = tune.with_name("alone.mid")
-        compose_file(tune, alone, "folk", bars=2, seed=m["seed"], temperature=m["temperature"], force=True)
+        compose_file(
+            tune, alone, "folk", bars=2, seed=m["seed"], temperature=m["temperature"], force=True
+        )
         assert alone.read_bytes() == Path(m["output"]).read_bytes()
     before = [Path(m["output"]).read_bytes() for m in made]
     output = run(tune, "--checkpoint", "folk", "--count", 3, code=1)
@@ -77,8 +91,27 @@ def test_a_sweep_and_variations_write_a_file_each(tune):
 
 
 def test_constraints_hold_in_the_file(tune):
-    (made,) = facts(tune, "--checkpoint", "folk", "--bars", 8, "--seed", 1, "--key", "auto", "--range", "C4:C5",
-                    "--density", "3:6", "--max-polyphony", 1, "--min-note", "1/8", "--end", "cadence")  # fmt: skip
+    (made,) = facts(
+        tune,
+        "--checkpoint",
+        "folk",
+        "--bars",
+        8,
+        "--seed",
+        1,
+        "--key",
+        "auto",
+        "--range",
+        "C4:C5",
+        "--density",
+        "3:6",
+        "--max-polyphony",
+        1,
+        "--min-note",
+        "1/8",
+        "--end",
+        "cadence",
+    )
     assert made["gave_way"] == 0 and made["key"] == "auto"
     source, whole = opened(tune).score, musegen.read(made["output"])
     notes = whole.notes[whole.notes["onset"] >= made["start_tick"]]
@@ -95,13 +128,16 @@ def test_a_piece_fades(tune):
     (cut,), (fade,) = facts(*args), facts(*args, "--end", "fade", "-o", tune.with_name("fade.mid"))
     loud, soft = (musegen.read(m["output"]).notes for m in (cut, fade))
     assert (loud["pitch"] == soft["pitch"]).all()
-    assert (soft["velocity"] <= loud["velocity"]).all() and soft["velocity"][-1] < 0.5 * loud["velocity"][-1]
+    assert (soft["velocity"] <= loud["velocity"]).all() and soft["velocity"][-1] < 0.5 * loud[
+        "velocity"
+    ][-1]
 
 
 def test_a_model_that_hears_less_goes_on_otherwise(tune):
     args = (tune, "--checkpoint", "folk", "--bars", 4, "--seed", 1)
     (all_,), (less,), (same,) = (
-        facts(*args, "--primer-bars", bars, "-o", tune.with_name(f"{bars}.mid")) for bars in (0, 2, 1000)
+        facts(*args, "--primer-bars", bars, "-o", tune.with_name(f"{bars}.mid"))
+        for bars in (0, 2, 1000)
     )
     whole, short = (musegen.read(m["output"]) for m in (all_, less))
     assert whole.notes.tolist() != short.notes.tolist()
@@ -115,9 +151,12 @@ def test_what_is_copied_is_said_and_can_be_forbidden(tune):
     (free,) = facts(*args)
     assert free["copied"]["notes"] >= 6 and free["copied"]["piece"].endswith(".mid")
     (bound,) = facts(*args, "--max-copied", 5, "-o", tune.with_name("bound.mid"))
-    assert bound["copied"]["notes"] <= 5 and {rewind["reason"] for rewind in bound["rewinds"]} >= {"copied"}
-    assert f"longest copied run: {free['copied']['notes']} notes, as in {free['copied']['piece']}" in run(
-        *args, "--force"
+    assert bound["copied"]["notes"] <= 5 and {rewind["reason"] for rewind in bound["rewinds"]} >= {
+        "copied"
+    }
+    assert (
+        f"longest copied run: {free['copied']['notes']} notes, as in {free['copied']['piece']}"
+        in run(*args, "--force")
     )
 
 
@@ -135,7 +174,10 @@ def test_a_cold_piece_says_what_was_written_anew(tmp_path):
         (("--temperature", "1,pitch=1e-40"), "temperature must be 0.001 to 1000. Received: 1e-40"),
         (("--top-k", 10**20), "top_k must be 0 to 2147483647"),
         (("--inject", "--primer-bars", 4), "inject must come without primer_bars. Received: 4"),
-        (("-o", "tune.musicxml"), "must be a MIDI file, its name end in .mid or .midi. Received: 'tune.musicxml'"),
+        (
+            ("-o", "tune.musicxml"),
+            "must be a MIDI file, its name end in .mid or .midi. Received: 'tune.musicxml'",
+        ),
         (("--key", "H:dur"), "C:minor"),
         (("--range", "C6:C3"), "must begin with its lower pitch"),
         (("--min-note", "1/2", "--max-note", "1/8"), "must not be longer"),
@@ -150,14 +192,29 @@ def test_settings_out_of_range_are_refused(tune, arguments, message):
 
 
 def test_a_range_of_one_pitch_is_kept_though_it_is_a_loop(tune):
-    (made,) = facts(tune, "--checkpoint", "folk", "--range", "C4:C4", "--bars", 16, "--seed", 1, "--only-continuation")
-    assert {note.pitch for note in pretty_midi.PrettyMIDI(made["output"]).instruments[0].notes} == {60}
+    (made,) = facts(
+        tune,
+        "--checkpoint",
+        "folk",
+        "--range",
+        "C4:C4",
+        "--bars",
+        16,
+        "--seed",
+        1,
+        "--only-continuation",
+    )
+    assert {note.pitch for note in pretty_midi.PrettyMIDI(made["output"]).instruments[0].notes} == {
+        60
+    }
     assert made["gave_way"] == 0 and any(not rewind["solved"] for rewind in made["rewinds"])
 
 
 def test_the_most_temperatures_that_are_allowed_can_be_drawn_by(tune):
     for text in ("0.001", "1000", "1,pitch=0.001", "0.001,pitch=1000", "1000,pitch=0.001"):
-        (made,) = facts(tune, "--checkpoint", "folk", "--temperature", text, "--bars", 4, "--seed", 1, "--force")
+        (made,) = facts(
+            tune, "--checkpoint", "folk", "--temperature", text, "--bars", 4, "--seed", 1, "--force"
+        )
         assert made["notes"] > 0
 
 
@@ -175,5 +232,7 @@ def test_a_gap_is_filled_once_and_freely(tune, other):
 
 def test_the_key_of_nothing_is_not_known(tmp_path):
     assert "must have a primer" in run("--new", "--key", "auto", "-o", tmp_path / "new.mid", code=1)
-    (made,) = facts("--new", "--key", "D:dorian", "--bars", 4, "--seed", 5, "-o", tmp_path / "new.mid")
+    (made,) = facts(
+        "--new", "--key", "D:dorian", "--bars", 4, "--seed", 5, "-o", tmp_path / "new.mid"
+    )
     assert mido.MidiFile(made["output"]).length > 1 and made["gave_way"] == 0

@@ -52,14 +52,22 @@ def test_it_is_read(tmp_path):
     recipe = Recipe.read(written(tmp_path / "small.toml", "ab"))
     assert (recipe.about, recipe.sha256) == ("Some tunes", "ab")
     assert (
-        recipe.settings["cell"] == "gru" and recipe.settings["seed"] == 3 and "vocabulary_size" not in recipe.settings
+        recipe.settings["cell"] == "gru"
+        and recipe.settings["seed"] == 3
+        and "vocabulary_size" not in recipe.settings
     )
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "recipes").glob("*.toml")), ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / "recipes").glob("*.toml")), ids=lambda path: path.stem
+)
 def test_those_that_are_here_can_be_followed(path):
     recipe = Recipe.read(path)
-    assert recipe.about and re.fullmatch("[0-9a-f]{64}", recipe.sha256) and recipe.settings["epochs"] > 1
+    assert (
+        recipe.about
+        and re.fullmatch("[0-9a-f]{64}", recipe.sha256)
+        and recipe.settings["epochs"] > 1
+    )
 
 
 @pytest.mark.parametrize(
@@ -88,16 +96,29 @@ def test_training_follows_it_where_the_command_line_says_nothing_else(folder, tm
     result = run("train", folder, "-o", tmp_path / "out", "--recipe", recipe, "--units", 12)
     assert result.exit_code == 0, result.stderr
     made = json.loads((tmp_path / "out" / "config.json").read_text())
-    assert made["encoder"]["parts"] == 2 and made["model"]["cell"] == "gru" and made["model"]["units"] == 12
+    assert (
+        made["encoder"]["parts"] == 2
+        and made["model"]["cell"] == "gru"
+        and made["model"]["units"] == 12
+    )
     assert made["training"]["config"]["seed"] == 3
     sha256 = made["training"]["data"]["sha256"]
     assert "warning: the recipe is for other pieces" in result.stderr and sha256 in result.stderr
-    again = run("train", folder, "-o", tmp_path / "again", "--recipe", written(tmp_path / "right.toml", sha256))
+    again = run(
+        "train",
+        folder,
+        "-o",
+        tmp_path / "again",
+        "--recipe",
+        written(tmp_path / "right.toml", sha256),
+    )
     assert again.exit_code == 0 and "warning" not in again.stderr
 
 
 def test_encoding_follows_it(folder, tmp_path):
-    result = run("encode", folder, "-o", tmp_path / "store", "--recipe", written(tmp_path / "small.toml"))
+    result = run(
+        "encode", folder, "-o", tmp_path / "store", "--recipe", written(tmp_path / "small.toml")
+    )
     assert result.exit_code == 0, result.stderr
     settings = json.loads((tmp_path / "store" / "store.json").read_text())
     assert settings["encoder"]["parts"] == 2 and settings["split"]["seed"] == 3

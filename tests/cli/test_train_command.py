@@ -22,9 +22,30 @@ from musegen.training.board import Board
 from musegen.training.recording import EpochReport, StepReport
 
 OPTIONS = {parameter.name: parameter for parameter in command.params}
-SMALL = ["--layers", 1, "--units", 8, "--embedding", 8, "--cell", "gru", "--batch-size", 4, "--sequence-length", 32,
-         "--parts", 1, "--no-programs", "--no-drums", "--velocities", 0, "--tempos", 0,
-         "--steps-per-quarter", 4]  # fmt: skip
+SMALL = [
+    "--layers",
+    1,
+    "--units",
+    8,
+    "--embedding",
+    8,
+    "--cell",
+    "gru",
+    "--batch-size",
+    4,
+    "--sequence-length",
+    32,
+    "--parts",
+    1,
+    "--no-programs",
+    "--no-drums",
+    "--velocities",
+    0,
+    "--tempos",
+    0,
+    "--steps-per-quarter",
+    4,
+]
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +79,9 @@ def finished(folder, tmp_path_factory):
 
 
 def test_every_setting_has_an_option():
-    names = {field.name for kind in (ModelConfig, TrainingConfig) for field in fields(kind)} - {"vocabulary_size"}
+    names = {field.name for kind in (ModelConfig, TrainingConfig) for field in fields(kind)} - {
+        "vocabulary_size"
+    }
     assert names - set(OPTIONS) == set()
     for kind in (EncoderConfig, ModelConfig, TrainingConfig):
         for name in {field.name for field in fields(kind)} & set(OPTIONS):
@@ -70,7 +93,14 @@ def test_every_setting_has_an_option():
 
 def test_the_help_has_sections_and_is_one_page():
     text = CliRunner().invoke(main, ["train", "--help"]).output
-    for heading in ("Options:", "Model:", "Training:", "Optimizer:", "Variations of the training pieces", "Encoding"):
+    for heading in (
+        "Options:",
+        "Model:",
+        "Training:",
+        "Optimizer:",
+        "Variations of the training pieces",
+        "Encoding",
+    ):
         assert heading in text
     assert "\n  FOLDERS" not in text  # it is no option
 
@@ -93,7 +123,10 @@ def test_people_are_told_what_will_be_trained_and_how_it_goes(folder, tmp_path):
     assert said[2].startswith("data: 18 train, 1 validation, 1 test pieces; ")
     row = log(output)[0]
     assert said[3].startswith(f"epoch 1/2  train {float(row['train_nats']):.4f}  validation ")
-    assert all(word in said[3] for word in ("* nats/token", "tokens/s", "gradient norm", "95 %", "max", "clipped"))
+    assert all(
+        word in said[3]
+        for word in ("* nats/token", "tokens/s", "gradient norm", "95 %", "max", "clipped")
+    )
     assert "nats per note" in result.stdout
 
 
@@ -103,7 +136,9 @@ def test_clipping_by_value_takes_the_place_of_the_norm(folder, tmp_path):
     config = load(tmp_path / "out").checkpoint.provenance["config"]
     assert (config["clipvalue"], config["global_clipnorm"]) == (0.5, 0)
     result = run(folder, "-o", tmp_path / "x", "--clipvalue", 0.5, "--global-clipnorm", 1)
-    assert result.exit_code == 1 and "one of global_clipnorm and clipvalue must be 0" in result.stderr
+    assert (
+        result.exit_code == 1 and "one of global_clipnorm and clipvalue must be 0" in result.stderr
+    )
 
 
 def test_machines_get_lines_of_json_and_nothing_else(finished):
@@ -147,7 +182,17 @@ def test_steps_are_reported_about_once_a_second_and_only_numbers_that_json_has(c
 
 def test_a_model_begins_with_another(folder, finished, tmp_path):
     output, _ = finished
-    args = [folder, "-o", tmp_path / "tuned", "--from", output, "--batch-size", 4, "--sequence-length", 32]
+    args = [
+        folder,
+        "-o",
+        tmp_path / "tuned",
+        "--from",
+        output,
+        "--batch-size",
+        4,
+        "--sequence-length",
+        32,
+    ]
     result = run(*args, "--epochs", 1, "--transpose", 2, "--learning-rate", 0.0001)
     assert result.exit_code == 0, result.stderr
     tuned, first = load(tmp_path / "tuned").checkpoint, load(output).checkpoint
@@ -172,7 +217,9 @@ def test_what_was_given_beside_from_must_fit(folder, finished, tmp_path, options
 
 
 def test_a_store_must_fit_what_is_begun_with(folder, finished, tmp_path):
-    encode = CliRunner().invoke(main, ["encode", str(folder), "-o", str(tmp_path / "store"), "--workers", "1"])
+    encode = CliRunner().invoke(
+        main, ["encode", str(folder), "-o", str(tmp_path / "store"), "--workers", "1"]
+    )
     assert encode.exit_code == 0, encode.stderr
     result = run(tmp_path / "store", "-o", tmp_path / "x", "--from", finished[0])
     assert result.exit_code == 1 and "must have its vocabulary" in result.stderr
@@ -191,12 +238,25 @@ def interrupted_at(monkeypatch, epoch, step):
 
 
 def test_a_stopped_run_says_what_is_kept_and_goes_on_with_its_curves(folder, tmp_path, monkeypatch):
-    args = [folder, "-o", tmp_path / "out", *SMALL, "--epochs", 3, "--save-every", 0, "--tensorboard", tmp_path / "tb"]
+    args = [
+        folder,
+        "-o",
+        tmp_path / "out",
+        *SMALL,
+        "--epochs",
+        3,
+        "--save-every",
+        0,
+        "--tensorboard",
+        tmp_path / "tb",
+    ]
     with monkeypatch.context() as patch:
         interrupted_at(patch, 2, 3)
         result = run(*args)
     assert result.exit_code == 1
-    assert f"stopped. Kept in {tmp_path / 'out'}: 1 epoch and 2 steps. Give the same" in result.stderr
+    assert (
+        f"stopped. Kept in {tmp_path / 'out'}: 1 epoch and 2 steps. Give the same" in result.stderr
+    )
     assert "--resume" in result.stderr and "Traceback" not in result.output
     on = run(*args, "--resume")
     assert on.exit_code == 0, on.stderr
@@ -206,7 +266,9 @@ def test_a_stopped_run_says_what_is_kept_and_goes_on_with_its_curves(folder, tmp
     for part in ("train", "validation"):
         drawn = curves[part]["epoch/nats_per_token"]
         assert [step for step, _ in drawn] == [1, 2, 3]
-        assert [value for _, value in drawn] == pytest.approx([float(row[f"{part}_nats"]) for row in rows], rel=1e-4)
+        assert [value for _, value in drawn] == pytest.approx(
+            [float(row[f"{part}_nats"]) for row in rows], rel=1e-4
+        )
     steps = [step for step, _ in curves["train"]["step/gradient_norm"]]
     assert steps == list(range(1, len(steps) + 1))
 
@@ -234,9 +296,16 @@ def test_a_gpu_without_cudnn_is_warned_of(folder, tmp_path, monkeypatch):
     from musegen.training import devices
 
     monkeypatch.setattr(devices, "gpus", lambda: ["gpu:0"])
-    monkeypatch.setattr("musegen.training.train.train", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
-    warned = run(folder, "-o", tmp_path / "out", "--cell", "rnn", "--precision", "float32", "--json")
-    assert "warning: training will be slow on this GPU, without cuDNN. Keras has no cuDNN kernel" in warned.stderr
+    monkeypatch.setattr(
+        "musegen.training.train.train", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt)
+    )
+    warned = run(
+        folder, "-o", tmp_path / "out", "--cell", "rnn", "--precision", "float32", "--json"
+    )
+    assert (
+        "warning: training will be slow on this GPU, without cuDNN. Keras has no cuDNN kernel"
+        in warned.stderr
+    )
     device = json.loads(warned.stdout.splitlines()[0])
     assert "simple RNN" in device["without_cudnn"]
     assert "warning" not in run(folder, "-o", tmp_path / "out", "--cell", "lstm").stderr
@@ -270,7 +339,9 @@ def test_curves_after_the_moment_a_run_is_resumed_from_are_drawn_anew(tmp_path):
             board.step(step_report(1, step, norm=5.0))
         board.epoch(EpochReport(1, 1.5, 1.75, 0.001, 100.0, 1.0, 2.0, 3.0, 0.25, 0.1, 60.0))
     curves = read_back(tmp_path)
-    assert curves["train"]["step/gradient_norm"] == [(s, 1.0) for s in range(1, 5)] + [(s, 5.0) for s in range(5, 11)]
+    assert curves["train"]["step/gradient_norm"] == [(s, 1.0) for s in range(1, 5)] + [
+        (s, 5.0) for s in range(5, 11)
+    ]
     assert curves["train"]["epoch/learning_rate"] == [(1, pytest.approx(0.001))]
     assert curves["train"]["epoch/clipped"] == [(1, 0.25)]
     assert curves["validation"] == {"epoch/nats_per_token": [(1, 1.75)]}
@@ -298,13 +369,18 @@ def test_without_tensorboard_nothing_is_begun(folder, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "tensorboard", None)
     result = run(folder, "-o", tmp_path / "out", *SMALL, "--tensorboard", tmp_path / "tb")
     assert result.exit_code == 1
-    assert "--tensorboard needs tensorboard. Install it with: pip install 'musegen[tensorboard]'" in result.stderr
+    assert (
+        "--tensorboard needs tensorboard. Install it with: pip install 'musegen[tensorboard]'"
+        in result.stderr
+    )
     assert not (tmp_path / "out").exists() and not (tmp_path / "tb").exists()
 
 
 def test_a_folder_for_curves_that_cannot_be_made_is_refused(folder, tmp_path):
     (tmp_path / "file").write_text("")
-    result = run(folder, "-o", tmp_path / "out", *SMALL, "--tensorboard", tmp_path / "file" / "below")
+    result = run(
+        folder, "-o", tmp_path / "out", *SMALL, "--tensorboard", tmp_path / "file" / "below"
+    )
     assert result.exit_code == 1 and "Choose another folder for --tensorboard" in result.stderr
     assert not (tmp_path / "out").exists()
 
@@ -325,8 +401,16 @@ def test_the_live_line_has_all_that_is_watched(monkeypatch, live):
         display._live.refresh()
         shown = terminal.getvalue()
         display.epoch(EpochReport(3, 1.5, 1.75, 0.001, 100.0, 1.0, 2.0, 3.0, 0.25, 0.1, 60.0))
-    wanted = ("epoch 3/7", "4/10 steps", "-:--", "train 0.5000", "validation –", "100 tokens/s",
-              "gradient norm 1 (95 % 2, max 3)", "clipped 25.0%")  # fmt: skip
+    wanted = (
+        "epoch 3/7",
+        "4/10 steps",
+        "-:--",
+        "train 0.5000",
+        "validation –",
+        "100 tokens/s",
+        "gradient norm 1 (95 % 2, max 3)",
+        "clipped 25.0%",
+    )
     assert all((word in shown) == live for word in wanted)
     assert "epoch 3/7  train 1.5000  validation 1.7500* nats/token" in terminal.getvalue()
 
@@ -338,7 +422,8 @@ def test_a_log_says_now_and_then_how_far_an_epoch_is(monkeypatch, capsys, live, 
         display.step(step_report(3, 4))
         display.step(step_report(3, 5))
     said = [
-        f"epoch 3/7  {at}/10 steps  train {nats:.4f} nats/token  100 tokens/s" for at, nats in ((4, 0.50), (5, 0.40))
+        f"epoch 3/7  {at}/10 steps  train {nats:.4f} nats/token  100 tokens/s"
+        for at, nats in ((4, 0.50), (5, 0.40))
     ]
     assert capsys.readouterr().err.splitlines() == said[:lines]
 
@@ -352,7 +437,9 @@ def test_the_display_takes_names_as_they_are(capsys):
         def __len__(self):
             return 2
 
-    data = SimpleNamespace(train=Part(), validation=Part(), test=Part(), skipped=[("[bold]a.mid", "[/red] :smile:")])
+    data = SimpleNamespace(
+        train=Part(), validation=Part(), test=Part(), skipped=[("[bold]a.mid", "[/red] :smile:")]
+    )
     with TrainingDisplay(TrainingConfig()) as display:
         display.data(data)
     assert "[bold]a.mid: [/red] :smile:" in capsys.readouterr().err

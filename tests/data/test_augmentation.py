@@ -16,7 +16,13 @@ def piece(seed, parts=4, low=50):
     """Four lines of quarters, each in its own octave, some louder than others."""
     rng = np.random.default_rng(seed)
     notes = [
-        (480 * i, int(rng.integers(200, 480)), low + 8 * t + int(rng.integers(8)), int(rng.integers(40, 90)), t)
+        (
+            480 * i,
+            int(rng.integers(200, 480)),
+            low + 8 * t + int(rng.integers(8)),
+            int(rng.integers(40, 90)),
+            t,
+        )
         for i in range(8)
         for t in range(parts)
     ]
@@ -64,7 +70,10 @@ def test_thinned_pieces_have_some_of_their_parts_and_their_notes_unchanged():
         kept = tuple(track.program // 10 for track in score.tracks)
         for number, part in enumerate(kept):
             notes = score.notes[score.notes["track"] == number]
-            assert all(np.array_equal(notes[f], lines[part][f]) for f in ("onset", "duration", "pitch", "velocity"))
+            assert all(
+                np.array_equal(notes[f], lines[part][f])
+                for f in ("onset", "duration", "pitch", "velocity")
+            )
         assert score.end == whole.end
         seen.add(kept)
     assert len(seen) == 15  # every choice of parts but none
@@ -80,7 +89,9 @@ def test_a_share_of_the_pieces_is_thinned():
 def test_performances_are_played_slower_and_faster():
     before = pieces(PLAYED)
     after = varied(before, PLAYED, Variation(tempo_scaling=0.1), np.random.default_rng(2))
-    ratios = [PLAYED.decode(b).end / PLAYED.decode(a).end for a, b in zip(before, after, strict=True)]
+    ratios = [
+        PLAYED.decode(b).end / PLAYED.decode(a).end for a, b in zip(before, after, strict=True)
+    ]
     assert 1 / 1.11 < min(ratios) < 0.95 and 1.05 < max(ratios) < 1.11
     for tokens in after:
         assert np.array_equal(PLAYED.encode(PLAYED.decode(tokens)), tokens)
@@ -92,7 +103,10 @@ def test_pieces_are_played_louder_and_softer(encoder):
     after = varied(before, encoder, Variation(velocity_scaling=0.3), np.random.default_rng(2))
     ratios = []
     for a, b in zip(map(encoder.decode, before), map(encoder.decode, after), strict=True):
-        assert all(np.array_equal(a.notes[field], b.notes[field]) for field in ("onset", "duration", "pitch"))
+        assert all(
+            np.array_equal(a.notes[field], b.notes[field])
+            for field in ("onset", "duration", "pitch")
+        )
         ratios.append(b.notes["velocity"].mean() / a.notes["velocity"].mean())
     assert 0.7 < min(ratios) < 0.9 and 1.1 < max(ratios) < 1.4
 

@@ -41,8 +41,12 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
 
 
-FILES = ["book-10-odd-bar.mid", "book-7-the-wild-geese.mid",
-         "more-book-7-2-the-wild-geese.mid", "more-book-7-the-wild-geese.mid"]  # fmt: skip
+FILES = [
+    "book-10-odd-bar.mid",
+    "book-7-the-wild-geese.mid",
+    "more-book-7-2-the-wild-geese.mid",
+    "more-book-7-the-wild-geese.mid",
+]
 
 
 def test_every_tune_is_a_file_and_broken_ones_do_not_stop_the_run(books, tmp_path):
@@ -55,8 +59,9 @@ def test_every_tune_is_a_file_and_broken_ones_do_not_stop_the_run(books, tmp_pat
     assert score.keys.tolist() == [(0, 1, False)]
     skipped = rows(out / "skipped.tsv")
     assert [(row["title"], row["source"]) for row in skipped] == [
-        ("Broken", "nottingham-dataset/book.abc"), ("Silence", "nottingham-dataset/book.abc"),
-    ]  # fmt: skip
+        ("Broken", "nottingham-dataset/book.abc"),
+        ("Silence", "nottingham-dataset/book.abc"),
+    ]
     assert "no closing bracket" in skipped[0]["reason"]
     assert skipped[1]["reason"] == "no notes in it"
 
@@ -138,19 +143,36 @@ def test_chorales_are_the_pieces_with_four_parts(tmp_path, monkeypatch):
     (row,) = rows(tmp_path / "provenance.tsv")
     assert (row["file"], row["title"], row["composer"]) == ("bwv269.mid", "bwv269", "J.S. Bach")
     assert (row["key"], row["meter"], row["cut_bars"]) == ("G", "3/4", "0")
-    assert [track.name for track in read(tmp_path / "bwv269.mid").tracks] == ["Soprano", "Alto", "Tenor", "Bass"]
+    assert [track.name for track in read(tmp_path / "bwv269.mid").tracks] == [
+        "Soprano",
+        "Alto",
+        "Tenor",
+        "Bass",
+    ]
 
 
 @pytest.mark.parametrize(
     ("name", "sources", "tunes"),
-    [("ryansMammoth", 1059, 1059), ("oneills1850", 39, 2009), ("airdsAirs", 6, 1180), ("nottingham", 1, 2)],
+    [
+        ("ryansMammoth", 1059, 1059),
+        ("oneills1850", 39, 2009),
+        ("airdsAirs", 6, 1180),
+        ("nottingham", 1, 2),
+    ],
 )
 def test_the_tune_books_that_music21_brings(name, sources, tunes):
     files = source_files(name)
-    texts = [tune for path in files for tune in corpus.notation.split_abc(path.read_text(encoding="utf-8"))]
+    texts = [
+        tune
+        for path in files
+        for tune in corpus.notation.split_abc(path.read_text(encoding="utf-8"))
+    ]
     assert (len(files), len(texts)) == (sources, tunes)
     if name == "oneills1850":
-        assert sum("norbeck" in " ".join(abc_fields(text).get("Z", ())).lower() for text in texts) == 272
+        assert (
+            sum("norbeck" in " ".join(abc_fields(text).get("Z", ())).lower() for text in texts)
+            == 272
+        )
 
 
 def test_every_corpus_has_files_and_terms():
@@ -178,7 +200,9 @@ def test_names_settings_and_folders_are_checked_before_any_work(books, tmp_path)
 
 def test_command(books, tmp_path):
     out = tmp_path / "out"
-    result = CliRunner().invoke(command, ["nottingham", "-o", str(out), "--workers", "1", "--without", "odd"])
+    result = CliRunner().invoke(
+        command, ["nottingham", "-o", str(out), "--workers", "1", "--without", "odd"]
+    )
     assert result.exit_code == 0, result.output
     assert result.stdout == (
         f"{out}: 3 MIDI files, listed with their terms in provenance.tsv\n"

@@ -11,7 +11,13 @@ from musegen import Encoder, EncoderConfig, MusegenError, Score, Track, Training
 from musegen.data.dataset import load, opened
 from musegen.data.store import ingest
 from musegen.encoding.bundle import Bundle
-from musegen.encoding.normalise import close_all_gaps, close_gaps, merge_programs, pad_pickup, pad_pickups
+from musegen.encoding.normalise import (
+    close_all_gaps,
+    close_gaps,
+    merge_programs,
+    pad_pickup,
+    pad_pickups,
+)
 from musegen.encoding.transposing import transposed
 from tests.helpers import scores
 
@@ -21,7 +27,9 @@ ENCODER = Encoder(EncoderConfig(parts=1, programs=False, velocities=0, tempos=0,
 def line(pitches, **kwargs):
     """Eighths of these pitches."""
     return Score(
-        notes=[(240 * i, 240, p, 80, 0) for i, p in enumerate(pitches)], tracks=[Track("Fiddle", 40)], **kwargs
+        notes=[(240 * i, 240, p, 80, 0) for i, p in enumerate(pitches)],
+        tracks=[Track("Fiddle", 40)],
+        **kwargs,
     )
 
 
@@ -44,7 +52,9 @@ def folder(tmp_path):
 
 
 def test_every_file_is_used_once_or_left_out_with_a_reason(folder, tmp_path_factory):
-    data = load(ingest([folder], tmp_path_factory.mktemp("out") / "store", ENCODER, seed=3, held_out=0.2))
+    data = load(
+        ingest([folder], tmp_path_factory.mktemp("out") / "store", ENCODER, seed=3, held_out=0.2)
+    )
     names = [p.name for p in [*data.train, *data.validation, *data.test]]
     assert len(names) == len(set(names)) == 12
     reasons = {name.rpartition("/")[2]: reason for name, reason in data.skipped}
@@ -89,7 +99,10 @@ def test_transposition_moves_pitches_and_nothing_else_and_stays_in_range():
     up = ENCODER.decode(transposed(tokens, 5, ENCODER.vocabulary))
     assert up.notes["pitch"].tolist() == [65, 69, 72]
     high = ENCODER.encode(line([60, 125]))
-    assert ENCODER.decode(transposed(high, 12, ENCODER.vocabulary)).notes["pitch"].tolist() == [62, 127]
+    assert ENCODER.decode(transposed(high, 12, ENCODER.vocabulary)).notes["pitch"].tolist() == [
+        62,
+        127,
+    ]
     kit = Score(notes=[(0, 240, 38, 80, 0)], tracks=[Track(is_drum=True)])
     drums = ENCODER.encode(kit)
     assert np.array_equal(transposed(drums, 5, ENCODER.vocabulary), drums)
@@ -147,7 +160,9 @@ def test_pickups_of_many_pieces_are_filled_up_as_those_of_one(pieces):
     expected = [padded_step_by_step(piece) for piece in pieces]
     assert [pad_pickup(piece) for piece in pieces] == expected
     together, alone = pad_pickups(Bundle.of(pieces)), Bundle.of(expected)
-    assert all(np.array_equal(a, b) for a, b in zip(columns_of(together), columns_of(alone), strict=True))
+    assert all(
+        np.array_equal(a, b) for a, b in zip(columns_of(together), columns_of(alone), strict=True)
+    )
 
 
 def columns_of(bundle):
@@ -165,10 +180,18 @@ def closed_step_by_step(score):
             onset, duration = (int(score.notes[name][i]) for name in ("onset", "duration"))
             follow = min(x for x in [*onsets, *lines] if x >= onset + duration)
             gap, span = follow - onset - duration, follow - onset
-            spans[i] = (duration, span, 0 < gap < 0.2 * span and gap < 0.24 * score.ticks_per_quarter)
+            spans[i] = (
+                duration,
+                span,
+                0 < gap < 0.2 * span and gap < 0.24 * score.ticks_per_quarter,
+            )
             shares += [duration / span] if spans[i][2] else []
         for i, (duration, span, close) in spans.items():
-            others = min(round(duration / np.median(shares)), span) if 2 * len(shares) > len(mine) else duration
+            others = (
+                min(round(duration / np.median(shares)), span)
+                if 2 * len(shares) > len(mine)
+                else duration
+            )
             out["duration"][i] = span if close else others
     return replace(score, notes=out)
 
@@ -185,7 +208,9 @@ def articulated(draw):
             share = draw(st.sampled_from([0.3, 0.79, 0.81, 0.9, 0.95, 1.0]))
             notes.append((onset, max(1, int(span * share)), 60, 80, track))
             onset += span
-    return Score(notes=notes, tracks=[Track(), Track()], meters=meters, end=draw(st.integers(0, 4000)))
+    return Score(
+        notes=notes, tracks=[Track(), Track()], meters=meters, end=draw(st.integers(0, 4000))
+    )
 
 
 @given(st.lists(articulated(), min_size=1, max_size=4))
@@ -198,13 +223,19 @@ def test_gaps_of_many_pieces_close_as_those_of_one(pieces):
 
 
 def test_small_gaps_close_and_rests_stay():
-    score = Score(notes=[(0, 430, 60, 80, 0), (480, 240, 62, 80, 0), (960, 480, 64, 80, 0)], tracks=[Track()])
+    score = Score(
+        notes=[(0, 430, 60, 80, 0), (480, 240, 62, 80, 0), (960, 480, 64, 80, 0)], tracks=[Track()]
+    )
     assert close_gaps(score).notes["duration"].tolist() == [480, 240, 480]
 
 
 def test_the_last_note_is_as_much_longer_than_played_as_the_others():
     notes = [(480 * i, 432, 60, 80, 0) for i in range(3)]
-    assert close_gaps(Score(notes=notes, tracks=[Track()])).notes["duration"].tolist() == [480, 480, 480]
+    assert close_gaps(Score(notes=notes, tracks=[Track()])).notes["duration"].tolist() == [
+        480,
+        480,
+        480,
+    ]
 
 
 def test_program_changes_do_not_split_an_instrument():

@@ -13,7 +13,16 @@ from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from musegen import CheckpointError, Encoder, EncoderConfig, MidiError, MusegenError, Score, Track, ingest
+from musegen import (
+    CheckpointError,
+    Encoder,
+    EncoderConfig,
+    MidiError,
+    MusegenError,
+    Score,
+    Track,
+    ingest,
+)
 from musegen.cli.novelty import novelty
 from musegen.data.novelty import FILE, Copied, Index, storage
 from musegen.data.novelty.runs import Runs
@@ -71,37 +80,70 @@ CHANGES = {
     "as it is": lambda score: score,
     "transposed": lambda score: score.transpose(3),
     "an octave lower": lambda score: score.transpose(-12),
-    "another tempo": lambda score: replace(score, tempos=table(TEMPO, [(0, 250_000), (960, 777_777)])),
-    "other ticks": lambda score: Score(notes=columns(score.notes.dtype, **{
-        **{name: score.notes[name] for name in ("pitch", "velocity", "track")},
-        **{name: score.notes[name] // 40 * 8 for name in ("onset", "duration")},
-    }), tracks=score.tracks, ticks_per_quarter=96),
+    "another tempo": lambda score: replace(
+        score, tempos=table(TEMPO, [(0, 250_000), (960, 777_777)])
+    ),
+    "other ticks": lambda score: Score(
+        notes=columns(
+            score.notes.dtype,
+            **{
+                **{name: score.notes[name] for name in ("pitch", "velocity", "track")},
+                **{name: score.notes[name] // 40 * 8 for name in ("onset", "duration")},
+            },
+        ),
+        tracks=score.tracks,
+        ticks_per_quarter=96,
+    ),
     "another track": lambda score: Score(
-        notes=[*((at, 1900, 40, 80, 0) for at in range(0, 9600, 1920)), *((*n.tolist()[:4], 1) for n in score.notes)],
+        notes=[
+            *((at, 1900, 40, 80, 0) for at in range(0, 9600, 1920)),
+            *((*n.tolist()[:4], 1) for n in score.notes),
+        ],
         tracks=[Track("Bass", 33), Track("Oboe", 68)],
     ),
     "with drums": lambda score: Score(
-        notes=[*((at, 120, 42, 80, 0) for at in range(0, 9600, 120)), *((*n.tolist()[:4], 1) for n in score.notes)],
+        notes=[
+            *((at, 120, 42, 80, 0) for at in range(0, 9600, 120)),
+            *((*n.tolist()[:4], 1) for n in score.notes),
+        ],
         tracks=[Track("Drums", 0, True), Track("Oboe", 68)],
     ),
     "with lower notes": lambda score: Score(
-        notes=[*score.notes.tolist(), *((at, 9, 20, 80, 0) for at in score.notes["onset"].tolist())],
+        notes=[
+            *score.notes.tolist(),
+            *((at, 9, 20, 80, 0) for at in score.notes["onset"].tolist()),
+        ],
         tracks=score.tracks,
     ),
-    "slightly off the grid": lambda score: Score(notes=columns(score.notes.dtype, **{
-        **{name: score.notes[name] for name in score.notes.dtype.names},
-        "onset": score.notes["onset"] + np.arange(len(score)) % 7,
-    }), tracks=score.tracks),
-}  # fmt: skip
+    "slightly off the grid": lambda score: Score(
+        notes=columns(
+            score.notes.dtype,
+            **{
+                **{name: score.notes[name] for name in score.notes.dtype.names},
+                "onset": score.notes["onset"] + np.arange(len(score)) % 7,
+            },
+        ),
+        tracks=score.tracks,
+    ),
+}
 
 
 @pytest.mark.parametrize("change", CHANGES)
-@pytest.mark.parametrize(("which", "first", "count"), [(3, 10, 9), (11, 0, 40), (19, 40, 40), (0, 30, 6)])
+@pytest.mark.parametrize(
+    ("which", "first", "count"), [(3, 10, 9), (11, 0, 40), (19, 40, 40), (0, 30, 6)]
+)
 def test_a_planted_copy_is_found_to_the_note(pieces, index, change, which, first, count):
     score = CHANGES[change](planted(pieces, which, first, count))
     found = index.longest(score)
     there = pieces[which][1]
-    tick = np.cumsum([0, *np.diff(np.unique(score.notes["onset"][score.notes["track"] == len(score.tracks) - 1]))])[20]
+    tick = np.cumsum(
+        [
+            0,
+            *np.diff(
+                np.unique(score.notes["onset"][score.notes["track"] == len(score.tracks) - 1])
+            ),
+        ]
+    )[20]
     assert (found.notes, found.piece, found.pieces, found.of) == (count, f"tune{which}.mid", 1, 20)
     assert found.bar_there == there.notes["onset"][first] // 1920 + 1
     assert found.tick == tick and found.track == len(score.tracks) - 1
@@ -114,7 +156,9 @@ def test_one_note_that_differs_ends_a_run(pieces, index):
     for name, amount in (("pitch", 1), ("onset", 40)):
         notes = score.notes.copy()
         notes[name][20 + 17] += amount
-        runs = [run.notes for run in index.copied(Score(notes=notes, tracks=score.tracks), at_least=9)]
+        runs = [
+            run.notes for run in index.copied(Score(notes=notes, tracks=score.tracks), at_least=9)
+        ]
         assert runs == [17, 12]
 
 
@@ -139,13 +183,25 @@ def test_voices_do_not_run_into_each_other():
     index = Index.of([("a", line(one, fast)), ("b", line(two, slow))])
     both = line([*one, 0, *two], [*fast, 0, *slow])
     assert index.longest(both).notes == 6
-    parts = [(*n.tolist()[:4], t) for t, score in enumerate([line(one, fast), line(two, slow)]) for n in score.notes]
-    assert [run.notes for run in index.copied(Score(notes=parts, tracks=[Track(), Track()]))] == [6, 6]
+    parts = [
+        (*n.tolist()[:4], t)
+        for t, score in enumerate([line(one, fast), line(two, slow)])
+        for n in score.notes
+    ]
+    assert [run.notes for run in index.copied(Score(notes=parts, tracks=[Track(), Track()]))] == [
+        6,
+        6,
+    ]
 
 
 @pytest.mark.parametrize(
     ("intervals", "rhythms"),
-    [([2] * 30, [6] * 30), ([0] * 30, [3] * 30), ([2, -2] * 15, [6] * 30), ([2, 2, 1] * 6, [6] * 18)],
+    [
+        ([2] * 30, [6] * 30),
+        ([0] * 30, [3] * 30),
+        ([2, -2] * 15, [6] * 30),
+        ([2, 2, 1] * 6, [6] * 18),
+    ],
 )
 def test_dull_runs_do_not_count(intervals, rhythms):
     score = line(intervals, rhythms, 30)
@@ -165,14 +221,19 @@ def test_a_run_that_begins_dull_counts_in_full():
 
 def test_many_pieces_with_a_run_are_counted():
     tune = line([2, 3, -1, 4], [6, 6, 3, 3])
-    index = Index.of([("a", line([1, 1, 1], [6] * 3)), ("b", tune), ("c", tune.transpose(1)), ("d", tune + tune)])
+    index = Index.of(
+        [("a", line([1, 1, 1], [6] * 3)), ("b", tune), ("c", tune.transpose(1)), ("d", tune + tune)]
+    )
     found = index.longest(tune)
     assert (found.piece, found.pieces, found.share) == ("b", 3, 0.75)
 
 
 def test_bars_are_counted_as_musicians_do():
     tune = ([2, 3, -1, 4, 1, 5], [12] * 6)
-    pickup = line(*tune, meters=columns(METER, tick=np.array([0, 480]), numerator=np.array([1, 4]), denominator=4))
+    pickup = line(
+        *tune,
+        meters=columns(METER, tick=np.array([0, 480]), numerator=np.array([1, 4]), denominator=4),
+    )
     resting = line(*tune).shift(1440)
     assert Index.of([("a", line(*tune))]).longest(pickup).bar_here == 0
     assert Index.of([("a", line(*tune))]).longest(line(*tune)).bar_here == 1
@@ -182,11 +243,18 @@ def test_bars_are_counted_as_musicians_do():
 
 
 def test_music_without_notes_copies_nothing_and_is_no_piece_to_copy(index):
-    drums = Score(notes=[(0, 10, 40, 80, 0), (480, 10, 42, 80, 0)], tracks=[Track("Drums", 0, True)])
+    drums = Score(
+        notes=[(0, 10, 40, 80, 0), (480, 10, 42, 80, 0)], tracks=[Track("Drums", 0, True)]
+    )
     for score in (Score(), drums, line([], [])):
         assert index.longest(score) == Copied(of=20)
         assert index.copied(score) == []
-    for pieces in ([], [("empty", Score())], [("one", line([], []))], [("a", line([], [])), ("b", line([], []))]):
+    for pieces in (
+        [],
+        [("empty", Score())],
+        [("one", line([], []))],
+        [("a", line([], [])), ("b", line([], []))],
+    ):
         empty = Index.of(pieces)
         assert not empty.longest(line([1, 2, 3, 4], [6, 3, 6, 3]))
         assert len(empty.names) == len(pieces)
@@ -209,8 +277,11 @@ def test_performances_are_compared_in_time_and_as_one_voice():
 
 
 def found_in(run, corpus):
-    return [n for n, piece in enumerate(corpus)
-            if any(piece[at : at + len(run)] == run for at in range(len(piece) - len(run) + 1))]  # fmt: skip
+    return [
+        n
+        for n, piece in enumerate(corpus)
+        if any(piece[at : at + len(run)] == run for at in range(len(piece) - len(run) + 1))
+    ]
 
 
 def plain_ending(query, corpus):
@@ -218,15 +289,28 @@ def plain_ending(query, corpus):
     out = [0]
     for end in range(1, len(query) + 1):
         runs = (query[start:end] for start in range(end))
-        out.append(next((len(run) + 1 for run in runs if len(set(run)) > 2 and found_in(run, corpus)), 0))
+        out.append(
+            next((len(run) + 1 for run in runs if len(set(run)) > 2 and found_in(run, corpus)), 0)
+        )
     return out
 
 
 def plain_maximal(query, corpus):
     """Every run that counts and is in no longer one: where it begins, notes, and which pieces have it."""
-    spans = [(a, b) for a in range(len(query)) for b in range(a + 1, len(query) + 1) if found_in(query[a:b], corpus)]
-    best = [(a, b) for a, b in spans if not any((c, d) != (a, b) and c <= a and b <= d for c, d in spans)]
-    return [(a, b - a + 1, found_in(query[a:b], corpus)) for a, b in best if len(set(query[a:b])) > 2]
+    spans = [
+        (a, b)
+        for a in range(len(query))
+        for b in range(a + 1, len(query) + 1)
+        if found_in(query[a:b], corpus)
+    ]
+    best = [
+        (a, b)
+        for a, b in spans
+        if not any((c, d) != (a, b) and c <= a and b <= d for c, d in spans)
+    ]
+    return [
+        (a, b - a + 1, found_in(query[a:b], corpus)) for a, b in best if len(set(query[a:b])) > 2
+    ]
 
 
 melodies = st.lists(st.tuples(st.sampled_from([-1, 0, 2]), st.sampled_from([6, 12])), max_size=24)
@@ -260,7 +344,9 @@ def test_the_suffix_array_is_sorted(text):
 
 @settings(max_examples=100, deadline=None)
 @given(
-    st.lists(st.sampled_from([1, 2]), max_size=300), st.lists(st.sampled_from([1, 2]), max_size=200), st.integers(0, 99)
+    st.lists(st.sampled_from([1, 2]), max_size=300),
+    st.lists(st.sampled_from([1, 2]), max_size=200),
+    st.integers(0, 99),
 )
 def test_long_stretches_are_measured_and_located(text, query, cut):
     query = query + text[cut : cut + 150]
@@ -279,14 +365,22 @@ def test_long_stretches_are_measured_and_located(text, query, cut):
 
 
 def test_symbols_are_all_different_and_never_nothing():
-    intervals, rhythms = (grid.ravel() for grid in np.meshgrid(np.arange(-127, 128), np.arange(255)))
+    intervals, rhythms = (
+        grid.ravel() for grid in np.meshgrid(np.arange(-127, 128), np.arange(255))
+    )
     found = symbols(intervals, rhythms)
     assert len(np.unique(found)) == len(found) and found.min() > NOTHING and found.max() < 0xFFFF
     assert symbols(np.array([127]), np.array([5000])).tolist() == [0xFFFE]
 
 
 def test_a_voice_is_the_highest_note_of_each_step_and_track():
-    chords = [(0, 10, 60, 80, 0), (0, 10, 67, 80, 0), (480, 10, 62, 80, 0), (484, 10, 50, 80, 0), (480, 10, 40, 80, 1)]
+    chords = [
+        (0, 10, 60, 80, 0),
+        (0, 10, 67, 80, 0),
+        (480, 10, 62, 80, 0),
+        (484, 10, 50, 80, 0),
+        (480, 10, 40, 80, 1),
+    ]
     found = voices(Score(notes=chords, tracks=[Track(), Track()]), 12, played=False)
     assert found.symbol.tolist() == [NOTHING, *symbols(np.array([-5]), np.array([12])), NOTHING]
     assert (found.tick.tolist(), found.track.tolist()) == ([0, 480, 480], [0, 0, 1])
@@ -302,7 +396,9 @@ def test_run_lengths_end_where_runs_do(index, pieces):
         counting = runs.counts
         ends = (runs.start + runs.length)[counting]
         assert lengths[ends].tolist() == (runs.length[counting] + 1).tolist()
-        assert (np.diff(lengths)[lengths[:-1] > 0] <= 1).all()  # a run grows note by note, once it counts
+        assert (
+            np.diff(lengths)[lengths[:-1] > 0] <= 1
+        ).all()  # a run grows note by note, once it counts
 
 
 # --- of tokens, and on the disk
@@ -411,7 +507,9 @@ WRONG = {
     "places before the beginning": {"order_3": lambda column: column + 255},
     "a name too many": {"names": lambda column: np.append(column, np.uint8(10))},
     "no such text": {"names": lambda column: np.append(column, np.uint8(200))[1:]},
-    "negative lengths": {"lengths": lambda column: column * np.where(np.arange(len(column)) == 0, -1, 1).astype("i4")},
+    "negative lengths": {
+        "lengths": lambda column: column * np.where(np.arange(len(column)) == 0, -1, 1).astype("i4")
+    },
 }
 
 
@@ -436,7 +534,10 @@ def test_arrays_that_do_not_fit_are_refused(index, tmp_path, wrong):
 
 
 def test_a_small_file_of_gigabytes_is_refused(tmp_path):
-    with zipfile.ZipFile(tmp_path / FILE, "w", zipfile.ZIP_DEFLATED) as archive, archive.open("facts.npy", "w") as file:
+    with (
+        zipfile.ZipFile(tmp_path / FILE, "w", zipfile.ZIP_DEFLATED) as archive,
+        archive.open("facts.npy", "w") as file,
+    ):
         for _ in range(17):
             file.write(bytes(2**24))
     with pytest.raises(CheckpointError, match="at most"):
@@ -474,10 +575,14 @@ def test_the_command_says_what_is_copied_from_where(store, pieces, tmp_path):
     bar = score.notes["onset"][20] // 1920 + 1
     assert cells[1:] == ["14", str(bar), name, str(there), "0", str(len(score))]
     assert "other runs" not in done.output
-    plain = json.loads(invoke(tmp_path / "mine.mid", "-a", store.path, "--json", "--at-least", 10).output)
+    plain = json.loads(
+        invoke(tmp_path / "mine.mid", "-a", store.path, "--json", "--at-least", 10).output
+    )
     assert plain["longest"] == plain["runs"][0] and plain["longest"]["notes"] == 14
     assert (plain["notes"], plain["from_bar"], plain["continuation"]) == (len(score), 1, False)
-    short = json.loads(invoke(tmp_path / "mine.mid", "-a", store.path, "--json", "--to-bar", 1).output)
+    short = json.loads(
+        invoke(tmp_path / "mine.mid", "-a", store.path, "--json", "--to-bar", 1).output
+    )
     assert short["longest"]["notes"] < 14 and short["runs"] == []
 
 
@@ -486,7 +591,9 @@ def test_a_file_that_fails_stops_no_other(store, pieces, tmp_path):
     (tmp_path / "bad.mid").write_bytes(b"no music")
     done = invoke(tmp_path / "bad.mid", tmp_path / "good.mid", "-a", store.path)
     assert done.exit_code == 1 and "Error: " in done.stderr and "good.mid" in done.stdout
-    lines = invoke(tmp_path / "bad.mid", tmp_path / "good.mid", "-a", store.path, "--json").stdout.splitlines()
+    lines = invoke(
+        tmp_path / "bad.mid", tmp_path / "good.mid", "-a", store.path, "--json"
+    ).stdout.splitlines()
     assert "error" in json.loads(lines[0]) and "longest" in json.loads(lines[1])
     beyond = invoke(tmp_path / "good.mid", "-a", store.path, "--from-bar", 999)
     assert beyond.exit_code == 1 and "bars must be among the piece's, 1 to" in beyond.stderr
@@ -517,7 +624,9 @@ def test_what_is_no_store_and_no_checkpoint_is_an_error_with_a_remedy(checkpoint
 
 def test_of_a_continuation_only_what_was_added_counts(checkpoints, pieces, index, tmp_path):
     pieces[2][1].save(tmp_path / "tune.mid")
-    output, made, _ = compose_file(tmp_path / "tune.mid", None, checkpoints["line"].path, bars=4, seed=1)
+    output, made, _ = compose_file(
+        tmp_path / "tune.mid", None, checkpoints["line"].path, bars=4, seed=1
+    )
     assert continuation(midi.load_mido(output)) == made.start
     found = examine(output, index)
     assert found.continued and found.start == made.start and found.longest.notes < 20
@@ -536,7 +645,9 @@ def test_a_checkpoint_gets_an_index_once_and_of_its_own_encoding(store, checkpoi
 
     made = make_checkpoint(tmp_path / "mine", LINE)
     done = invoke("--index", made.path, "--against", store.path)
-    assert done.exit_code == 0 and f"{len(store.split('train'))} training pieces" in done.output, done.output
+    assert done.exit_code == 0 and f"{len(store.split('train'))} training pieces" in done.output, (
+        done.output
+    )
     assert against(made.path).names == against(store.path).names
     with pytest.raises(MusegenError, match="--force"):
         index_checkpoint(made.path, store.path)
@@ -570,7 +681,9 @@ def test_shipped_checkpoints_know_their_training_pieces_and_none_held_out(name):
 
 
 def test_a_tune_that_everybody_knows_is_found_in_folk():
-    found = Index.load(available()["folk"]).longest(midi.read(ROOT / "midi_data" / "seeds" / "drowsy_maggie.mid"))
+    found = Index.load(available()["folk"]).longest(
+        midi.read(ROOT / "midi_data" / "seeds" / "drowsy_maggie.mid")
+    )
     assert "drowsy-maggie" in found.piece and found.notes > 50 and found.pieces == 1
 
 
@@ -579,7 +692,12 @@ def test_neither_keras_nor_the_composer_is_imported():
         "import sys, musegen.data.novelty, musegen.evaluation.novelty; "
         "print({'keras', 'tensorflow', 'musegen.generation.composer', 'musegen.training'} & {*sys.modules})"
     )
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "set()\n"
+    assert (
+        subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=True
+        ).stdout
+        == "set()\n"
+    )
 
 
 @pytest.mark.slow

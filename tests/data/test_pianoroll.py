@@ -34,14 +34,18 @@ from musegen.score import midi
 from musegen.score.columns import METER, table
 
 SIXTEENTH, QUARTER = Fraction(1, 4), Fraction(1)
-GRIDS = st.sampled_from([Fraction(1, 12), Fraction(1, 8), Fraction(1, 6), SIXTEENTH, Fraction(1, 2), QUARTER])
+GRIDS = st.sampled_from(
+    [Fraction(1, 12), Fraction(1, 8), Fraction(1, 6), SIXTEENTH, Fraction(1, 2), QUARTER]
+)
 
 
 @st.composite
 def voices(draw):
     """Few pitches, so that neighbours are often equal and voices often meet; rests, and whole frames of them."""
     shape = draw(st.tuples(st.integers(0, 40), st.integers(1, 6)))
-    out = draw(hnp.arrays(np.int16, shape, elements=st.sampled_from([SILENCE, SILENCE, 0, 60, 61, 127])))
+    out = draw(
+        hnp.arrays(np.int16, shape, elements=st.sampled_from([SILENCE, SILENCE, 0, 60, 61, 127]))
+    )
     if len(out):
         out[draw(st.lists(st.integers(0, len(out) - 1), max_size=10))] = SILENCE
     return out
@@ -80,7 +84,10 @@ def test_frames_come_back_from_a_score(frames, grid):
 @given(voices())
 def test_equal_neighbours_of_a_voice_are_one_note(frames):
     score = to_score(frames, SIXTEENTH)
-    found = [(onset // 120, duration // 120, pitch, track) for onset, duration, pitch, _, track in score.notes.tolist()]
+    found = [
+        (onset // 120, duration // 120, pitch, track)
+        for onset, duration, pitch, _, track in score.notes.tolist()
+    ]
     assert sorted(found) == by_hand(frames)
     assert len(score.tracks) == frames.shape[1] and score.end == 120 * len(frames)
 
@@ -89,7 +96,9 @@ def test_equal_neighbours_of_a_voice_are_one_note(frames):
 def test_every_frame_of_chords_is_struck_anew(frames):
     score = to_score(frames, QUARTER)
     found = [(onset // 480, pitch) for onset, pitch in score.notes[["onset", "pitch"]].tolist()]
-    assert found == [(at, pitch) for at, row in enumerate(frames) for pitch in range(128) if row[pitch]]
+    assert found == [
+        (at, pitch) for at, row in enumerate(frames) for pitch in range(128) if row[pitch]
+    ]
     assert set(score.notes["duration"].tolist()) <= {480} and len(score.tracks) == 1
 
 
@@ -108,7 +117,10 @@ def test_music_begins_on_a_barline_of_common_time():
     score = to_score(np.full((20, 1), 60, np.int16), SIXTEENTH)
     assert score.meters.tolist() == [(0, 4, 4)]
     assert score.barlines().tolist() == [0, 1920, 3840] and score.end == 2400
-    assert [track.name for track in to_score(np.zeros((1, 2), np.int16), QUARTER).tracks] == ["voices 1", "voices 2"]
+    assert [track.name for track in to_score(np.zeros((1, 2), np.int16), QUARTER).tracks] == [
+        "voices 1",
+        "voices 2",
+    ]
 
 
 def test_silence_is_cut_off_at_the_end_alone():
@@ -121,7 +133,13 @@ def test_of_other_scores_frames_say_what_sounds():
     notes = [(0, 480, 60, 90, 0), (480, 480, 60, 90, 0), (960, 960, 64, 1, 0)]
     score = Score(notes, [Track()], end=2000)
     assert to_frames(score, QUARTER, Voices(1)).ravel().tolist() == [60, 60, 64, 64, SILENCE]
-    assert [np.flatnonzero(row).tolist() for row in to_frames(score, QUARTER, Chords())] == [[60], [60], [64], [64], []]
+    assert [np.flatnonzero(row).tolist() for row in to_frames(score, QUARTER, Chords())] == [
+        [60],
+        [60],
+        [64],
+        [64],
+        [],
+    ]
 
 
 NOT_FRAMES = {
@@ -172,7 +190,11 @@ SMALL = {
     "valid": [[[-1, 50], [60, 50], [60, -1], [60, -1], [60, -1]]],
     "test": [[[60, -1], [-1, -1], [60, 48]]],
 }
-SETS = {"train": [[[60, 64], [60, 64], [], [67]], [[127]]], "valid": [[[0]]], "test": [[[], [60, 61, 62]]]}
+SETS = {
+    "train": [[[60, 64], [60, 64], [], [67]], [[127]]],
+    "valid": [[[0]]],
+    "test": [[[], [60, 61, 62]]],
+}
 
 
 @pytest.fixture
@@ -191,7 +213,9 @@ def listed(grids):
     out = {}
     for split, pieces in grids.splits.items():
         chords = grids.kind == Chords()
-        out[split] = [[np.flatnonzero(row).tolist() for row in p] if chords else p.tolist() for p in pieces]
+        out[split] = [
+            [np.flatnonzero(row).tolist() for row in p] if chords else p.tolist() for p in pieces
+        ]
     return out
 
 
@@ -200,7 +224,11 @@ def test_a_file_is_read_as_it_is(file, name):
     for data, kind in ((SMALL, Voices(2)), (SETS, Chords())):
         grids = read_pianorolls(file(data, name))
         assert grids.kind == kind and grids.losses == ()
-        assert listed(grids) == {"train": data["train"], "validation": data["valid"], "test": data["test"]}
+        assert listed(grids) == {
+            "train": data["train"],
+            "validation": data["valid"],
+            "test": data["test"],
+        }
 
 
 def test_equally_many_entries_are_voices_unless_they_are_said_to_be_chords(file):
@@ -222,16 +250,34 @@ BROKEN = {
     "a split twice": ({"train": [[[60]]], "valid": [[[60]]], "validation": [[[60]]]}, "validation"),
     "a split of nothing": (changed(test=[]), "test: a list of at least one piece"),
     "a split of no list": (changed(test={"a": 1}), 'Received: {"a": 1}'),
-    "a piece of nothing": (changed(test=[[[60, 60]], []]), "test, piece 1: a list of at least one frame"),
-    "a frame of no list": (changed(valid=[[[60, 60], 60]]), "validation, piece 0, frame 1: a list of pitches"),
-    "ragged voices": (changed(test=[[[60, 60], [-1, 60, 64]]]), "test, piece 0, frame 1: as many voices .*3 entries"),
-    "a pitch too high": (changed(test=[[[60, 60], [60, 128]]]), "test, piece 0, frame 1: .*Received: 128"),
+    "a piece of nothing": (
+        changed(test=[[[60, 60]], []]),
+        "test, piece 1: a list of at least one frame",
+    ),
+    "a frame of no list": (
+        changed(valid=[[[60, 60], 60]]),
+        "validation, piece 0, frame 1: a list of pitches",
+    ),
+    "ragged voices": (
+        changed(test=[[[60, 60], [-1, 60, 64]]]),
+        "test, piece 0, frame 1: as many voices .*3 entries",
+    ),
+    "a pitch too high": (
+        changed(test=[[[60, 60], [60, 128]]]),
+        "test, piece 0, frame 1: .*Received: 128",
+    ),
     "a pitch too low": (changed(test=[[[60, -2]]]), "frame 0: .*Received: -2"),
     "a huge number": (changed(test=[[[10**30, 60]]]), "frame 0: whole numbers"),
     "a fraction": (changed(test=[[[60, 60.0]]]), r"frame 0: .*Received: 60\.0"),
-    "no number": ('{"train": [[[60]]], "valid": [[[60]]], "test": [[[60], [NaN]]]}', "frame 1: .*Received: NaN"),
+    "no number": (
+        '{"train": [[[60]]], "valid": [[[60]]], "test": [[[60], [NaN]]]}',
+        "frame 1: .*Received: NaN",
+    ),
     "a truth": (changed(test=[[[True, 60]]]), "Received: true"),
-    "nothing at all": ({split: [[[], []]] for split in SMALL}, "frames of voices was expected. Received: 0 entries"),
+    "nothing at all": (
+        {split: [[[], []]] for split in SMALL},
+        "frames of voices was expected. Received: 0 entries",
+    ),
     "too deep": ("[" * 100_000, "JSON was expected"),
 }
 
@@ -248,7 +294,9 @@ def test_a_file_of_something_else_is_refused(file, name):
 def test_a_kind_that_the_file_is_not_is_refused(file, tmp_path):
     with pytest.raises(MidiError, match="train, piece 0, frame 2: pitches 0 to 127 alone"):
         read_pianorolls(file(SMALL), "chords")
-    with pytest.raises(MidiError, match="train, piece 0, frame 2: as many voices in every frame, 2"):
+    with pytest.raises(
+        MidiError, match="train, piece 0, frame 2: as many voices in every frame, 2"
+    ):
         read_pianorolls(file(SETS), "voices")
     with pytest.raises(ConfigError, match="kind must be"):
         read_pianorolls(file(SETS), "rolls")
@@ -263,21 +311,43 @@ def test_a_kind_that_the_file_is_not_is_refused(file, tmp_path):
 def test_counts_are_those_of_the_frames(file):
     grids = read_pianorolls(file(SMALL))
     assert counts(grids.kind, grids.splits["train"]) == Counts(
-        pieces=2, frames=5, predicted=3, silent_frames=1, cells=10, silent_cells=2, notes=7, longest=4
+        pieces=2,
+        frames=5,
+        predicted=3,
+        silent_frames=1,
+        cells=10,
+        silent_cells=2,
+        notes=7,
+        longest=4,
     )
     grids = read_pianorolls(file(SETS))
     assert counts(grids.kind, grids.splits["train"]) == Counts(
-        pieces=2, frames=5, predicted=3, silent_frames=1, cells=6, silent_cells=0, notes=6, longest=4
+        pieces=2,
+        frames=5,
+        predicted=3,
+        silent_frames=1,
+        cells=6,
+        silent_cells=0,
+        notes=6,
+        longest=4,
     )
     assert counts(Chords(), []) == Counts(0, 0, 0, 0, 0, 0, 0, 0)
 
 
 def test_what_is_lost_is_said(file):
-    sets = {"train": [[[60], [64, 60]], [[60, 60], [1]], [[60], []]], "valid": [[[], []]], "test": [[[64, 60, 64]]]}
+    sets = {
+        "train": [[[60], [64, 60]], [[60, 60], [1]], [[60], []]],
+        "valid": [[[], []]],
+        "test": [[[64, 60, 64]]],
+    }
     assert read_pianorolls(file(sets)).losses == (
-        Loss("train", 0, "unsorted"), Loss("train", 1, "repeated"), Loss("train", 2, "late end"),
-        Loss("validation", 0, "no notes"), Loss("test", 0, "unsorted"), Loss("test", 0, "repeated"),
-    )  # fmt: skip
+        Loss("train", 0, "unsorted"),
+        Loss("train", 1, "repeated"),
+        Loss("train", 2, "late end"),
+        Loss("validation", 0, "no notes"),
+        Loss("test", 0, "unsorted"),
+        Loss("test", 0, "repeated"),
+    )
     assert read_pianorolls(file(changed(valid=[[[60, -1]], [[-1, 60]]]))).losses == (
         Loss("validation", 1, "silent voice"),
     )
@@ -285,7 +355,10 @@ def test_what_is_lost_is_said(file):
 
 def digests(folder):
     paths = sorted(path for path in folder.rglob("*") if path.is_file())
-    return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in paths}
+    return {
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in paths
+    }
 
 
 def test_a_folder_holds_the_pieces(file, tmp_path):
@@ -293,7 +366,12 @@ def test_a_folder_holds_the_pieces(file, tmp_path):
     seen = []
     write_folder(grids, tmp_path / "out", on_progress=lambda *done: seen.append(done))
     assert seen == [(1, 4), (2, 4), (3, 4), (4, 4)]
-    assert list(digests(tmp_path / "out")) == ["test/000.mid", "train/000.mid", "train/001.mid", "validation/000.mid"]
+    assert list(digests(tmp_path / "out")) == [
+        "test/000.mid",
+        "train/000.mid",
+        "train/001.mid",
+        "validation/000.mid",
+    ]
     for split, pieces in grids.splits.items():
         for number, frames in enumerate(pieces):
             score = midi.read(tmp_path / "out" / split / f"{number:03}.mid")
@@ -316,7 +394,9 @@ def test_only_what_an_earlier_run_wrote_is_replaced(file, tmp_path):
     (out / "notes.txt").write_text("mine")
     with pytest.raises(MusegenError, match="must be a new or an empty folder"):
         write_folder(read_pianorolls(file(SETS)), out)
-    one = PianoRolls(Chords(), {"train": [np.ones((1, 128), bool)], "validation": [], "test": []}, ())
+    one = PianoRolls(
+        Chords(), {"train": [np.ones((1, 128), bool)], "validation": [], "test": []}, ()
+    )
     write_folder(one, out, force=True)
     assert list(digests(out)) == ["notes.txt", "train/000.mid", "train/mine.mid"]
     assert len(midi.read(out / "train" / "000.mid")) == 128
@@ -324,7 +404,9 @@ def test_only_what_an_earlier_run_wrote_is_replaced(file, tmp_path):
 
 def test_the_command_writes_prints_and_warns(file, tmp_path):
     out = tmp_path / "out"
-    done = CliRunner().invoke(command, [str(file(changed(test=[[[60, 62], [-1, -1]]]))), "-o", str(out)])
+    done = CliRunner().invoke(
+        command, [str(file(changed(test=[[[60, 62], [-1, -1]]]))), "-o", str(out)]
+    )
     assert done.exit_code == 0, done.output
     rows = [line.split() for line in done.stdout.splitlines()]
     assert rows[1] == ["train", "2", "5", "3", "1", "10", "2", "7", "4"]
@@ -342,7 +424,11 @@ def test_the_command_takes_a_grid_and_refuses_what_is_none(file, tmp_path):
     assert "--steps-per-quarter 12 --parts 1" in done.stderr
     assert set(midi.read(out / "train" / "000.mid").notes["duration"].tolist()) == {80}
     before = digests(out)
-    for wrong, message in (("1/1000", "note value"), ("1/28", "ticks"), ("1/640", "steps_per_quarter")):
+    for wrong, message in (
+        ("1/1000", "note value"),
+        ("1/28", "ticks"),
+        ("1/640", "steps_per_quarter"),
+    ):
         failed = CliRunner().invoke(command, [path, "-o", str(out), "--force", "--grid", wrong])
         assert isinstance(failed.exception, ConfigError) and message in str(failed.exception), wrong
     assert digests(out) == before

@@ -54,7 +54,9 @@ def folder(tmp_path):
     tune(0).transpose(3).save(out / "z" / "again.mid")
     (out / "broken.mid").write_bytes(b"MThd nonsense")
     (out / "huge.mid").write_bytes(b"MThd" + bytes(17 * 2**20))
-    Score(notes=[(0, 9, 60, 80, part) for part in range(3)], tracks=[Track()] * 3).save(out / "many.mid")
+    Score(notes=[(0, 9, 60, 80, part) for part in range(3)], tracks=[Track()] * 3).save(
+        out / "many.mid"
+    )
     Score(end=960).save(out / "silent.mid")
     tune(20, 2000).save(out / "symphony.mid")
     (out / "tune.abc").write_text("X:1\nM:4/4\nL:1/4\nK:C\nCDEF|GABc|\n")
@@ -73,14 +75,27 @@ def files_of(store):
 
 def test_every_file_is_kept_or_left_out_with_a_reason(folder, tmp_path):
     store = made(folder, tmp_path / "store")
-    assert store.report == {"kept": 17, "duplicate": 1, "empty": 1, "too long": 2, "unencodable": 1, "broken": 1}
+    assert store.report == {
+        "kept": 17,
+        "duplicate": 1,
+        "empty": 1,
+        "too long": 2,
+        "unencodable": 1,
+        "broken": 1,
+    }
     reasons = dict(store.skipped())
-    assert set(reasons) == {f"music/{n}.mid" for n in ("z/again", "broken", "huge", "many", "silent", "symphony")}
+    assert set(reasons) == {
+        f"music/{n}.mid" for n in ("z/again", "broken", "huge", "many", "silent", "symphony")
+    }
     assert reasons["music/z/again.mid"] == "the same notes as music/0/00.mid"
     assert "17,825,796 bytes" in reasons["music/huge.mid"]
-    assert "2 part(s)" in reasons["music/many.mid"] and str(tmp_path) not in "".join(reasons.values())
+    assert "2 part(s)" in reasons["music/many.mid"] and str(tmp_path) not in "".join(
+        reasons.values()
+    )
     assert reasons["music/symphony.mid"].endswith("tokens; at most 4,000 are kept")
-    rows = [line.split("\t") for line in (tmp_path / "store" / "report.tsv").read_text().splitlines()]
+    rows = [
+        line.split("\t") for line in (tmp_path / "store" / "report.tsv").read_text().splitlines()
+    ]
     assert [row[0] for row in rows[1:]] == sorted(row[0] for row in rows[1:]) and len(rows) == 24
     assert {row[0]: row[1] for row in rows}["music/silent.mid"] == "empty"
     assert json.loads((tmp_path / "store" / "store.json").read_text())["totals"] == store.report
@@ -92,7 +107,9 @@ def test_what_is_read_is_what_was_encoded(folder, tmp_path):
     for index, name in enumerate(store.names):
         tokens = store.tokens(index)
         assert tokens.dtype == np.int32 and len(tokens) == store.lengths[index]
-        assert np.array_equal(tokens, next(iter(ENCODER.encode_files([folder.parent / name]))).tokens)
+        assert np.array_equal(
+            tokens, next(iter(ENCODER.encode_files([folder.parent / name]))).tokens
+        )
     assert store.tracks(0) == (Track("Flute", 73), Track("Bass drone", 32))
     assert "17 pieces" in repr(store)
     parts = [store.split(part).tolist() for part in ("train", "validation", "test")]
@@ -123,16 +140,25 @@ def test_a_split_that_somebody_else_has_made_is_kept_with_its_duplicates(tmp_pat
     for seed, place in enumerate(places):
         tune(seed // 2).save(tmp_path / "set" / f"{place}.mid")
     store = ingest([tmp_path / "set"], tmp_path / "store", ENCODER, by_folder=True)
-    names = {part: [store.names[i] for i in store.split(part)] for part in ("train", "validation", "test")}
-    assert names == {"train": ["set/test/train/d.mid", "set/train/a.mid", "set/train/b.mid"],
-                     "validation": ["set/valid/a.mid"], "test": ["set/test/c.mid"]}  # fmt: skip
+    names = {
+        part: [store.names[i] for i in store.split(part)]
+        for part in ("train", "validation", "test")
+    }
+    assert names == {
+        "train": ["set/test/train/d.mid", "set/train/a.mid", "set/train/b.mid"],
+        "validation": ["set/valid/a.mid"],
+        "test": ["set/test/c.mid"],
+    }
     assert store.report["duplicate"] == 0 and np.array_equal(store.tokens(2), store.tokens(3))
     assert "set/test/c.mid\tkept" in (tmp_path / "store" / "report.tsv").read_text()
-    assert ingest([tmp_path / "set"], tmp_path / "store", ENCODER).report["duplicate"] == 2  # the same shards, drawn
+    assert (
+        ingest([tmp_path / "set"], tmp_path / "store", ENCODER).report["duplicate"] == 2
+    )  # the same shards, drawn
 
 
 @pytest.mark.parametrize(
-    ("places", "received"), [(["train/a", "b"], r"set/b\.mid"), (["train/a", "test/b"], "none for validation")]
+    ("places", "received"),
+    [(["train/a", "b"], r"set/b\.mid"), (["train/a", "test/b"], "none for validation")],
 )
 def test_a_split_by_folders_needs_them(tmp_path, places, received):
     for seed, place in enumerate(places):
@@ -149,37 +175,56 @@ def test_shards_and_workers_change_nothing_but_the_shards(folder, tmp_path, monk
     monkeypatch.setattr(ingesting, "TOKENS_PER_SHARD", 500)
     parts = made(folder, tmp_path / "parts", workers=workers)
     assert len(list((tmp_path / "parts" / "shards").glob("*.npy"))) > 3
-    assert (tmp_path / "whole" / "report.tsv").read_bytes() == (tmp_path / "parts" / "report.tsv").read_bytes()
+    assert (tmp_path / "whole" / "report.tsv").read_bytes() == (
+        tmp_path / "parts" / "report.tsv"
+    ).read_bytes()
     assert all(np.array_equal(whole.tokens(i), parts.tokens(i)) for i in range(len(whole)))
     assert all(whole.tracks(i) == parts.tracks(i) for i in range(len(whole)))
 
 
-def test_a_second_run_reads_nothing_and_a_moved_file_is_not_encoded_again(folder, tmp_path, monkeypatch):
+def test_a_second_run_reads_nothing_and_a_moved_file_is_not_encoded_again(
+    folder, tmp_path, monkeypatch
+):
     made(folder, tmp_path / "store")
     first = files_of(tmp_path / "store")
     parsed, opened = [], []
     parse, content = encoding.parse, encoding._content
-    monkeypatch.setattr(encoding, "parse", lambda data, name: parsed.append(name) or parse(data, name))
-    monkeypatch.setattr(encoding, "_content", lambda file: opened.append(file.name) or content(file))
+    monkeypatch.setattr(
+        encoding, "parse", lambda data, name: parsed.append(name) or parse(data, name)
+    )
+    monkeypatch.setattr(
+        encoding, "_content", lambda file: opened.append(file.name) or content(file)
+    )
     made(folder, tmp_path / "store")
     assert not opened and files_of(tmp_path / "store") == first
     (folder / "0" / "00.mid").rename(folder / "zz.mid")
     (folder / "1" / "01.mid").unlink()
     tune(1).transpose(1).save(folder / "1" / "04.mid", force=True)
     store = made(folder, tmp_path / "store")
-    assert [Path(name).name for name in parsed] == ["04.mid"] and sorted(opened) == ["music/1/04.mid", "music/zz.mid"]
+    assert [Path(name).name for name in parsed] == ["04.mid"] and sorted(opened) == [
+        "music/1/04.mid",
+        "music/zz.mid",
+    ]
     assert "music/zz.mid" in dict(store.skipped())  # what was a duplicate comes first now
     assert "music/z/again.mid" in store.names and "music/1/01.mid" not in store.names
-    assert np.array_equal(store.tokens(store.names.index("music/z/again.mid")), ENCODER.encode(tune(0).transpose(3)))
+    assert np.array_equal(
+        store.tokens(store.names.index("music/z/again.mid")), ENCODER.encode(tune(0).transpose(3))
+    )
     anew = made(folder, tmp_path / "anew")
-    assert (tmp_path / "anew" / "report.tsv").read_bytes() == (tmp_path / "store" / "report.tsv").read_bytes()
+    assert (tmp_path / "anew" / "report.tsv").read_bytes() == (
+        tmp_path / "store" / "report.tsv"
+    ).read_bytes()
     assert anew.names == store.names
 
 
 def test_a_copy_is_stored_once(folder, tmp_path):
     shutil.copytree(folder, tmp_path / "music" / "copy")
     store = made(folder, tmp_path / "store")
-    assert store.report["kept"] == 17 and store.report["duplicate"] == 19 and store.report["broken"] == 2
+    assert (
+        store.report["kept"] == 17
+        and store.report["duplicate"] == 19
+        and store.report["broken"] == 2
+    )
     assert len(np.load(tmp_path / "store" / "shards" / "00000.npy")) == store.lengths.sum() + len(
         ENCODER.encode(tune(0).transpose(3))
     )
@@ -198,7 +243,10 @@ def test_other_settings_are_refused_and_force_starts_anew(folder, tmp_path):
         ingest([folder], folder, ENCODER)
     with pytest.raises(MusegenError, match="no such file or folder"):
         ingest([tmp_path / "missing"], tmp_path / "other")
-    assert made(folder, tmp_path / "store", seed=1).split("test").tolist() != Store(tmp_path / "store").names
+    assert (
+        made(folder, tmp_path / "store", seed=1).split("test").tolist()
+        != Store(tmp_path / "store").names
+    )
     store = ingest([folder], tmp_path / "store", Encoder(), force=True)
     assert store.report["unencodable"] == 0 and (tmp_path / "store" / "mine.txt").exists()
     for option in ({"workers": 0}, {"held_out": 0.5}, {"max_tokens": 0}, {"seed": -1}):
@@ -222,17 +270,33 @@ def test_a_folder_is_walked_in_order_and_links_do_not_lead_in_circles(tmp_path):
     os.mkfifo(folder / "pipe.mid")
     os.mkfifo(folder / "pipe.xml")
     store = ingest([folder], tmp_path / "store", ENCODER)
-    walked = [line.split("\t")[0] for line in (tmp_path / "store" / "report.tsv").read_text().splitlines()[1:]]
+    walked = [
+        line.split("\t")[0]
+        for line in (tmp_path / "store" / "report.tsv").read_text().splitlines()[1:]
+    ]
     deep = "music/" + "d/" * 200 + "b.mid"
-    assert walked == ["music/a/c.MIDI", "music/a.mid", "music/b.mid", deep, "music/link.mid", "music/nowhere.mid",
-                      "music/pipe.mid", "music/pipe.xml"]  # fmt: skip
+    assert walked == [
+        "music/a/c.MIDI",
+        "music/a.mid",
+        "music/b.mid",
+        deep,
+        "music/link.mid",
+        "music/nowhere.mid",
+        "music/pipe.mid",
+        "music/pipe.xml",
+    ]
     limit = sys.getrecursionlimit()
     try:
-        sys.setrecursionlimit(len(inspect.stack()) + 50)  # folders may be nested deeper than Python's calls
+        sys.setrecursionlimit(
+            len(inspect.stack()) + 50
+        )  # folders may be nested deeper than Python's calls
         assert [found.name for found in walk([folder])] == walked
     finally:
         sys.setrecursionlimit(limit)
-    assert store.report["broken"] == 3 and "a pipe or a device" in dict(store.skipped())["music/pipe.xml"]
+    assert (
+        store.report["broken"] == 3
+        and "a pipe or a device" in dict(store.skipped())["music/pipe.xml"]
+    )
 
 
 def test_a_file_that_may_be_read_now_is_read(folder, tmp_path, monkeypatch):
@@ -267,7 +331,9 @@ def test_names_and_reasons_of_any_characters_are_reported(tmp_path):
         lambda score: replace(score, notes=[(*n[:4], 1 - n[4]) for n in score.notes.tolist()]),
         lambda score: replace(score, notes=[(n[0], 100, *n[2:]) for n in score.notes.tolist()]),
         lambda score: score.shift(480),
-        lambda score: replace(score, notes=[*score.notes.tolist(), (0, 240, int(score.notes["pitch"][0]), 80, 1)]),
+        lambda score: replace(
+            score, notes=[*score.notes.tolist(), (0, 240, int(score.notes["pitch"][0]), 80, 1)]
+        ),
     ],
 )
 def test_the_same_notes_have_the_same_signature(same):
@@ -279,11 +345,18 @@ def test_the_same_notes_have_the_same_signature(same):
     [
         lambda score: replace(score, notes=[*score.notes.tolist()[:-1]]),
         lambda score: replace(
-            score, notes=[(n[0], n[1], n[2] + (i == 9), *n[3:]) for i, n in enumerate(score.notes.tolist())]
+            score,
+            notes=[
+                (n[0], n[1], n[2] + (i == 9), *n[3:]) for i, n in enumerate(score.notes.tolist())
+            ],
         ),
-        lambda score: replace(score, notes=[(n[0] + (n[4] * 120), *n[1:]) for n in score.notes.tolist()]),
+        lambda score: replace(
+            score, notes=[(n[0] + (n[4] * 120), *n[1:]) for n in score.notes.tolist()]
+        ),
         lambda score: replace(score, tracks=[Track("Flute", 73), Track("Kit", 0, True)]),
-        lambda score: replace(score, notes=[(n[0], n[1], n[2] - 12 * n[4], *n[3:]) for n in score.notes.tolist()]),
+        lambda score: replace(
+            score, notes=[(n[0], n[1], n[2] - 12 * n[4], *n[3:]) for n in score.notes.tolist()]
+        ),
     ],
 )
 def test_other_notes_have_another_signature(other):
@@ -331,9 +404,16 @@ def same_tunes_step_by_step(melodies):
 
 
 PHRASES = [np.random.default_rng(seed).integers(-3, 4, 60).astype(np.int8) for seed in range(6)]
-STRETCH = st.builds(lambda p, at, n: PHRASES[p][at : at + n], st.integers(0, 5), st.integers(0, 50), st.integers(0, 30))
+STRETCH = st.builds(
+    lambda p, at, n: PHRASES[p][at : at + n],
+    st.integers(0, 5),
+    st.integers(0, 50),
+    st.integers(0, 30),
+)
 NOISE = st.lists(st.integers(-2, 2), max_size=25).map(lambda values: np.array(values, np.int8))
-MELODY = st.lists(st.one_of(STRETCH, NOISE), max_size=4).map(lambda parts: np.concatenate([NOISE_0, *parts]))
+MELODY = st.lists(st.one_of(STRETCH, NOISE), max_size=4).map(
+    lambda parts: np.concatenate([NOISE_0, *parts])
+)
 NOISE_0 = np.zeros(0, np.int8)
 
 
@@ -374,7 +454,9 @@ def test_a_group_is_never_divided():
     assert len(validation) == len(test) == 12
     for part in (train, validation, test):
         assert all(np.sum(groups[part] == g) == 3 for g in set(groups[part]))
-    assert split(groups, 0.1, seed=0) == split(groups + 7, 0.1, seed=0) != split(groups, 0.1, seed=1)
+    assert (
+        split(groups, 0.1, seed=0) == split(groups + 7, 0.1, seed=0) != split(groups, 0.1, seed=1)
+    )
 
 
 def test_one_tune_cannot_be_split():
@@ -392,7 +474,14 @@ def _deadly(job, files):
 def test_a_file_that_kills_its_reader_is_a_line_of_the_report(folder, tmp_path, monkeypatch):
     monkeypatch.setattr(ingesting, "encode", _deadly)
     store = made(folder, tmp_path / "store", workers=2)
-    assert store.report == {"kept": 16, "duplicate": 1, "empty": 1, "too long": 2, "unencodable": 1, "broken": 2}
+    assert store.report == {
+        "kept": 16,
+        "duplicate": 1,
+        "empty": 1,
+        "too long": 2,
+        "unencodable": 1,
+        "broken": 2,
+    }
     assert dict(store.skipped())["music/0/03.mid"].startswith("the process that read it died")
     made(folder, tmp_path / "store")  # its content is known now; nothing is tried again
     assert made(folder, tmp_path / "store").report == store.report
@@ -415,8 +504,12 @@ def test_a_fault_of_ours_costs_the_file_that_shows_it(folder, tmp_path, monkeypa
 @pytest.mark.parametrize("encoding_name", ["metric", "performance"])
 def test_music_with_an_end_very_far_out_takes_no_memory(tmp_path, encoding_name):
     encoder = Encoder(EncoderConfig(encoding=encoding_name))
-    far = Score(notes=[(0, 480, 60, 80, 0), (2**31 - 9, 1, 60, 80, 0)], tracks=[Track()], ticks_per_quarter=1,
-                tempos=[(0, 9_000)])  # fmt: skip
+    far = Score(
+        notes=[(0, 480, 60, 80, 0), (2**31 - 9, 1, 60, 80, 0)],
+        tracks=[Track()],
+        ticks_per_quarter=1,
+        tempos=[(0, 9_000)],
+    )
     far.save(tmp_path / "music" / "far.mid")
     tune(1).save(tmp_path / "music" / "near.mid")
     late = Score(notes=[(0, 480, 60, 80, 0), (5000 * 480, 480, 64, 80, 0)], tracks=[Track()])
@@ -456,10 +549,27 @@ RUN = """
 @pytest.mark.skipif(os.name == "nt", reason="kills a process by a signal")
 @pytest.mark.parametrize(
     ("moment", "place"),
-    [(1, "before write"), (2, "after write"), (5, "after write"), (8, "before write"), (3, "before file"), (99, "")],
+    [
+        (1, "before write"),
+        (2, "after write"),
+        (5, "after write"),
+        (8, "before write"),
+        (3, "before file"),
+        (99, ""),
+    ],
 )
-def test_a_killed_run_goes_on_and_ends_as_if_undisturbed(folder, tmp_path, monkeypatch, moment, place):
-    run = [sys.executable, "-c", textwrap.dedent(RUN), folder, tmp_path / "killed", str(moment), place]
+def test_a_killed_run_goes_on_and_ends_as_if_undisturbed(
+    folder, tmp_path, monkeypatch, moment, place
+):
+    run = [
+        sys.executable,
+        "-c",
+        textwrap.dedent(RUN),
+        folder,
+        tmp_path / "killed",
+        str(moment),
+        place,
+    ]
     killed = subprocess.run(run, capture_output=True, text=True)
     assert killed.returncode == (0 if moment == 99 else -signal.SIGKILL), killed.stderr
     monkeypatch.setattr(ingesting, "WEIGHT_PER_TASK", 3)
@@ -468,10 +578,15 @@ def test_a_killed_run_goes_on_and_ends_as_if_undisturbed(folder, tmp_path, monke
     made(folder, tmp_path / "whole")
     assert files_of(tmp_path / "killed") == files_of(tmp_path / "whole")
     assert {path.name for path in (tmp_path / "killed").iterdir()} - {".lock"} == {
-        "index.npz", "report.tsv", "shards", "store.json",
-    }  # fmt: skip
+        "index.npz",
+        "report.tsv",
+        "shards",
+        "store.json",
+    }
     shards = [sorted((tmp_path / name / "shards").iterdir()) for name in ("killed", "whole")]
-    assert [path.name for path in shards[0]] == [path.name for path in shards[1]] and len(shards[0]) >= 8
+    assert [path.name for path in shards[0]] == [path.name for path in shards[1]] and len(
+        shards[0]
+    ) >= 8
     for a, b in zip(*shards, strict=True):
         assert a.suffix == ".npz" or a.read_bytes() == b.read_bytes()
 
@@ -489,13 +604,21 @@ def _truncate(path):
 
 
 DAMAGE = {
-    "shards/00000.npy": (Path.unlink, _truncate, lambda path: np.save(path, np.zeros(3, np.uint16))),
+    "shards/00000.npy": (
+        Path.unlink,
+        _truncate,
+        lambda path: np.save(path, np.zeros(3, np.uint16)),
+    ),
     "index.npz": (Path.unlink, _truncate, lambda path: path.write_text("nonsense")),
-    "store.json": (lambda path: path.write_text(path.read_text().replace('"max_tokens"', '"most"')),),
+    "store.json": (
+        lambda path: path.write_text(path.read_text().replace('"max_tokens"', '"most"')),
+    ),
 }
 
 
-@pytest.mark.parametrize(("name", "damage"), [(n, d) for n, damages in DAMAGE.items() for d in damages])
+@pytest.mark.parametrize(
+    ("name", "damage"), [(n, d) for n, damages in DAMAGE.items() for d in damages]
+)
 def test_a_damaged_store_is_an_error_with_a_remedy_that_helps(folder, tmp_path, name, damage):
     whole = made(folder, tmp_path / "store")
     before = files_of(tmp_path / "store")
@@ -517,14 +640,22 @@ FOREIGN = [
 
 
 @pytest.mark.parametrize("force", [False, True])
-@pytest.mark.parametrize("content", FOREIGN, ids=lambda content: content[:9].decode(errors="replace"))
+@pytest.mark.parametrize(
+    "content", FOREIGN, ids=lambda content: content[:9].decode(errors="replace")
+)
 def test_what_is_no_store_is_never_touched(folder, tmp_path, content, force):
     other = tmp_path / "proj"
     (other / "shards").mkdir(parents=True)
-    there = {other / "store.json": content, other / "shards" / "db.bin": b"x", other / "report.tsv": b"mine"}
+    there = {
+        other / "store.json": content,
+        other / "shards" / "db.bin": b"x",
+        other / "report.tsv": b"mine",
+    }
     for path, data in there.items():
         path.write_bytes(data)
-    with pytest.raises(MusegenError, match=r"proj is no token store.*another place with -o") as caught:
+    with pytest.raises(
+        MusegenError, match=r"proj is no token store.*another place with -o"
+    ) as caught:
         made(folder, other, force=force)
     assert len(str(caught.value)) < 700 and "--force" not in str(caught.value)
     assert {path: path.read_bytes() for path in other.rglob("*") if path.is_file()} == there
@@ -534,8 +665,14 @@ def test_what_is_no_store_is_never_touched(folder, tmp_path, content, force):
 def test_force_removes_the_files_of_the_store_alone(folder, tmp_path):
     store = tmp_path / "store"
     made(folder, store)
-    mine = [store / "notes.txt", store / ".mine-notes", store / "shards" / "db.bin", store / "shards" / ".old-db.bin",
-            store / "shards" / "1.npz", store / "shards" / "a00000.npy"]  # fmt: skip
+    mine = [
+        store / "notes.txt",
+        store / ".mine-notes",
+        store / "shards" / "db.bin",
+        store / "shards" / ".old-db.bin",
+        store / "shards" / "1.npz",
+        store / "shards" / "a00000.npy",
+    ]
     for path in mine:
         path.write_text("mine")
     (store / "shards" / "00007.npy").write_text("of a run that was stopped")
@@ -595,7 +732,18 @@ def test_stores_of_other_versions_are_refused(folder, tmp_path):
 
 
 def test_the_command_encodes_reports_and_goes_on(folder, tmp_path, monkeypatch):
-    args = ["encode", str(folder), "-o", str(tmp_path / "store"), "--parts", "2", "--held-out", "0.2", "--workers", "1"]
+    args = [
+        "encode",
+        str(folder),
+        "-o",
+        str(tmp_path / "store"),
+        "--parts",
+        "2",
+        "--held-out",
+        "0.2",
+        "--workers",
+        "1",
+    ]
     result = CliRunner().invoke(main, args)
     assert result.exit_code == 0, result.output
     assert result.stdout.startswith(f"{tmp_path / 'store'}: 18 pieces, ")
@@ -604,15 +752,23 @@ def test_the_command_encodes_reports_and_goes_on(folder, tmp_path, monkeypatch):
     wrong = CliRunner().invoke(main, [*args, "--tempos", "5"])
     assert wrong.exit_code == 1 and "tempos is 32 there and 5 here" in wrong.stderr
     (tmp_path / "bad").mkdir()
-    nothing = CliRunner().invoke(main, ["encode", str(tmp_path / "bad"), "-o", str(tmp_path / "none")])
+    nothing = CliRunner().invoke(
+        main, ["encode", str(tmp_path / "bad"), "-o", str(tmp_path / "none")]
+    )
     assert nothing.exit_code == 1 and "no music" in nothing.stderr and ".musicxml" in nothing.stderr
     assert not (tmp_path / "none").exists()
     shutil.copy(folder / "broken.mid", tmp_path / "bad")
-    nothing = CliRunner().invoke(main, ["encode", str(tmp_path / "bad"), "-o", str(tmp_path / "none")])
+    nothing = CliRunner().invoke(
+        main, ["encode", str(tmp_path / "bad"), "-o", str(tmp_path / "none")]
+    )
     assert nothing.exit_code == 1 and "none of 1 files was kept" in nothing.stderr
 
     fewer = CliRunner().invoke(main, [args[0], str(folder / "0"), *args[2:]])
-    assert fewer.exit_code == 0 and "pieces that were in" in fewer.stderr and "were dropped" in fewer.stderr
+    assert (
+        fewer.exit_code == 0
+        and "pieces that were in" in fewer.stderr
+        and "were dropped" in fewer.stderr
+    )
 
     def interrupted(*args, **kwargs):
         raise KeyboardInterrupt
@@ -637,7 +793,14 @@ def test_memory_does_not_grow_with_the_number_of_files(tmp_path):
     """)
     peaks = []
     for folders, files in ((10, 1000), (30, 3000)):
-        run = [sys.executable, "-c", code, tmp_path / "music", tmp_path / f"store{files}", str(folders)]
+        run = [
+            sys.executable,
+            "-c",
+            code,
+            tmp_path / "music",
+            tmp_path / f"store{files}",
+            str(folders),
+        ]
         kept, peak = subprocess.run(run, check=True, capture_output=True, text=True).stdout.split()
         assert int(kept) == files
         peaks.append(int(peak))

@@ -14,7 +14,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import musegen.utils.parallel
-from musegen import ConfigError, Encoder, EncoderConfig, EncodingError, MidiError, Score, Track, load
+from musegen import (
+    ConfigError,
+    Encoder,
+    EncoderConfig,
+    EncodingError,
+    MidiError,
+    Score,
+    Track,
+    load,
+)
 from musegen.encoding.bulk import _encode_task
 from musegen.encoding.bundle import Bundle, Unencodable
 from musegen.utils.parallel import Crash, each
@@ -56,22 +65,31 @@ def test_what_is_decoded_is_in_the_order_and_range_of_a_checked_score(config, da
 
 def test_files_come_in_order_and_the_bad_ones_with_their_reason(tmp_path):
     TUNE.save(tmp_path / "good.mid")
-    Score(notes=[(0, 480, 60, 80, 1)], tracks=[Track("", 1), Track("", 2)]).save(tmp_path / "two.mid")
+    Score(notes=[(0, 480, 60, 80, 1)], tracks=[Track("", 1), Track("", 2)]).save(
+        tmp_path / "two.mid"
+    )
     (tmp_path / "bad.mid").write_bytes(b"MThd nonsense")
     (tmp_path / "tune.abc").write_text("X:1\nM:4/4\nL:1/4\nK:C\nCDEF|\n")
     names = ["missing.mid", "good.mid", "two.mid", "bad.mid", "tune.abc", "good.mid"]
     encoder = Encoder(EncoderConfig(parts=1, velocities=0, tempos=0))
-    Score(notes=[(0, 480, 60, 80, 0), (0, 480, 64, 80, 1)], tracks=[Track("", 1), Track("", 2)]).save(
-        tmp_path / "two.mid", force=True
-    )
+    Score(
+        notes=[(0, 480, 60, 80, 0), (0, 480, 64, 80, 1)], tracks=[Track("", 1), Track("", 2)]
+    ).save(tmp_path / "two.mid", force=True)
     done = list(encoder.encode_files([tmp_path / name for name in names]))
     assert [result.path.name for result in done] == names
     assert [type(result.error) for result in done] == [
-        MidiError, type(None), EncodingError, MidiError, type(None), type(None),
-    ]  # fmt: skip
+        MidiError,
+        type(None),
+        EncodingError,
+        MidiError,
+        type(None),
+        type(None),
+    ]
     assert "two.mid" in str(done[2].error) and "1 part(s)" in str(done[2].error)
     for result in (done[1], done[4], done[5]):
-        assert result.tokens.dtype == np.int32 and np.array_equal(result.tokens, encoder.encode(result.path))
+        assert result.tokens.dtype == np.int32 and np.array_equal(
+            result.tokens, encoder.encode(result.path)
+        )
     assert all(len(done[index].tokens) == 0 for index in (0, 2, 3))
 
 
@@ -79,16 +97,25 @@ def test_more_files_than_fit_in_a_bundle_and_several_workers_change_nothing(tmp_
     rng = np.random.default_rng(0)
     paths = []
     for index in range(30):
-        notes = [(int(t), int(d), int(p), 80, 0) for t, d, p in zip(
-            rng.integers(0, 40_000, 3000), rng.integers(1, 900, 3000), rng.integers(0, 128, 3000), strict=True
-        )]  # fmt: skip
+        notes = [
+            (int(t), int(d), int(p), 80, 0)
+            for t, d, p in zip(
+                rng.integers(0, 40_000, 3000),
+                rng.integers(1, 900, 3000),
+                rng.integers(0, 128, 3000),
+                strict=True,
+            )
+        ]
         paths.append(tmp_path / f"{index}.mid")
         Score(notes=notes[: int(rng.integers(1, 3000))], tracks=[Track("", 1)]).save(paths[-1])
     encoder = Encoder()
     alone = [encoder.encode(path) for path in paths]
     for workers in (1, 2):
         done = list(encoder.encode_files((path for path in paths), workers=workers))
-        assert all(np.array_equal(result.tokens, tokens) for result, tokens in zip(done, alone, strict=True))
+        assert all(
+            np.array_equal(result.tokens, tokens)
+            for result, tokens in zip(done, alone, strict=True)
+        )
     with pytest.raises(ConfigError, match="workers must be >= 1"):
         encoder.encode_files(paths, workers=0)
 
@@ -114,7 +141,9 @@ def _double(number: int) -> int:
 def test_a_process_that_dies_costs_its_item_alone():
     done = list(each(_double, range(30), workers=2))
     assert [item for item, _ in done] == list(range(30))
-    assert [outcome for item, outcome in done if item != 13] == [2 * item for item in range(30) if item != 13]
+    assert [outcome for item, outcome in done if item != 13] == [
+        2 * item for item in range(30) if item != 13
+    ]
     assert isinstance(dict(done)[13], Crash) and "13" in str(dict(done)[13])
 
 
@@ -166,7 +195,7 @@ def _started(tmp_path, *args):
     run = [sys.executable, str(tmp_path / "work.py"), *args]
     return subprocess.Popen(
         run, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
-    )  # fmt: skip
+    )
 
 
 def _ended(process, seconds):
@@ -214,14 +243,20 @@ def test_one_wrong_sequence_of_many_is_found():
     encoder = Encoder(EncoderConfig(parts=1))
     good = encoder.encode(TUNE)
     for bad, message in (
-        (np.array([99999]), "tokens must be 0 to"), (np.array([-1]), "tokens must be 0 to"),
-        (good[1:], "first event must be start"), (np.append(good, good[1]), "cannot follow"),
-        (np.array([0.5]), "array of integers"), (np.zeros((1, 1), int), "one-dimensional"),
-    ):  # fmt: skip
+        (np.array([99999]), "tokens must be 0 to"),
+        (np.array([-1]), "tokens must be 0 to"),
+        (good[1:], "first event must be start"),
+        (np.append(good, good[1]), "cannot follow"),
+        (np.array([0.5]), "array of integers"),
+        (np.zeros((1, 1), int), "one-dimensional"),
+    ):
         with pytest.raises(EncodingError, match=message):
             encoder.decode_many([good, bad, good])
     assert encoder.decode_many([]) == []
-    assert encoder.decode_many([good, good[:0], good[:1]])[1:] == [encoder.decode([]), encoder.decode(good[:1])]
+    assert encoder.decode_many([good, good[:0], good[:1]])[1:] == [
+        encoder.decode([]),
+        encoder.decode(good[:1]),
+    ]
 
 
 def test_settings_are_saved_and_loaded(tmp_path):
@@ -250,17 +285,21 @@ def test_a_checkpoint_gives_its_encoder(checkpoints):
 def test_events_print_a_line_for_each_moment():
     encoder = Encoder(EncoderConfig(velocities=0, tempos=0, parts=1, programs=False))
     assert str(encoder.events(encoder.encode(TUNE))).splitlines() == [
-        "start", "bar, time_signature 4/4", "  position 0, pitch 60, duration 12",
+        "start",
+        "bar, time_signature 4/4",
+        "  position 0, pitch 60, duration 12",
         "  position 12, pitch 62, duration 12",
         "end",
-    ]  # fmt: skip
+    ]
     assert "<script" not in encoder._repr_html_() and "time_signature" in encoder._repr_html_()
 
 
 def test_what_is_no_list_of_files_or_of_sequences_is_refused_with_a_remedy(tmp_path):
     encoder = Encoder(EncoderConfig(parts=1))
     for one in ("tune.mid", tmp_path / "tune.mid"):
-        with pytest.raises(ConfigError, match=r"list or another iterable of paths.*For one file use encode"):
+        with pytest.raises(
+            ConfigError, match=r"list or another iterable of paths.*For one file use encode"
+        ):
             encoder.encode_files(one)
     tokens = encoder.encode(TUNE)
     assert encoder.decode_many(piece for piece in [tokens]) == [encoder.decode(tokens)]
@@ -273,16 +312,22 @@ def test_what_is_no_list_of_files_or_of_sequences_is_refused_with_a_remedy(tmp_p
 
 
 def test_a_file_that_cannot_be_carried_is_named(tmp_path):
-    Score(notes=[(0, 480, 60, 80, 0), (0, 480, 64, 80, 1)], tracks=[Track("", 1), Track("", 2)]).save(
-        tmp_path / "two.mid"
-    )
+    Score(
+        notes=[(0, 480, 60, 80, 0), (0, 480, 64, 80, 1)], tracks=[Track("", 1), Track("", 2)]
+    ).save(tmp_path / "two.mid")
     with pytest.raises(EncodingError, match=r"two\.mid: the encoding has 1 part") as caught:
         Encoder(EncoderConfig(parts=1)).encode(tmp_path / "two.mid")
     assert type(caught.value) is EncodingError
 
 
 def test_settings_of_the_wrong_kind_are_refused_and_numpy_numbers_made_plain(tmp_path):
-    for wrong in ({"steps_per_quarter": 12.0}, {"velocities": "x"}, {"programs": "no"}, {"parts": True}, {"drums": 1}):
+    for wrong in (
+        {"steps_per_quarter": 12.0},
+        {"velocities": "x"},
+        {"programs": "no"},
+        {"parts": True},
+        {"drums": 1},
+    ):
         with pytest.raises(ConfigError, match=f"{next(iter(wrong))} must be of type"):
             EncoderConfig(**wrong)
     Encoder(EncoderConfig(parts=np.int64(4))).save(tmp_path / "encoder.json")
@@ -293,6 +338,8 @@ def test_settings_of_the_wrong_kind_are_refused_and_numpy_numbers_made_plain(tmp
     (tmp_path / "binary.json").write_bytes(bytes(range(256)) * 1000)
     (tmp_path / "null.json").write_text('{"format": 1, "encoder": null, "vocabulary": "x"}')
     for name in ("binary.json", "null.json"):
-        with pytest.raises(EncodingError, match=r"expected a file that Encoder\.save wrote") as caught:
+        with pytest.raises(
+            EncodingError, match=r"expected a file that Encoder\.save wrote"
+        ) as caught:
             Encoder.load(tmp_path / name)
         assert len(str(caught.value)) < 300

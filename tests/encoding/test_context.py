@@ -7,7 +7,16 @@ from hypothesis import strategies as st
 
 from musegen import Encoder, EncoderConfig, EncodingError, Score, Track
 from musegen.config import ModelConfig
-from musegen.encoding.context import ALIKE, LOOKBACKS, View, beside, context, lookback, pieces, since
+from musegen.encoding.context import (
+    ALIKE,
+    LOOKBACKS,
+    View,
+    beside,
+    context,
+    lookback,
+    pieces,
+    since,
+)
 from musegen.encoding.grammar import grammar
 from musegen.encoding.vocabulary import METERS, Vocabulary
 from musegen.generation.composer import Composer
@@ -46,12 +55,16 @@ def described(encoder, tokens, parts=1):
     names = [*NAMES, *(f"{voice} {part}" for voice in VOICES for part in range(parts))]
     return [
         (str(event), {name: int(value) for name, value in zip(names, row, strict=True) if value})
-        for event, row in zip(encoder.events(tokens), context(tokens, encoder.vocabulary, View(parts)), strict=True)
+        for event, row in zip(
+            encoder.events(tokens), context(tokens, encoder.vocabulary, View(parts)), strict=True
+        )
     ]
 
 
 @pytest.mark.parametrize("config", CONFIGS, ids=str)
-@given(data=st.data(), parts=st.integers(1, 6), cuts=st.lists(st.floats(0, 1), min_size=1, max_size=3))
+@given(
+    data=st.data(), parts=st.integers(1, 6), cuts=st.lists(st.floats(0, 1), min_size=1, max_size=3)
+)
 @settings(max_examples=20, deadline=None)
 def test_any_music_all_at_once_and_token_by_token(config, data, parts, cuts):
     encoder = Encoder(config)
@@ -86,20 +99,45 @@ def test_many_pieces_are_each_for_themselves(encoding, monkeypatch):
     apart = np.concatenate([context(tokens, encoder.vocabulary, view) for tokens in tunes])
     for stretch in (1, 700, 1 << 15):
         monkeypatch.setattr(pieces, "STRETCH", stretch)
-        np.testing.assert_array_equal(context(np.concatenate(tunes), encoder.vocabulary, view), apart)
+        np.testing.assert_array_equal(
+            context(np.concatenate(tunes), encoder.vocabulary, view), apart
+        )
 
 
 def test_a_bar_of_two_parts():
     encoder = Encoder(EncoderConfig(parts=2, programs=False, drums=False, velocities=0, tempos=0))
     score = Score(
         notes=[(0, 480, 72, 90, 0), (0, 240, 64, 90, 0), (0, 960, 48, 90, 1), (720, 60, 74, 90, 0)],
-        tracks=[Track(), Track()], meters=[(0, 3, 4)], end=1440,
-    )  # fmt: skip
+        tracks=[Track(), Track()],
+        meters=[(0, 3, 4)],
+        end=1440,
+    )
     said = {"bar": 1, "left": 3, "meter": 1 + METERS.index((3, 4)), "quarter": 1, "phase": 1}
     first = {"highest 0": 65, "lowest 0": 65, "highest time 0": 6, "lowest time 0": 6, "count 0": 1}
-    chord = {"highest 0": 73, "lowest 0": 65, "highest time 0": 12, "lowest time 0": 6, "count 0": 2}
-    bass = {"highest 1": 49, "lowest 1": 49, "highest time 1": 24, "lowest time 1": 24, "count 1": 1}
-    later = {**said, "left": 2, "quarter": 2, "phase": 7, "part": 2, **bass, "highest time 1": 6, "lowest time 1": 6}
+    chord = {
+        "highest 0": 73,
+        "lowest 0": 65,
+        "highest time 0": 12,
+        "lowest time 0": 6,
+        "count 0": 2,
+    }
+    bass = {
+        "highest 1": 49,
+        "lowest 1": 49,
+        "highest time 1": 24,
+        "lowest time 1": 24,
+        "count 1": 1,
+    }
+    later = {
+        **said,
+        "left": 2,
+        "quarter": 2,
+        "phase": 7,
+        "part": 2,
+        **bass,
+        "highest time 1": 6,
+        "lowest time 1": 6,
+    }
     high = {"highest 0": 75, "lowest 0": 75, "highest time 0": 2, "lowest time 0": 2, "count 0": 1}
     assert described(encoder, encoder.encode(score), parts=2) == [
         ("start", {}),
@@ -114,7 +152,10 @@ def test_a_bar_of_two_parts():
         ("part 1", {**said, "part": 2, **chord}),
         ("pitch 48", {**said, "part": 2, **chord}),
         ("duration 24", {**said, "part": 2, **chord, **bass}),
-        ("position 18", {**later, "highest 0": 73, "before 0": 73}),  # silent now; that is where the voice was
+        (
+            "position 18",
+            {**later, "highest 0": 73, "before 0": 73},
+        ),  # silent now; that is where the voice was
         ("part 0", {**later, "highest 0": 73, "before 0": 73, "part": 1}),
         ("pitch 74", {**later, "highest 0": 73, "before 0": 73, "part": 1}),
         ("duration 2", {**later, "part": 1, "before 0": 73, **high}),
@@ -123,10 +164,16 @@ def test_a_bar_of_two_parts():
 
 
 def test_what_a_voice_leaves_is_remembered_though_its_pitch_comes_again():
-    encoder = Encoder(EncoderConfig(steps_per_quarter=4, parts=1, programs=False, drums=False, velocities=0, tempos=0))
+    encoder = Encoder(
+        EncoderConfig(
+            steps_per_quarter=4, parts=1, programs=False, drums=False, velocities=0, tempos=0
+        )
+    )
     pitches = [60, 62, 62, 60, 60]
     score = Score(notes=[(480 * i, 480, p, 90, 0) for i, p in enumerate(pitches)], tracks=[Track()])
-    rows = [row for event, row in described(encoder, encoder.encode(score)) if event == "duration 4"]
+    rows = [
+        row for event, row in described(encoder, encoder.encode(score)) if event == "duration 4"
+    ]
     assert [(row["highest 0"], row.get("before 0", 0)) for row in rows] == [
         (61, 0),
         (63, 61),
@@ -137,7 +184,11 @@ def test_what_a_voice_leaves_is_remembered_though_its_pitch_comes_again():
 
 
 def test_a_note_is_held_over_barlines_and_hold_tokens():
-    encoder = Encoder(EncoderConfig(steps_per_quarter=4, parts=1, programs=False, drums=False, velocities=0, tempos=0))
+    encoder = Encoder(
+        EncoderConfig(
+            steps_per_quarter=4, parts=1, programs=False, drums=False, velocities=0, tempos=0
+        )
+    )
     score = Score(notes=[(0, 480 * 9, 60, 90, 0)], tracks=[Track()], end=480 * 36)
     rows = dict(described(encoder, encoder.encode(score)))
     assert rows["duration 4"]["highest time 0"] == 96  # 8 quarters or more
@@ -150,16 +201,33 @@ def test_a_note_is_held_over_barlines_and_hold_tokens():
 def test_played_notes():
     encoder = Encoder(EncoderConfig(encoding="performance", velocities=0))
     token = encoder.vocabulary.token
-    tokens = np.array([
-        token("start"), token("time_shift", 49), token("note_on", 60), token("note_on", 67), token("time_shift", 9),
-        token("note_off", 60), token("time_shift", 19), token("note_off", 67), token("time_shift", 0), token("end"),
-    ])  # fmt: skip
+    tokens = np.array(
+        [
+            token("start"),
+            token("time_shift", 49),
+            token("note_on", 60),
+            token("note_on", 67),
+            token("time_shift", 9),
+            token("note_off", 60),
+            token("time_shift", 19),
+            token("note_off", 67),
+            token("time_shift", 0),
+            token("end"),
+        ]
+    )
     low = {"lowest 0": 61, "lowest time 0": 1}
     both = {"part": 1, "phase": 1, "highest 0": 68, "highest time 0": 1, **low, "count 0": 2}
     ten, thirty = int(since(10)), int(since(30))
     assert (since(0), ten, thirty) == (1, 11, 22)
-    over = {**both, "phase": ten, "lowest 0": 68, "highest time 0": ten, "lowest time 0": ten, "count 0": 1,
-            "before 0": 61}  # fmt: skip
+    over = {
+        **both,
+        "phase": ten,
+        "lowest 0": 68,
+        "highest time 0": ten,
+        "lowest time 0": ten,
+        "count 0": 1,
+        "before 0": 61,
+    }
     assert [row for _, row in described(encoder, tokens)] == [
         {"part": 1},
         {"part": 1},
@@ -180,20 +248,36 @@ def looked_back(encoder, tokens):
     names = [f"{count} {kind}" for kind, counts in LOOKBACKS.items() for count in counts]
     rows = context(tokens, encoder.vocabulary, view)[:, -2 * view.lookbacks :].tolist()
     return [
-        (str(event), {
-            name: (alike, str(encoder.vocabulary.event(follow - 1)))
-            for name, alike, follow in zip(names, row[: len(names)], row[len(names) :], strict=True) if follow
-        })
+        (
+            str(event),
+            {
+                name: (alike, str(encoder.vocabulary.event(follow - 1)))
+                for name, alike, follow in zip(
+                    names, row[: len(names)], row[len(names) :], strict=True
+                )
+                if follow
+            },
+        )
         for event, row in zip(encoder.events(tokens), rows, strict=True)
-    ]  # fmt: skip
+    ]
 
 
 def test_what_came_next_where_the_tune_was_alike():
-    encoder = Encoder(EncoderConfig(steps_per_quarter=4, parts=1, programs=False, drums=False, velocities=0, tempos=0))
+    encoder = Encoder(
+        EncoderConfig(
+            steps_per_quarter=4, parts=1, programs=False, drums=False, velocities=0, tempos=0
+        )
+    )
     bars = [[60, 62], [64, 65], [60, 62], [64, 67]]
-    notes = [(1920 * bar + 960 * half, 960, p, 90, 0) for bar, both in enumerate(bars) for half, p in enumerate(both)]
+    notes = [
+        (1920 * bar + 960 * half, 960, p, 90, 0)
+        for bar, both in enumerate(bars)
+        for half, p in enumerate(both)
+    ]
     rows = looked_back(encoder, encoder.encode(Score(notes=notes, tracks=[Track()], end=4 * 1920)))
-    assert [event for event, _ in rows[:3]] == ["start", "bar", "time_signature 4/4"] and not rows[2][1]
+    assert [event for event, _ in rows[:3]] == ["start", "bar", "time_signature 4/4"] and not rows[
+        2
+    ][1]
     second, third, fourth = rows[9:16], rows[16:23], rows[23:30]
     assert second[0] == ("bar", {"1 bars": (1, "time_signature 4/4")})
     assert second[1] == ("position 0", {"1 bars": (1, "pitch 60")})
@@ -202,7 +286,10 @@ def test_what_came_next_where_the_tune_was_alike():
     assert second[6] == ("duration 8", {"1 bars": (1, "bar")})
     assert third[0] == ("bar", {"1 bars": (2, "position 0"), "2 bars": (1, "time_signature 4/4")})
     assert third[1] == ("position 0", {"1 bars": (2, "pitch 64"), "2 bars": (1, "pitch 60")})
-    assert third[6] == ("duration 8", {"1 bars": (1, "bar"), "2 bars": (3, "bar"), "6 tokens": (3, "bar")})
+    assert third[6] == (
+        "duration 8",
+        {"1 bars": (1, "bar"), "2 bars": (3, "bar"), "6 tokens": (3, "bar")},
+    )
     # Bar 2 is the one that bar 4 is like, until its last note.
     alike, follow = fourth[4][1]["2 bars"]
     assert fourth[4][0] == "position 8" and ALIKE[alike - 1] == 8 and follow == "pitch 65"
@@ -216,7 +303,9 @@ def test_it_is_looked_back_so_far_and_no_farther(encoding, monkeypatch):
     before = context(tokens, encoder.vocabulary, View(1, len(encoder.vocabulary)))
     monkeypatch.setattr(lookback, "HORIZON", 40)
     assert_steps_agree(tokens, encoder, 1)
-    assert not np.array_equal(before, context(tokens, encoder.vocabulary, View(1, len(encoder.vocabulary))))
+    assert not np.array_equal(
+        before, context(tokens, encoder.vocabulary, View(1, len(encoder.vocabulary)))
+    )
 
 
 def test_times_of_a_performance_grow_from_1_to_96():
@@ -227,7 +316,11 @@ def test_times_of_a_performance_grow_from_1_to_96():
 def test_pieces_begin_with_start():
     vocabulary = Vocabulary(EncoderConfig())
     assert context(np.zeros(0, np.int32), vocabulary, View(2)).shape == (0, len(View(2).sizes))
-    assert beside(np.array([[vocabulary.first["start"]]] * 3), vocabulary, View(2)).shape == (3, 1, len(View(2).sizes))
+    assert beside(np.array([[vocabulary.first["start"]]] * 3), vocabulary, View(2)).shape == (
+        3,
+        1,
+        len(View(2).sizes),
+    )
     with pytest.raises(EncodingError, match="first event must be start"):
         context(np.array([vocabulary.first["bar"]], np.int32), vocabulary, View(2))
 
@@ -252,9 +345,17 @@ class Listening(Engine):
 def seeing(path, encoder):
     """A composer with an untrained network that has all options on."""
     model = ModelConfig(
-        len(Vocabulary(encoder)), cell="gru", layers=2, units=16, embedding=8,
-        residual=True, layer_norm=True, tied=True, context=3, lookback=True,
-    )  # fmt: skip
+        len(Vocabulary(encoder)),
+        cell="gru",
+        layers=2,
+        units=16,
+        embedding=8,
+        residual=True,
+        layer_norm=True,
+        tied=True,
+        context=3,
+        lookback=True,
+    )
     network = build(model)
     rng = np.random.default_rng(3)
     network.set_weights([rng.normal(0, 0.3, w.shape) for w in network.get_weights()])
@@ -276,7 +377,9 @@ def test_what_is_seen_in_composing_is_what_is_seen_in_listening(tmp_path, encodi
     assert len(composition.added) > 3
     engine = composer.engine
     tokens, logits = np.array([engine.tokens], np.int32), np.concatenate(engine.logits)
-    known = context(tokens[0], composer.encoder.vocabulary, View.of(composer.checkpoint.model))[None]
+    known = context(tokens[0], composer.encoder.vocabulary, View.of(composer.checkpoint.model))[
+        None
+    ]
     forced, _ = Engine.forward(engine, tokens, engine.initial_state(), known)
     np.testing.assert_allclose(forced[0], logits, atol=1e-5)
     if primer:

@@ -51,23 +51,43 @@ def test_notes_move_to_the_grid_and_no_further():
 
 
 def test_one_pitch_in_two_tracks_stays_two_notes_and_in_one_track_is_cut():
-    score = Score(notes=[(0, 960, 60, 80, 0), (0, 480, 60, 80, 1), (480, 960, 60, 80, 0)], tracks=[Track(), Track()])
+    score = Score(
+        notes=[(0, 960, 60, 80, 0), (0, 480, 60, 80, 1), (480, 960, 60, 80, 0)],
+        tracks=[Track(), Track()],
+    )
     kept = Encoder(EncoderConfig(velocities=0)).quantise(score)
-    assert kept.notes[["onset", "duration", "track"]].tolist() == [(0, 12, 0), (0, 12, 1), (12, 24, 0)]
+    assert kept.notes[["onset", "duration", "track"]].tolist() == [
+        (0, 12, 0),
+        (0, 12, 1),
+        (12, 24, 0),
+    ]
 
 
 def test_a_note_longer_than_any_duration_token_is_held():
     encoder = Encoder(EncoderConfig(velocities=0, tempos=0, parts=1, programs=False))
     score = Score(notes=[(0, 480 * 17, 60, 80, 0)], tracks=[Track()])
-    assert [str(e) for e in encoder.events(encoder.encode(score))][4:8] == ["pitch 60", "hold", "hold", "duration 12"]
+    assert [str(e) for e in encoder.events(encoder.encode(score))][4:8] == [
+        "pitch 60",
+        "hold",
+        "hold",
+        "duration 12",
+    ]
     assert encoder.decode(encoder.encode(score)).notes["duration"].tolist() == [17 * 12]
 
 
 @pytest.mark.parametrize(
     ("meter", "expected"),
-    [((4, 4), (4, 4)), ((7, 8), (7, 8)), ((6, 2), (3, 2)), ((35, 16), (7, 16)), ((64, 128), (8, 16)),
-     ((1, 16), (1, 16)), ((13, 4), (1, 4)), ((3, 32), (2, 16))],
-)  # fmt: skip
+    [
+        ((4, 4), (4, 4)),
+        ((7, 8), (7, 8)),
+        ((6, 2), (3, 2)),
+        ((35, 16), (7, 16)),
+        ((64, 128), (8, 16)),
+        ((1, 16), (1, 16)),
+        ((13, 4), (1, 4)),
+        ((3, 32), (2, 16)),
+    ],
+)
 def test_every_meter_has_a_token(meter, expected):
     assert METERS[supported_meter(*meter)] == expected
 
@@ -80,7 +100,9 @@ def test_a_bar_cut_short_gets_a_meter_of_its_own():
 
 def test_the_sustain_pedal_holds_notes():
     score = Score(notes=[(0, 96, 60, 80, 0)], tracks=[Track()], pedals=[(48, 960, 0)])
-    assert Encoder(EncoderConfig(encoding="performance")).quantise(score).notes["duration"].tolist() == [105]
+    assert Encoder(EncoderConfig(encoding="performance")).quantise(score).notes[
+        "duration"
+    ].tolist() == [105]
     dry = EncoderConfig(encoding="performance", sustain=False)
     assert Encoder(dry).quantise(score).notes["duration"].tolist() == [10]
 
@@ -88,8 +110,13 @@ def test_the_sustain_pedal_holds_notes():
 def test_the_performance_table_is_the_published_one():
     vocabulary = Encoder(EncoderConfig(encoding="performance")).vocabulary
     assert vocabulary.first == {
-        "note_on": 0, "note_off": 128, "time_shift": 256, "velocity": 356, "start": 388, "end": 389,
-    }  # fmt: skip
+        "note_on": 0,
+        "note_off": 128,
+        "time_shift": 256,
+        "velocity": 356,
+        "start": 388,
+        "end": 389,
+    }
 
 
 def test_impossible_tokens_are_refused_with_their_place():
@@ -114,7 +141,9 @@ def test_music_too_long_for_the_grid_is_refused():
     with pytest.raises(EncodingError, match="stray event"):
         Encoder().encode(endless)
     with pytest.raises(EncodingError, match="at most 1000000 bars"):
-        Encoder().encode(Score(notes=[(2**31 - 9, 1, 60, 80, 0)], tracks=[Track()], ticks_per_quarter=24))
+        Encoder().encode(
+            Score(notes=[(2**31 - 9, 1, 60, 80, 0)], tracks=[Track()], ticks_per_quarter=24)
+        )
 
 
 def test_written_music_and_music21_streams_are_encoded(tmp_path):

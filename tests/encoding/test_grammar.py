@@ -21,7 +21,13 @@ def test_every_grammatical_sequence_decodes_and_encodes_to_itself(config, seed, 
     tokens = walk(encoder, rng, length * unit, bias=by_kind(encoder, rng))
     score = encoder.decode(tokens)
     assert np.array_equal(encoder.encode(score), tokens)
-    bars = score.end / unit if config.encoding == "performance" else len(score.barlines()) - 1 if score.end else 0
+    bars = (
+        score.end / unit
+        if config.encoding == "performance"
+        else len(score.barlines()) - 1
+        if score.end
+        else 0
+    )
     assert bars == length
 
 
@@ -31,7 +37,9 @@ def test_every_grammatical_sequence_decodes_and_encodes_to_itself(config, seed, 
 def test_every_encoding_is_grammatical(config, data):
     encoder = Encoder(config)
     rules = grammar(encoder.vocabulary)
-    for place, token in enumerate(encoder.encode(data.draw(scores(max_tracks=min(config.parts, 4))))):
+    for place, token in enumerate(
+        encoder.encode(data.draw(scores(max_tracks=min(config.parts, 4))))
+    ):
         assert rules.allowed()[token], (place, encoder.vocabulary.event(int(token)))
         rules.advance(int(token))
     assert rules.finished
@@ -44,8 +52,14 @@ def test_a_longest_rest_leaves_no_silence(config):
     silent[encoder.vocabulary.notes] = 1e-9  # a model that would never play a note by itself
     unit = 100 if config.encoding == "performance" else 1
     for seed in range(5):
-        score = encoder.decode(walk(encoder, np.random.default_rng(seed), 12 * unit, rest=2 * unit, bias=silent))
-        lines = np.arange(0, score.end, unit) if config.encoding == "performance" else score.barlines()[:-1]
+        score = encoder.decode(
+            walk(encoder, np.random.default_rng(seed), 12 * unit, rest=2 * unit, bias=silent)
+        )
+        lines = (
+            np.arange(0, score.end, unit)
+            if config.encoding == "performance"
+            else score.barlines()[:-1]
+        )
         bars = np.unique(np.searchsorted(lines, score.notes["onset"], side="right") - 1)
         assert len(bars) >= 5
         assert np.diff(bars).max() <= 2

@@ -29,12 +29,18 @@ PERFORMANCE = EncoderConfig(encoding="performance")
 EXACT = EncoderConfig(velocities=127, tempos=0)  # 120 bpm is all that the scores below have
 MS = 500 / 480  # a tick at 120 bpm
 
-anything = st.sampled_from([*CONFIGS, EncoderConfig(parts=1), EncoderConfig(drums=False, steps_per_quarter=96)])
+anything = st.sampled_from(
+    [*CONFIGS, EncoderConfig(parts=1), EncoderConfig(drums=False, steps_per_quarter=96)]
+)
 
 
 def tune(*notes, tracks=None, **fields):
     """Notes of (onset, duration, pitch[, velocity[, track]]), 480 ticks a quarter."""
-    return Score(notes=[(*note, *(100, 0)[len(note) - 3 :]) for note in notes], tracks=tracks or [Track()], **fields)
+    return Score(
+        notes=[(*note, *(100, 0)[len(note) - 3 :]) for note in notes],
+        tracks=tracks or [Track()],
+        **fields,
+    )
 
 
 def report(score, config=EXACT):
@@ -48,7 +54,11 @@ def test_errors_in_time():
     """Steps of 40 ticks: 10 goes to 0, 980 is half-way and goes up to 1000; all ends are on the grid."""
     told = report(tune((10, 470, 60), (480, 480, 62), (980, 460, 64)))
     assert (told.onset.ticks.mean, told.onset.ticks.median, told.onset.ticks.max) == (10, 10, 20)
-    assert (told.duration.ticks.mean, told.duration.ticks.median, told.duration.ticks.max) == (10, 10, 20)
+    assert (told.duration.ticks.mean, told.duration.ticks.median, told.duration.ticks.max) == (
+        10,
+        10,
+        20,
+    )
     assert told.onset.ms.max == told.duration.ms.max == pytest.approx(20 * MS, abs=1e-6)
     assert (told.on_grid.onsets, told.on_grid.ends) == (pytest.approx(1 / 3, abs=1e-6), 1)
     assert told.velocity.error.max == told.tempo.error.max == 0
@@ -69,19 +79,35 @@ def test_errors_in_milliseconds_follow_the_tempo_map():
 
 def test_merged_doubled_clipped_and_lengthened_notes():
     merged = report(tune((0, 480, 60), (10, 100, 60)))
-    assert (merged.notes.kept, merged.notes.merged, merged.notes.doubled, merged.notes.clipped) == (1, 1, 0, 0)
+    assert (merged.notes.kept, merged.notes.merged, merged.notes.doubled, merged.notes.clipped) == (
+        1,
+        1,
+        0,
+        0,
+    )
     doubled = report(tune((0, 480, 60), (0, 240, 60)))
     assert (doubled.notes.kept, doubled.notes.merged, doubled.notes.doubled) == (1, 1, 1)
     clipped = report(tune((0, 960, 60), (480, 240, 60)))
     assert (clipped.notes.kept, clipped.notes.clipped, clipped.duration.ticks.max) == (2, 1, 480)
-    lengthened = report(tune((0, 10, 60), (480, 20, 60)))  # 20 ticks are half a step, which is rounded up
-    assert (lengthened.notes.lengthened, lengthened.duration.ticks.max, lengthened.on_grid.ends) == (1, 30, 0)
+    lengthened = report(
+        tune((0, 10, 60), (480, 20, 60))
+    )  # 20 ticks are half a step, which is rounded up
+    assert (
+        lengthened.notes.lengthened,
+        lengthened.duration.ticks.max,
+        lengthened.on_grid.ends,
+    ) == (1, 30, 0)
 
 
 def test_one_pitch_on_two_tracks_is_one_note_of_a_performance():
     score = tune((0, 480, 60, 100, 0), (0, 960, 60, 100, 1), tracks=[Track(), Track(program=40)])
     told = report(score, PERFORMANCE)
-    assert (told.notes.kept, told.notes.merged, told.tracks.in_file, told.tracks.kept) == (1, 1, 2, 1)
+    assert (told.notes.kept, told.notes.merged, told.tracks.in_file, told.tracks.kept) == (
+        1,
+        1,
+        2,
+        1,
+    )
     assert told.programs.lost == 1
     assert report(score).notes.merged == report(score).programs.lost == 0
 
@@ -109,18 +135,28 @@ def test_the_sustain_pedal():
 
 def test_velocities():
     """Of 32 steps each has four velocities, 100 to 103, and keeps the third of them."""
-    told = report(tune((0, 480, 60, 100), (480, 480, 60, 102), (960, 480, 60, 103)), EncoderConfig(tempos=0))
-    assert (told.velocity.carried, told.velocity.error.mean, told.velocity.error.max) == (True, 1, 2)
+    told = report(
+        tune((0, 480, 60, 100), (480, 480, 60, 102), (960, 480, 60, 103)), EncoderConfig(tempos=0)
+    )
+    assert (told.velocity.carried, told.velocity.error.mean, told.velocity.error.max) == (
+        True,
+        1,
+        2,
+    )
     left_out = report(tune((0, 480, 60, 100)), EncoderConfig(velocities=0))
     assert (left_out.velocity.carried, left_out.velocity.error.mean) == (False, 20)
 
 
 def test_tempos():
     """The steps nearest to 100 and 101 bpm are one; without any, 100 bpm becomes 120 and 6 s become 5."""
-    score = tune((0, 4800, 60), tempos=[(0, 600_000), (480, 600_000), (960, 594_059), (9999, 300_000)])
+    score = tune(
+        (0, 4800, 60), tempos=[(0, 600_000), (480, 600_000), (960, 594_059), (9999, 300_000)]
+    )
     told = report(score, EncoderConfig(tempos=2))
     assert (told.tempo.in_file, told.tempo.kept) == (2, 1)  # said twice, and once behind the end
-    assert told.tempo.error.max == pytest.approx(200, abs=0.01)  # 20 or 300 bpm: 100 is nearer to the upper
+    assert told.tempo.error.max == pytest.approx(
+        200, abs=0.01
+    )  # 20 or 300 bpm: 100 is nearer to the upper
     left_out = report(score, EncoderConfig(tempos=0))
     assert (left_out.tempo.carried, left_out.tempo.kept) == (False, 0)
     assert left_out.tempo.error.mean == pytest.approx((20 + 19) / 2, abs=0.001)
@@ -137,7 +173,9 @@ def test_meters():
 
 
 def test_drums_and_their_kits():
-    score = tune((0, 480, 60), (0, 480, 36, 100, 1), tracks=[Track(), Track(program=8, is_drum=True)])
+    score = tune(
+        (0, 480, 60), (0, 480, 36, 100, 1), tracks=[Track(), Track(program=8, is_drum=True)]
+    )
     assert report(score).programs.drum_kits == 1
     for config in (PERFORMANCE, replace(EXACT, drums=False)):
         told = report(score, config)
@@ -151,10 +189,15 @@ def test_a_file_of_too_many_tracks_has_a_report_and_a_remedy():
     told = report(score)
     assert "16 part(s)" in told.error and told.tokens is None
     assert (told.notes.kept, told.notes.dropped["tracks"]) == (16, 4)
-    assert [dict(s.change) for s in told.suggestions] == [{"parts": 20}, {"encoding": "performance"}]
+    assert [dict(s.change) for s in told.suggestions] == [
+        {"parts": 20},
+        {"encoding": "performance"},
+    ]
     assert told.verdict == "cannot be encoded with these settings"
     far_too_many = tune(*[(0, 480, 60, 100, i) for i in range(70)], tracks=[Track()] * 70)
-    assert [dict(s.change) for s in report(far_too_many).suggestions] == [{"encoding": "performance"}]
+    assert [dict(s.change) for s in report(far_too_many).suggestions] == [
+        {"encoding": "performance"}
+    ]
     with pytest.raises(ConfigError):
         EncoderConfig(parts=MOST_PARTS + 1)
 
@@ -178,9 +221,15 @@ def test_drums_beyond_the_parts_come_with_the_parts_they_need():
 def test_a_finer_grid_is_suggested_for_thirty_seconds():
     score = tune(*[(60 * i, 60, 60 + i % 2) for i in range(16)])
     told = report(score)
-    assert [dict(s.change) for s in told.suggestions] == [{"steps_per_quarter": 24}, {"encoding": "performance"}]
+    assert [dict(s.change) for s in told.suggestions] == [
+        {"steps_per_quarter": 24},
+        {"encoding": "performance"},
+    ]
     gain = told.suggestions[0].gains["onset_ms"]
-    assert (gain["before"], gain["after"]) == (pytest.approx(10 * MS, abs=1e-6), 0)  # every other is 20 ticks off
+    assert (gain["before"], gain["after"]) == (
+        pytest.approx(10 * MS, abs=1e-6),
+        0,
+    )  # every other is 20 ticks off
 
 
 def named(told, **change):
@@ -195,25 +244,53 @@ def test_keeping_more_notes_hides_no_costs():
     score = tune(*notes, tracks=[Track(program=i) for i in range(3)], tempos=[(0, 612_345)])
     told = report(score, replace(EXACT, parts=2, tempos=128))
     costs = named(told, encoding="performance").costs
-    assert set(costs) == {"notes_merged", "onset_ms", "duration_ms", "tempos", "meters", "tracks", "programs"}
+    assert set(costs) == {
+        "notes_merged",
+        "onset_ms",
+        "duration_ms",
+        "tempos",
+        "meters",
+        "tracks",
+        "programs",
+    }
     assert (costs["notes_merged"], costs["tempos"], costs["tracks"], costs["programs"]) == (
-        {"before": 0, "after": 1}, {"before": 0, "after": 1}, {"before": 0, "after": 2}, {"before": 0, "after": 2},
-    )  # fmt: skip
+        {"before": 0, "after": 1},
+        {"before": 0, "after": 1},
+        {"before": 0, "after": 2},
+        {"before": 0, "after": 2},
+    )
     assert named(told, parts=3).costs == {}
 
 
 def test_keeping_more_notes_hides_no_tempo_error():
     told = report(SEEDS_BY_NAME["old_hundredth"], PERFORMANCE)
-    assert named(told, encoding="metric").costs == {"tempo_bpm": {"before": 0, "after": pytest.approx(3.1, abs=0.05)}}
+    assert named(told, encoding="metric").costs == {
+        "tempo_bpm": {"before": 0, "after": pytest.approx(3.1, abs=0.05)}
+    }
 
 
 def test_the_errors_of_a_note_that_was_dropped_are_no_cost():
     """The second track is off the grid, cut short, merged and lengthened: better so than not at all."""
-    second = [(10, 470, 60), (490, 960, 62), (970, 480, 62), (1930, 5, 64), (1935, 480, 64), (3000, 5, 65)]
+    second = [
+        (10, 470, 60),
+        (490, 960, 62),
+        (970, 480, 62),
+        (1930, 5, 64),
+        (1935, 480, 64),
+        (3000, 5, 65),
+    ]
     notes = [(0, 480, 60, 100, 0), *((*note, 101, 1) for note in second)]
-    told = report(tune(*notes, tracks=[Track(), Track(program=40)]), EncoderConfig(parts=1, programs=False, tempos=0))
-    then = losses(report(tune(*notes, tracks=[Track(), Track(program=40)]), replace(told.config, parts=2)))
-    assert all(then[name] for name in ("notes_merged", "notes_clipped", "notes_lengthened", "onset_ms", "programs"))
+    told = report(
+        tune(*notes, tracks=[Track(), Track(program=40)]),
+        EncoderConfig(parts=1, programs=False, tempos=0),
+    )
+    then = losses(
+        report(tune(*notes, tracks=[Track(), Track(program=40)]), replace(told.config, parts=2))
+    )
+    assert all(
+        then[name]
+        for name in ("notes_merged", "notes_clipped", "notes_lengthened", "onset_ms", "programs")
+    )
     assert named(told, parts=2).costs == {}
 
 
@@ -233,11 +310,18 @@ def test_drums_are_no_remedy_where_none_are_dropped():
 
 def test_a_track_without_notes_left_is_lost():
     told = report(SEEDS_BY_NAME["old_hundredth"], EncoderConfig(parts=2))
-    assert (told.tracks.in_file, told.tracks.dropped, told.tracks.kept, told.programs.dropped) == (4, 2, 2, 2)
+    assert (told.tracks.in_file, told.tracks.dropped, told.tracks.kept, told.programs.dropped) == (
+        4,
+        2,
+        2,
+        2,
+    )
     rows = dict(told.rows())
     assert rows["tracks"] == "2 of 4 dropped with all their notes"
     assert rows["programs"] == "2 dropped with their tracks"
-    assert "nothing lost" not in rows and not {"tracks", "programs"} & set(rows["nothing else lost"].split(", "))
+    assert "nothing lost" not in rows and not {"tracks", "programs"} & set(
+        rows["nothing else lost"].split(", ")
+    )
     assert losses(told)["tracks"] == 0  # of those that have notes to keep, none is merged
     band = report(SEEDS_BY_NAME["drum_and_bass"], PERFORMANCE)
     assert band.verdict.startswith(
@@ -265,7 +349,11 @@ def test_fates_are_what_becomes_of_the_notes(config, data):
     fate, kept = fates(subject(score), config), encoder.quantise(score)
     notes = score.notes[fate.kept]
     track = notes["track"] if config.encoding == "metric" else 0 * notes["track"]
-    velocity = encoder.vocabulary.kept_velocities[notes["velocity"]] if config.velocities else np.full(len(notes), 80)
+    velocity = (
+        encoder.vocabulary.kept_velocities[notes["velocity"]]
+        if config.velocities
+        else np.full(len(notes), 80)
+    )
     computed = zip(fate.onset, track, notes["pitch"], fate.duration, velocity, strict=True)
     true = (kept.notes[name] for name in ("onset", "track", "pitch", "duration", "velocity"))
     assert sorted(computed) == sorted(zip(*true, strict=True))
@@ -276,10 +364,16 @@ def test_fates_are_what_becomes_of_the_notes(config, data):
 def test_every_note_is_accounted_for(score, config):
     encoder = Encoder(config)
     told = encoder.report(score)
-    assert told.notes.kept + told.notes.merged + sum(told.notes.dropped.values()) == told.notes.in_file == len(score)
+    assert (
+        told.notes.kept + told.notes.merged + sum(told.notes.dropped.values())
+        == told.notes.in_file
+        == len(score)
+    )
     assert told.notes.doubled <= told.notes.merged
     try:
-        assert told.notes.kept == len(encoder.quantise(score)) and told.tokens == len(encoder.encode(score))
+        assert told.notes.kept == len(encoder.quantise(score)) and told.tokens == len(
+            encoder.encode(score)
+        )
         assert told.error is None
     except EncodingError as error:
         assert told.error == str(error)
@@ -303,8 +397,12 @@ def test_errors_are_those_of_the_quantised_score(score):
     moved_s = score.seconds(onset) - score.seconds(before["onset"])
     lasts = kept_ends - ends - moved
     lasts_s = score.seconds(kept_ends) - score.seconds(ends) - moved_s
-    for spread, errors in ((told.onset.ticks, moved), (told.onset.ms, 1000 * moved_s),
-                           (told.duration.ticks, lasts), (told.duration.ms, 1000 * lasts_s)):  # fmt: skip
+    for spread, errors in (
+        (told.onset.ticks, moved),
+        (told.onset.ms, 1000 * moved_s),
+        (told.duration.ticks, lasts),
+        (told.duration.ms, 1000 * lasts_s),
+    ):
         expected = [f(np.abs(errors)) if len(errors) else 0 for f in (np.mean, np.median, np.max)]
         assert [spread.mean, spread.median, spread.max] == pytest.approx(expected, abs=2e-6)
 
@@ -341,7 +439,10 @@ def test_a_suggestion_does_what_it_says(score, config):
             assert then[name] < losses(told)[name]
         for name, values in suggestion.costs.items():
             assert values["after"] == then[name] > losses(told)[name]
-        assert (suggestion.vocabulary, suggestion.tokens) == (len(there.vocabulary), len(there.encode(score)))
+        assert (suggestion.vocabulary, suggestion.tokens) == (
+            len(there.vocabulary),
+            len(there.encode(score)),
+        )
 
 
 # Events of files
@@ -350,20 +451,34 @@ def test_a_suggestion_does_what_it_says(score, config):
 @pytest.fixture
 def crowded(tmp_path):
     """A file with an event of every kind that no encoding carries, and its path."""
-    track = mido.MidiTrack([
-        mido.MetaMessage("track_name", name="Organ"), mido.MetaMessage("copyright", text="nobody"),
-        mido.MetaMessage("key_signature", key="D"), mido.MetaMessage("lyrics", text="la"),
-        mido.MetaMessage("marker", text="A"), mido.MetaMessage("text", text="one"),
-        mido.Message("program_change", program=19), mido.Message("sysex", data=(1, 2, 3)),
-        mido.Message("control_change", control=7, value=90), mido.Message("control_change", control=7, value=80),
-        mido.Message("control_change", control=3, value=1), mido.Message("control_change", control=64, value=127),
-        mido.Message("note_on", note=60, velocity=80), mido.Message("pitchwheel", pitch=100),
-        mido.Message("aftertouch", value=3), mido.Message("polytouch", note=60, value=3),
-        mido.Message("note_off", note=60, velocity=0, time=480), mido.Message("control_change", control=64, value=0),
-        mido.Message("note_on", note=62, velocity=80), mido.Message("note_off", note=62, velocity=99, time=480),
-        mido.Message("note_on", note=64, velocity=80), mido.Message("note_off", note=64, velocity=0, time=480),
-        mido.Message("note_on", note=65, velocity=80), mido.Message("note_off", note=65, velocity=0),
-    ])  # fmt: skip
+    track = mido.MidiTrack(
+        [
+            mido.MetaMessage("track_name", name="Organ"),
+            mido.MetaMessage("copyright", text="nobody"),
+            mido.MetaMessage("key_signature", key="D"),
+            mido.MetaMessage("lyrics", text="la"),
+            mido.MetaMessage("marker", text="A"),
+            mido.MetaMessage("text", text="one"),
+            mido.Message("program_change", program=19),
+            mido.Message("sysex", data=(1, 2, 3)),
+            mido.Message("control_change", control=7, value=90),
+            mido.Message("control_change", control=7, value=80),
+            mido.Message("control_change", control=3, value=1),
+            mido.Message("control_change", control=64, value=127),
+            mido.Message("note_on", note=60, velocity=80),
+            mido.Message("pitchwheel", pitch=100),
+            mido.Message("aftertouch", value=3),
+            mido.Message("polytouch", note=60, value=3),
+            mido.Message("note_off", note=60, velocity=0, time=480),
+            mido.Message("control_change", control=64, value=0),
+            mido.Message("note_on", note=62, velocity=80),
+            mido.Message("note_off", note=62, velocity=99, time=480),
+            mido.Message("note_on", note=64, velocity=80),
+            mido.Message("note_off", note=64, velocity=0, time=480),
+            mido.Message("note_on", note=65, velocity=80),
+            mido.Message("note_off", note=65, velocity=0),
+        ]
+    )
     path = tmp_path / "crowded.mid"
     mido.MidiFile(tracks=[track]).save(path)
     return path
@@ -373,14 +488,22 @@ def test_events_that_are_not_carried_are_counted_by_kind(crowded):
     told = Encoder().report(crowded)
     assert told.counted
     assert [(e.kind, e.number, e.name, e.count) for e in told.not_carried] == [
-        ("controller", 7, "volume", 2), ("controller", 3, "", 1),
-        ("message", None, "channel pressure", 1), ("message", None, "key pressure", 1),
-        ("message", None, "note of no length", 1), ("message", None, "pitch bend", 1),
-        ("message", None, "release velocity", 1), ("message", None, "system exclusive", 1),
-        ("meta", None, "channel", 1), ("meta", None, "copyright", 1), ("meta", None, "key signature", 1),
-        ("meta", None, "lyrics", 1), ("meta", None, "marker", 1), ("meta", None, "text", 1),
+        ("controller", 7, "volume", 2),
+        ("controller", 3, "", 1),
+        ("message", None, "channel pressure", 1),
+        ("message", None, "key pressure", 1),
+        ("message", None, "note of no length", 1),
+        ("message", None, "pitch bend", 1),
+        ("message", None, "release velocity", 1),
+        ("message", None, "system exclusive", 1),
+        ("meta", None, "channel", 1),
+        ("meta", None, "copyright", 1),
+        ("meta", None, "key signature", 1),
+        ("meta", None, "lyrics", 1),
+        ("meta", None, "marker", 1),
+        ("meta", None, "text", 1),
         ("meta", None, "track name", 1),
-    ]  # fmt: skip
+    ]
     assert Encoder().report(crowded.read_bytes()) == told
     row = dict(told.rows())["other events"]
     assert row.startswith("2 × volume (CC 7), 1 × controller (CC 3), 1 × channel pressure")
@@ -391,17 +514,29 @@ def test_running_status_and_what_stands_behind_the_end_of_track():
     events = bytes.fromhex(
         "00 B0 07 64  00 07 65  00 FF 01 01 41  00 0A 40  00 90 3C 50  60 3C 00  00 FF 2F 00  00 00 00"
     )
-    data = b"MThd" + bytes.fromhex("00000006 0000 0001 0060") + b"MTrk" + len(events).to_bytes(4, "big") + events
+    data = (
+        b"MThd"
+        + bytes.fromhex("00000006 0000 0001 0060")
+        + b"MTrk"
+        + len(events).to_bytes(4, "big")
+        + events
+    )
     told = Encoder().report(data)
     assert {(e.number, e.name): e.count for e in told.not_carried} == {
-        (7, "volume"): 2, (10, "pan"): 1, (None, "text"): 1, (None, "channel"): 1,
-    }  # fmt: skip
+        (7, "volume"): 2,
+        (10, "pan"): 1,
+        (None, "text"): 1,
+        (None, "channel"): 1,
+    }
 
 
 def test_of_a_score_names_and_keys_are_known():
     score = tune((0, 480, 60), tracks=[Track("Flute")], keys=[(0, 2, False)])
     told = report(score)
-    assert [(e.name, e.count) for e in told.not_carried] == [("track name", 1), ("key signature", 1)]
+    assert [(e.name, e.count) for e in told.not_carried] == [
+        ("track name", 1),
+        ("key signature", 1),
+    ]
     assert not told.counted and "other events" not in str(told)
     assert told.verdict == "lossless but for 2 names and marks"
 
@@ -425,18 +560,34 @@ def test_written_music_and_other_objects_have_reports(tmp_path):
 SPREAD = {"mean": 0, "median": 0, "max": 0}
 EVENT = {"kind": "", "number": 0, "name": "", "count": 0}
 KEYS = {
-    "verdict": "", "config": {}, "vocabulary": 0, "tokens": 0, "error": None,
-    "notes": {"in_file": 0, "kept": 0, "dropped": {"drums": 0, "tracks": 0, "length": 0}, "merged": 0, "doubled": 0,
-              "clipped": 0, "lengthened": 0},
-    "on_grid": {"onsets": 0, "ends": 0}, "onset": {"ticks": SPREAD, "ms": SPREAD},
-    "duration": {"ticks": SPREAD, "ms": SPREAD}, "velocity": {"carried": 0, "error": SPREAD},
-    "tempo": {"carried": 0, "in_file": 0, "kept": 0, "error": SPREAD}, "seconds": {"in_file": 0, "kept": 0},
+    "verdict": "",
+    "config": {},
+    "vocabulary": 0,
+    "tokens": 0,
+    "error": None,
+    "notes": {
+        "in_file": 0,
+        "kept": 0,
+        "dropped": {"drums": 0, "tracks": 0, "length": 0},
+        "merged": 0,
+        "doubled": 0,
+        "clipped": 0,
+        "lengthened": 0,
+    },
+    "on_grid": {"onsets": 0, "ends": 0},
+    "onset": {"ticks": SPREAD, "ms": SPREAD},
+    "duration": {"ticks": SPREAD, "ms": SPREAD},
+    "velocity": {"carried": 0, "error": SPREAD},
+    "tempo": {"carried": 0, "in_file": 0, "kept": 0, "error": SPREAD},
+    "seconds": {"in_file": 0, "kept": 0},
     "meters": {"carried": 0, "in_file": 0, "approximated": [], "cut_short": 0},
-    "tracks": {"in_file": 0, "dropped": 0, "kept": 0}, "programs": {"lost": 0, "drum_kits": 0, "dropped": 0},
+    "tracks": {"in_file": 0, "dropped": 0, "kept": 0},
+    "programs": {"lost": 0, "drum_kits": 0, "dropped": 0},
     "pedal": {"presses": 0, "applied": 0, "notes_held": 0},
-    "not_carried": [EVENT], "counted": 0,
+    "not_carried": [EVENT],
+    "counted": 0,
     "suggestions": [{"change": {}, "gains": {}, "costs": {}, "vocabulary": 0, "tokens": 0}],
-}  # fmt: skip
+}
 
 
 def shape(value, like):
@@ -458,7 +609,9 @@ def test_the_command_prints_a_report_for_each_file():
     assert done.exit_code == 0 and not done.stderr
     first, second = done.stdout.strip().split("\n\n")
     assert first == f"{SEEDS[0]}: {text(Encoder().report(SEEDS[0]), as_options)}"
-    assert second.startswith(f"{SEEDS[1]}: keeps every note, onset and duration; rounds loudness and tempo; leaves out")
+    assert second.startswith(
+        f"{SEEDS[1]}: keeps every note, onset and duration; rounds loudness and tempo; leaves out"
+    )
 
 
 def test_the_command_takes_the_encoders_options():
@@ -473,9 +626,15 @@ def test_the_command_suggests_options_that_it_takes():
         "--drums --parts 4 --no-programs --steps-per-quarter 24"
     )
     path = str(SEEDS_BY_NAME["drum_and_bass"])
-    printed = CliRunner().invoke(main, ["doctor", "--no-drums", "--no-programs", path]).stdout.splitlines()
+    printed = (
+        CliRunner()
+        .invoke(main, ["doctor", "--no-drums", "--no-programs", path])
+        .stdout.splitlines()
+    )
     told = report(path, EncoderConfig(drums=False, programs=False))
-    tried = [line.split(maxsplit=1)[1].split(": ")[0] for line in printed if line.split()[:1] == ["try"]]
+    tried = [
+        line.split(maxsplit=1)[1].split(": ")[0] for line in printed if line.split()[:1] == ["try"]
+    ]
     assert tried[:2] == ["--drums", "--programs"] and len(tried) == len(told.suggestions)
     for options, suggestion in zip(tried, told.suggestions, strict=True):
         taken = doctor.make_context("doctor", [*options.split(), path]).params
@@ -497,7 +656,9 @@ def test_the_command_takes_the_encoding_of_a_checkpoint(checkpoints):
     path = str(checkpoints["line"].path)
     done = CliRunner().invoke(main, ["doctor", "--checkpoint", path, "--json", str(SEEDS[0])])
     assert json.loads(done.stdout)["report"]["config"] == checkpoints["line"].encoder.to_dict()
-    both = CliRunner().invoke(main, ["doctor", "--checkpoint", path, "--steps-per-quarter", "12", str(SEEDS[0])])
+    both = CliRunner().invoke(
+        main, ["doctor", "--checkpoint", path, "--steps-per-quarter", "12", str(SEEDS[0])]
+    )
     assert both.exit_code == 2 and "leave out --steps-per-quarter" in both.stderr
     none = CliRunner().invoke(main, ["doctor", "--checkpoint", "nobody", str(SEEDS[0])])
     assert none.exit_code == 1 and "checkpoint must be" in none.stderr
@@ -510,7 +671,9 @@ def test_a_file_that_cannot_be_read_stops_nothing(tmp_path):
     assert done.exit_code == 1
     assert done.stdout.startswith(f"{SEEDS[0]}: ") and str(bad) not in done.stdout
     assert [line.split(":")[0] for line in done.stderr.splitlines()] == ["Error", "Error"]
-    lines = CliRunner().invoke(main, ["doctor", "--json", str(bad), str(SEEDS[0])]).stdout.splitlines()
+    lines = (
+        CliRunner().invoke(main, ["doctor", "--json", str(bad), str(SEEDS[0])]).stdout.splitlines()
+    )
     assert [sorted(json.loads(line)) for line in lines] == [["error", "file"], ["file", "report"]]
 
 
@@ -527,7 +690,9 @@ def test_a_folder_stands_for_its_midi_files(tmp_path):
 
 def test_a_file_that_cannot_be_encoded_is_a_finding_and_no_failure(tmp_path):
     path = tmp_path / "many.mid"
-    tune(*[(0, 480, 60, 100, i) for i in range(20)], tracks=[Track(program=i) for i in range(20)]).save(path)
+    tune(
+        *[(0, 480, 60, 100, i) for i in range(20)], tracks=[Track(program=i) for i in range(20)]
+    ).save(path)
     done = CliRunner().invoke(main, ["doctor", str(path)])
     assert done.exit_code == 0 and "cannot be encoded with these settings" in done.stdout
     assert CliRunner().invoke(main, ["doctor"]).exit_code == 2

@@ -20,7 +20,16 @@ from musegen.cli.evaluate import evaluate as command
 from musegen.config import ModelConfig
 from musegen.data.novelty import FILE, Index
 from musegen.encoding.encoder import Encoder
-from musegen.evaluation import FEATURES, check_generating, closeness, comparing, cut, evaluated, generated, paired
+from musegen.evaluation import (
+    FEATURES,
+    check_generating,
+    closeness,
+    comparing,
+    cut,
+    evaluated,
+    generated,
+    paired,
+)
 from musegen.evaluation.comparing import features, log_density
 from musegen.evaluation.continuations import BARS
 from musegen.evaluation.ngram_composer import NGramComposer, NGramEngine
@@ -77,7 +86,8 @@ def found(model, store):
 
 def test_a_difference_by_hand():
     there = paired([1, 2], [2, 5])
-    # The differences are 1 and 3: a quarter of the resamples has twice the one, a quarter twice the other.
+    # The differences are 1 and 3: a quarter of the resamples has twice the one, a quarter twice the
+    # other.
     assert there == (1.5, 3.5, 2, 1, 3, 2)
 
 
@@ -97,7 +107,11 @@ def test_pairs_count_not_sets():
 def test_resamples_are_seeded_and_cover():
     real, made = np.random.default_rng(1).normal(0, 1, (2, 80))
     there = paired(real.tolist(), made.tolist(), seed=3)
-    assert there == paired(real.tolist(), made.tolist(), seed=3) != paired(real.tolist(), made.tolist(), seed=4)
+    assert (
+        there
+        == paired(real.tolist(), made.tolist(), seed=3)
+        != paired(real.tolist(), made.tolist(), seed=4)
+    )
     error = (made - real).std() / math.sqrt(80)
     assert there.low == pytest.approx(there.difference - 1.96 * error, abs=0.15 * error)
     assert there.high == pytest.approx(there.difference + 1.96 * error, abs=0.15 * error)
@@ -199,7 +213,10 @@ def test_sets_must_have_pairs(first, second):
 def test_features_by_hand():
     there = features(tune((0, 480, 60), (480, 240, 64), (720, 240, 72), (960, 480, 60)))
     assert tuple(there) == FEATURES
-    assert {at: there["pitch_class"][at] for at in there["pitch_class"].nonzero()[0]} == {0: 0.75, 4: 0.25}
+    assert {at: there["pitch_class"][at] for at in there["pitch_class"].nonzero()[0]} == {
+        0: 0.75,
+        4: 0.25,
+    }
     leaps = there["interval"] * 3
     assert {at - 24: leaps[at] for at in leaps.nonzero()[0]} == pytest.approx({4: 1, 8: 1, -12: 1})
     assert {at: there["duration"][at] for at in there["duration"].nonzero()[0]} == {12: 0.5, 6: 0.5}
@@ -222,7 +239,9 @@ def test_all_probabilities_are_those_of_the_ngram(order):
             history[-known:] = piece[:known][-len(history) :]
             (p,) = grams.probabilities(history[None], order)
             assert p.sum() == pytest.approx(1)
-            expected = [other.nats([np.append(piece[:known], token)])[order - 1, -1] for token in range(6)]
+            expected = [
+                other.nats([np.append(piece[:known], token)])[order - 1, -1] for token in range(6)
+            ]
             assert -np.log(p) == pytest.approx(expected)
 
 
@@ -238,7 +257,9 @@ def test_an_ngram_goes_step_by_step_as_at_once(order):
     assert np.array_equal(state[0], end[0])
     moved = engine.rows([state, engine.initial_state()], [2, 0, 3])
     again, _ = engine.step(np.array([2, 2, 0], np.int32), moved)
-    assert np.array_equal(again[0], engine.forward(np.append(heard[2], 2)[None], engine.initial_state())[0][0, -1])
+    assert np.array_equal(
+        again[0], engine.forward(np.append(heard[2], 2)[None], engine.initial_state())[0][0, -1]
+    )
     assert np.array_equal(again[2], whole[0, 0])
 
 
@@ -258,7 +279,10 @@ def test_a_piece_is_cut_at_the_barline():
     song = eighths(range(50, 50 + 40))  # five bars
     there = cut("song", song, 2)
     assert there.name == "song" and there.primer == song[:2] and there.real == song[2:4]
-    assert there.real.notes["pitch"].tolist() == list(range(66, 82)) and there.real.notes["onset"][0] == 0
+    assert (
+        there.real.notes["pitch"].tolist() == list(range(66, 82))
+        and there.real.notes["onset"][0] == 0
+    )
     assert cut("song", song, 3) is None  # six bars would be needed
 
 
@@ -276,11 +300,15 @@ def test_a_note_over_the_barline_is_cut():
     assert there.real.notes["pitch"].tolist() == [62]
 
 
-@pytest.mark.parametrize("song", [
-    Score(tracks=[Track()], end=4 * BAR),
-    tune((0, 480, 60), end=4 * BAR),
-    replace(eighths(range(50, 82)), meters=[(0, 4, 4), (3 * BAR, 3, 4)]),
-], ids=["silent", "half silent", "two meters"])  # fmt: skip
+@pytest.mark.parametrize(
+    "song",
+    [
+        Score(tracks=[Track()], end=4 * BAR),
+        tune((0, 480, 60), end=4 * BAR),
+        replace(eighths(range(50, 82)), meters=[(0, 4, 4), (3 * BAR, 3, 4)]),
+    ],
+    ids=["silent", "half silent", "two meters"],
+)
 def test_pieces_that_cannot_be_cut(song):
     assert cut("song", song, 2) is None
 
@@ -295,18 +323,28 @@ def test_a_meter_that_changes_later_is_no_matter():
 
 def test_what_is_compared_is_what_the_composer_writes(model, store, found):
     chosen = np.random.default_rng(3).permutation(store.split("test")).tolist()
-    cuts = [cut(store.names[index], store.encoder.decode(store.tokens(index)), 2) for index in chosen]
+    cuts = [
+        cut(store.names[index], store.encoder.decode(store.tokens(index)), 2) for index in chosen
+    ]
     first = [there for there in cuts if there is not None][:5]
     assert found.pieces == tuple(there.name for there in first)
     assert found.there == len(chosen) and cuts[: found.drawn].count(None) == found.drawn - 5
     composer = Composer(model)
-    made = [composer.composition(one.primer, bars=2, seed=derived_seed(3, at)) for at, one in enumerate(first)]
+    made = [
+        composer.composition(one.primer, bars=2, seed=derived_seed(3, at))
+        for at, one in enumerate(first)
+    ]
     of_model = found.writers[0].measures
     for name in ("notes_per_bar", "pitch_range", "groove_consistency"):
         real = [measures(one.real)[name] for one in first]
         mine = [measures(piece.score, piece.start)[name] for piece in made]
-        assert (of_model[name].real, of_model[name].made) == pytest.approx((np.mean(real), np.mean(mine)))
-    same = [find_key(piece.only_continuation()) == find_key(one.primer) for piece, one in zip(made, first, strict=True)]
+        assert (of_model[name].real, of_model[name].made) == pytest.approx(
+            (np.mean(real), np.mean(mine))
+        )
+    same = [
+        find_key(piece.only_continuation()) == find_key(one.primer)
+        for piece, one in zip(made, first, strict=True)
+    ]
     assert of_model["key_of_primer"].made == pytest.approx(np.mean(same))
     runs = [composer.index.longest(one.real).notes for one in first]
     assert of_model["longest_run"].real == pytest.approx(np.mean(runs))
@@ -335,8 +373,12 @@ def test_writers_and_what_real_music_reaches(model, store, found):
 def test_temperature_is_heeded(model, store, found):
     cold = generated(model, store, 5, bars=2, seed=3, temperature=0.1)
     assert cold.temperature == 0.1
-    assert cold.writers[0].measures["pitch_range"].real == found.writers[0].measures["pitch_range"].real
-    # Pitches of the training tunes are drawn evenly, so the cold n-gram does what it has heard, and knows nothing else.
+    assert (
+        cold.writers[0].measures["pitch_range"].real
+        == found.writers[0].measures["pitch_range"].real
+    )
+    # Pitches of the training tunes are drawn evenly, so the cold n-gram does what it has heard, and
+    # knows nothing else.
     runs = [there.writers[1].measures["longest_run"].made for there in (cold, found)]
     assert runs[0] > runs[1]
 
@@ -357,16 +399,22 @@ def test_without_an_index_longest_runs_are_not_known(store, tmp_path):
 
 
 def test_too_few_long_pieces(model, store):
-    with pytest.raises(MusegenError, match=r"5 pieces of 20 bars or more .*Received: 0 such among the 8 of this part"):
+    with pytest.raises(
+        MusegenError,
+        match=r"5 pieces of 20 bars or more .*Received: 0 such among the 8 of this part",
+    ):
         generated(model, store, 5, bars=10)
 
 
-@pytest.mark.parametrize("arguments, message", [
-    ({"pieces": 1}, "pieces to continue must be 2 or more. Received: 1"),
-    ({"part": "tests"}, "part must be one of"),
-    ({"bars": 0}, "bars must be 1 to 10000. Received: 0"),
-    ({"temperature": 0.0}, "temperature must be 0.001 to 1000"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        ({"pieces": 1}, "pieces to continue must be 2 or more. Received: 1"),
+        ({"part": "tests"}, "part must be one of"),
+        ({"bars": 0}, "bars must be 1 to 10000. Received: 0"),
+        ({"temperature": 0.0}, "temperature must be 0.001 to 1000"),
+    ],
+)
 def test_arguments_out_of_range(model, store, arguments, message):
     with pytest.raises(ConfigError) as error:
         generated(model, store, **{"pieces": 2, **arguments})
@@ -375,7 +423,9 @@ def test_arguments_out_of_range(model, store, arguments, message):
 
 def test_models_that_cannot_be_compared(model, checkpoints):
     fills = Checkpoint(model.path, LINE, replace(model.model, future=6))
-    with pytest.raises(CheckpointError, match=r"continues music was expected\. Received: tiny, which fills gaps"):
+    with pytest.raises(
+        CheckpointError, match=r"continues music was expected\. Received: tiny, which fills gaps"
+    ):
         check_generating(fills, 5, "test", 8, 1.0)
     with pytest.raises(ConfigError, match="only a metric encoding knows"):
         check_generating(checkpoints["played"], 5, "test", 8, 1.0)
@@ -396,15 +446,25 @@ def test_the_tables(model, store, found):
     alone = run(model.path, store.path)
     assert out.startswith(alone)
     lines = out[len(alone) :].splitlines()
-    assert lines[1].startswith("5 pieces continued by 2 bars from their first 2, at temperature 1, beside the 2 bars")
+    assert lines[1].startswith(
+        "5 pieces continued by 2 bars from their first 2, at temperature 1, beside the 2 bars"
+    )
     order = found.writers[1].order
-    assert lines[3].split() == [*"mean of pieces real model less real 95 %".split(), f"{order}-gram",
-                                *"less real 95 %".split()]  # fmt: skip
+    assert lines[3].split() == [
+        *"mean of pieces real model less real 95 %".split(),
+        f"{order}-gram",
+        *"less real 95 %".split(),
+    ]
     cells = {line.split()[0]: line.split() for line in lines[4:] if line}
     there = found.writers[0].measures["notes_per_bar"]
     assert cells["notes_per_bar"][1:7] == [
-        "8.000", f"{there.made:.3f}", f"{there.difference:+.3f}", f"{there.low:+.3f}", "to", f"{there.high:+.3f}"
-    ]  # fmt: skip
+        "8.000",
+        f"{there.made:.3f}",
+        f"{there.difference:+.3f}",
+        f"{there.low:+.3f}",
+        "to",
+        f"{there.high:+.3f}",
+    ]
     close = [found.real, *(by.closeness for by in found.writers)]
     row = next(line.split() for line in lines if line.startswith("interval: divergence"))
     assert row[2:] == [f"{of['interval'].divergence:.3f}" for of in close]
@@ -412,12 +472,20 @@ def test_the_tables(model, store, found):
 
 
 def test_json(model, store, found):
-    facts = json.loads(run(model.path, store.path, "--generate", 5, "--bars", 2, "--seed", 3, "--json"))
+    facts = json.loads(
+        run(model.path, store.path, "--generate", 5, "--bars", 2, "--seed", 3, "--json")
+    )
     there = facts["generated"]
     assert (there["pieces"], there["bars"], there["seed"], there["temperature"]) == (5, 2, 3, 1)
-    assert there["names"] == list(found.pieces) and (there["drawn"], there["of"]) == (found.drawn, found.there)
+    assert there["names"] == list(found.pieces) and (there["drawn"], there["of"]) == (
+        found.drawn,
+        found.there,
+    )
     model_, ngram = there["writers"]
-    assert model_["measures"]["self_similarity"] == found.writers[0].measures["self_similarity"]._asdict()
+    assert (
+        model_["measures"]["self_similarity"]
+        == found.writers[0].measures["self_similarity"]._asdict()
+    )
     assert ngram["closeness"]["duration"] == found.writers[1].closeness["duration"]._asdict()
     assert there["primers"]["interval"] == found.real["interval"]._asdict()
     assert "generated" not in json.loads(run(model.path, store.path, "--json"))
@@ -432,12 +500,15 @@ def test_the_default_is_that_of_the_library():
     assert SAID == BARS
 
 
-@pytest.mark.parametrize("options, message", [
-    (["--bars", 4], "--bars goes with --generate"),
-    (["--temperature", 0.9, "--bars", 4], "--temperature and --bars goes with --generate"),
-    (["--generate", 1], "1 is not in the range x>=2"),
-    (["--generate", 5, "--split", "folders"], "leave out --split"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        (["--bars", 4], "--bars goes with --generate"),
+        (["--temperature", 0.9, "--bars", 4], "--temperature and --bars goes with --generate"),
+        (["--generate", 1], "1 is not in the range x>=2"),
+        (["--generate", 5, "--split", "folders"], "leave out --split"),
+    ],
+)
 def test_options_that_mean_nothing(model, store, options, message):
     with pytest.raises(click.UsageError) as error:
         run(model.path, store.path, *options)

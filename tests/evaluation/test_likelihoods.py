@@ -42,7 +42,9 @@ def flat(path, config, provenance=None):
     model = ModelConfig(len(Encoder(config).vocabulary), cell="gru", layers=1, units=4, embedding=4)
     weights = random_weights(model, np.random.default_rng(0))
     path.mkdir(parents=True)
-    write_keras_weights(path / "w.h5", {name: [0 * array for array in arrays] for name, arrays in weights.items()})
+    write_keras_weights(
+        path / "w.h5", {name: [0 * array for array in arrays] for name, arrays in weights.items()}
+    )
     made = Checkpoint(path, config, model, provenance=provenance or {})
     save(made, path / "w.h5")
     return made
@@ -53,7 +55,9 @@ def melodies(count, seed=0, bars=6):
     rng = np.random.default_rng(seed)
     for _ in range(count):
         notes = 8 * int(rng.integers(2, bars + 1))
-        yield tune(*((240 * at, 240, int(pitch)) for at, pitch in enumerate(rng.integers(55, 80, notes))))
+        yield tune(
+            *((240 * at, 240, int(pitch)) for at, pitch in enumerate(rng.integers(55, 80, notes)))
+        )
 
 
 @pytest.fixture(scope="module")
@@ -82,31 +86,42 @@ def model(tmp_path_factory):
 def units_of(config, *scores, **more):
     encoder = Encoder(config)
     pieces = [encoder.encode(score) for score in scores]
-    return {unit: values.tolist() for unit, values in
-            amounts(encoder, pieces, encoder.decode_many(pieces), **more).items()}  # fmt: skip
+    return {
+        unit: values.tolist()
+        for unit, values in amounts(encoder, pieces, encoder.decode_many(pieces), **more).items()
+    }
 
 
 def test_units_of_bars():
-    # A rest of an eighth, a note of an eighth; a note over the second barline to its first quarter; then silence.
+    # A rest of an eighth, a note of an eighth; a note over the second barline to its first quarter;
+    # then silence.
     first = tune((240, 240, 60), (LAST, LAST + 480, 62), end=3 * LAST)
     second = tune((0, 480, 60), (0, 480, 64))
-    events = "bar time_signature position pitch duration bar position pitch duration bar end".split()
+    events = (
+        "bar time_signature position pitch duration bar position pitch duration bar end".split()
+    )
     found = units_of(LINE, first, second, frame=Fraction(1, 16), voices=4)
     assert found["note"] == [2, 2] and found["bar"] == [3, 1]
     assert found["token"] == [len(events), 8]
-    assert found["frame"] == [2 * 16 + 4 - 2, 4]  # from the second sixteenth on, to the ninth quarter
+    assert found["frame"] == [
+        2 * 16 + 4 - 2,
+        4,
+    ]  # from the second sixteenth on, to the ninth quarter
     assert found["cell"] == [4 * 34, 16]
     assert set(found) == {"token", "note", "bar", "frame", "cell"}  # no tempo, no seconds
 
 
-@pytest.mark.parametrize("frame, frames", [
-    (Fraction(1, 4), 3),  # quarters 0, 1 and 2 are touched
-    (Fraction(1, 8), 4),  # eighths 1 to 4
-    (Fraction(1, 12), 7),  # of 4 steps each: 1 to 7
-    (Fraction(1, 1), 1),
-    (Fraction(3, 16), 4),  # of 9 steps each: 0 to 3
-    (Fraction(1, 48), 24),  # the encoding's own step: 6 to 30
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "frame, frames",
+    [
+        (Fraction(1, 4), 3),  # quarters 0, 1 and 2 are touched
+        (Fraction(1, 8), 4),  # eighths 1 to 4
+        (Fraction(1, 12), 7),  # of 4 steps each: 1 to 7
+        (Fraction(1, 1), 1),
+        (Fraction(3, 16), 4),  # of 9 steps each: 0 to 3
+        (Fraction(1, 48), 24),  # the encoding's own step: 6 to 30
+    ],
+)
 def test_frames_that_are_touched(frame, frames):
     """A note from the first eighth to the fifth: from step 6 to step 30, of which a quarter has 12."""
     assert units_of(LINE, tune((240, 960, 60)), frame=frame)["frame"] == [frames]
@@ -166,25 +181,40 @@ def test_one_piece_has_an_interval_of_nothing():
 
 def watchful(config, seed, **network):
     """Return a network that sees a context, or fills gaps."""
-    model = ModelConfig(len(Encoder(config).vocabulary), cell="gru", layers=2, units=16, embedding=8, **network)
+    model = ModelConfig(
+        len(Encoder(config).vocabulary), cell="gru", layers=2, units=16, embedding=8, **network
+    )
     rng = np.random.default_rng(seed)
     weights, gates = random_weights(model, rng), GATES["gru"]
     shapes = {}
     if model.context:
         shapes["context_embedding"] = [(View.of(model).rows, WIDTH)]
-        kernel = rng.normal(0, 0.3, (8 + len(View.of(model).sizes) * WIDTH, gates * 16)).astype(np.float32)
+        kernel = rng.normal(0, 0.3, (8 + len(View.of(model).sizes) * WIDTH, gates * 16)).astype(
+            np.float32
+        )
         weights["recurrent_0"][0] = kernel
     if model.future:
-        shapes |= {"backward": [(8, gates * 6), (6, gates * 6), (2, gates * 6)], "aim": [(6, 8), (8,)],
-                   "left_embedding": [(9, 8)]}  # fmt: skip
+        shapes |= {
+            "backward": [(8, gates * 6), (6, gates * 6), (2, gates * 6)],
+            "aim": [(6, 8), (8,)],
+            "left_embedding": [(9, 8)],
+        }
     for name, arrays in shapes.items():
         weights[name] = [rng.normal(0, 0.3, shape).astype(np.float32) for shape in arrays]
     return Engine(model, weights)
 
 
-@pytest.mark.parametrize("config, network", [
-    (LINE, {}), (LINE, {"context": 1}), (LINE, {"future": 6}), (PLAYED, {}), (PLAYED, {"context": 1}),
-], ids=str)  # fmt: skip
+@pytest.mark.parametrize(
+    "config, network",
+    [
+        (LINE, {}),
+        (LINE, {"context": 1}),
+        (LINE, {"future": 6}),
+        (PLAYED, {}),
+        (PLAYED, {"context": 1}),
+    ],
+    ids=str,
+)
 def test_pieces_together_are_what_they_are_alone(config, network):
     """But for rounding: products of single precision are added up in another order."""
     encoder, engine = Encoder(config), watchful(config, 5, **network)
@@ -228,13 +258,18 @@ def test_the_unigram_by_hand(model, store):
     p = (counts + kinds / size) / (counts.sum() + kinds)
     assert p.sum() == pytest.approx(1)
     unigram = next(predicted for predicted in found.predictors if predicted.name == "unigram")
-    expected = [-np.log(p[store.tokens(index)[1:]]).sum() for index in store.split("validation").tolist()]
+    expected = [
+        -np.log(p[store.tokens(index)[1:]]).sum() for index in store.split("validation").tolist()
+    ]
     assert unigram.order == 1 and unigram.nats == pytest.approx(sum(expected))
     assert [row["nats_unigram"] for row in found.rows] == pytest.approx(expected)
 
 
 def test_the_order_is_that_of_the_validation_pieces(model, store):
-    by_order = {order: evaluated(model, store, "validation", order=order).predictors[1] for order in range(1, 9)}
+    by_order = {
+        order: evaluated(model, store, "validation", order=order).predictors[1]
+        for order in range(1, 9)
+    }
     assert [by_order[order].order for order in by_order] == [*range(1, 9)]
     best = min(by_order, key=lambda order: by_order[order].nats)
     for part in ("validation", "test"):
@@ -254,12 +289,20 @@ def test_a_folder_is_encoded_as_the_model_needs_it(model, music, store):
 def test_a_folder_that_is_split(model, music, tmp_path):
     root = tmp_path / "parts"
     files = sorted(music.iterdir())
-    for part, some in {"train": files[:10], "valid": files[10:13], "test": files[13:15] + files[:1]}.items():
+    for part, some in {
+        "train": files[:10],
+        "valid": files[10:13],
+        "test": files[13:15] + files[:1],
+    }.items():
         (root / part).mkdir(parents=True)
         for file in some:
             (root / part / file.name).write_bytes(file.read_bytes())
     found = evaluated(model, root, by_folder=True)
-    assert [row["name"] for row in found.rows] == ["parts/test/00.mid", "parts/test/13.mid", "parts/test/14.mid"]
+    assert [row["name"] for row in found.rows] == [
+        "parts/test/00.mid",
+        "parts/test/13.mid",
+        "parts/test/14.mid",
+    ]
     assert found.counted == (10, 10)
     with pytest.raises(MusegenError, match="to be split by folders"):
         evaluated(model, music, by_folder=True)
@@ -274,11 +317,15 @@ def test_all_pieces_have_no_ngram(model, music, tmp_path):
     assert [predicted.name for predicted in found.predictors] == ["model", "uniform"]
     assert len(found.rows) == 2 and found.counted is None
     assert "no n-gram and no unigram" in shown(found)
-    with pytest.raises(MusegenError, match=rf"Received: 2 piece\(s\) in {few}\. Give more music, or --part all"):
+    with pytest.raises(
+        MusegenError, match=rf"Received: 2 piece\(s\) in {few}\. Give more music, or --part all"
+    ):
         evaluated(model, few)
     (few / "00.mid").write_bytes(b"")
     (few / "01.mid").unlink()
-    with pytest.raises(MusegenError, match=r"Received: 0 piece\(s\).*the first of 1 files left out: few/00.mid: "):
+    with pytest.raises(
+        MusegenError, match=r"Received: 0 piece\(s\).*the first of 1 files left out: few/00.mid: "
+    ):
         evaluated(model, few, "all")
 
 
@@ -305,14 +352,20 @@ def test_performances_know_seconds(music, tmp_path):
 
 def digest(store, parts):
     """Return what `musegen train` writes of its data."""
-    rows = sorted((store.names[index], part, index) for part in parts for index in store.split(part).tolist())
-    joined = b"".join(name.encode() + store.tokens(index).astype(np.int32).tobytes() for name, _, index in rows)
+    rows = sorted(
+        (store.names[index], part, index) for part in parts for index in store.split(part).tolist()
+    )
+    joined = b"".join(
+        name.encode() + store.tokens(index).astype(np.int32).tobytes() for name, _, index in rows
+    )
     return hashlib.sha256(joined).hexdigest()
 
 
 def trained(store, **more):
     parts = {part: store.split(part).tolist() for part in ("train", "validation", "test")}
-    held_out = {part: [store.names[index] for index in parts[part]] for part in ("validation", "test")}
+    held_out = {
+        part: [store.names[index] for index in parts[part]] for part in ("validation", "test")
+    }
     counts = {part: {"pieces": len(pieces)} for part, pieces in parts.items()}
     return {"data": {**counts, "sha256": digest(store, parts), "held_out": held_out} | more}
 
@@ -325,7 +378,9 @@ def test_what_was_trained_on_is_found_by_name_and_by_its_notes(store, tmp_path):
         found = evaluated(made, store, part)
         overlap = found.overlap
         assert overlap.same_data is True and found.sha256 == digest(store, [part])
-        assert (overlap.trained, overlap.validation, overlap.test) == tuple(parts[part] * share for share in seen)
+        assert (overlap.trained, overlap.validation, overlap.test) == tuple(
+            parts[part] * share for share in seen
+        )
         assert (overlap.listed, overlap.in_all) == (parts["train"], parts["train"])
         notes = [row["notes"] for row in found.rows]
         assert [row["longest_run"] for row in found.rows] == list(overlap.runs)
@@ -340,7 +395,10 @@ def test_what_is_said_of_training(store, tmp_path):
     Index.of_tokens(store, store.encoder, store.split("train")).save(made.path / FILE)
     said = shown(evaluated(made, store))
     assert "these are the data that made was trained on" in said and "warning" not in said
-    assert "by their names, 0 of the pieces were trained on, 0 were held out for validation, 8 for test" in said
+    assert (
+        "by their names, 0 of the pieces were trained on, 0 were held out for validation, 8 for test"
+        in said
+    )
     said = shown(evaluated(made, store, "train"))
     assert "warning: by their names, 24 of the pieces were trained on, 0 were" in said
     assert "warning: n-gram and unigram were counted in these very pieces" in said
@@ -350,20 +408,25 @@ def test_other_data_are_told_apart(store, tmp_path):
     assert evaluated(flat(tmp_path / "a", LINE), store).overlap.same_data is None
     other = evaluated(flat(tmp_path / "b", LINE, trained(store, sha256="0" * 64)), store).overlap
     assert other.same_data is False and other.trained is None and other.runs is None
-    fewer = evaluated(flat(tmp_path / "c", LINE, trained(store, train={"pieces": 1})), store).overlap
+    fewer = evaluated(
+        flat(tmp_path / "c", LINE, trained(store, train={"pieces": 1})), store
+    ).overlap
     assert fewer.same_data is False
 
 
 # Errors
 
 
-@pytest.mark.parametrize("arguments, message", [
-    ({"part": "tests"}, "part must be one of test, validation, train, all. Received: 'tests'"),
-    ({"frame": Fraction(0)}, "a frame must be longer than nothing"),
-    ({"frame": Fraction(1, 16), "voices": 0}, "voices must be >= 1. Received: 0"),
-    ({"voices": 4}, "there must be a frame"),
-    ({"order": 9}, "order must be 1 to 8. Received: 9"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        ({"part": "tests"}, "part must be one of test, validation, train, all. Received: 'tests'"),
+        ({"frame": Fraction(0)}, "a frame must be longer than nothing"),
+        ({"frame": Fraction(1, 16), "voices": 0}, "voices must be >= 1. Received: 0"),
+        ({"voices": 4}, "there must be a frame"),
+        ({"order": 9}, "order must be 1 to 8. Received: 9"),
+    ],
+)
 def test_arguments_out_of_range(model, store, arguments, message):
     with pytest.raises(ConfigError) as error:
         evaluated(model, store, **arguments)
@@ -372,7 +435,9 @@ def test_arguments_out_of_range(model, store, arguments, message):
 
 def test_a_store_of_another_encoding_is_refused(store, tmp_path):
     made = flat(tmp_path / "finer", replace(LINE, steps_per_quarter=24))
-    with pytest.raises(MusegenError, match=r"steps_per_quarter is 12 there and 24 here\. Give the folder"):
+    with pytest.raises(
+        MusegenError, match=r"steps_per_quarter is 12 there and 24 here\. Give the folder"
+    ):
         evaluated(made, store)
 
 
@@ -396,7 +461,20 @@ def test_the_table(model, store):
     assert [row[2] for row in cells[::4]] == ["token", "note", "note", "bar", "frame", "cell"]
     assert [row[0] for row in cells[1::4]] == ["2-gram"] * 6
     log_v = f"{math.log(len(store.encoder.vocabulary)):.3f}"
-    assert cells[0] == ["nats", "per", "token", "model", log_v, log_v, "to", log_v, log_v, log_v, "to", log_v]
+    assert cells[0] == [
+        "nats",
+        "per",
+        "token",
+        "model",
+        log_v,
+        log_v,
+        "to",
+        log_v,
+        log_v,
+        log_v,
+        "to",
+        log_v,
+    ]
     note = found.predictors[1].per["note"]
     assert cells[5][1] == f"{note.value:.3f}" and cells[9][1] == f"{note.value / math.log(2):.3f}"
     assert cells[5][2:5] == [f"{note.low:.3f}", "to", f"{note.high:.3f}"]
@@ -412,7 +490,9 @@ def test_json_and_csv(model, store, tmp_path):
     assert [by["name"] for by in facts["predictors"]] == ["model", "n-gram", "unigram", "uniform"]
     note = facts["predictors"][0]["nats_per"]["note"]
     assert note["value"] == found.predictors[0].per["note"].value
-    assert facts["predictors"][0]["bits_per_note"]["high"] == pytest.approx(note["high"] / math.log(2))
+    assert facts["predictors"][0]["bits_per_note"]["high"] == pytest.approx(
+        note["high"] / math.log(2)
+    )
     assert facts["predictors"][0]["nats_per"]["second"] is None
     rows = list(csv.DictReader(out.open()))
     assert [row["name"] for row in rows] == [row["name"] for row in found.rows]
@@ -424,14 +504,17 @@ def test_json_and_csv(model, store, tmp_path):
     assert len(out.read_text().splitlines()) == len(store) + 1
 
 
-@pytest.mark.parametrize("options, message", [
-    (["--voices", 4], "--voices goes with --frame"),
-    (["--frame", "0"], "a note value such as 1/16 was expected. Received: '0'"),
-    (["--frame", "x/0"], "Received: 'x/0'"),
-    (["--seed", 1], "which is split already: leave out --seed"),
-    (["--part", "all", "--split", "folders"], "needs no split: leave out --split"),
-    (["--part", "all", "--order", 2], "has no n-gram"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        (["--voices", 4], "--voices goes with --frame"),
+        (["--frame", "0"], "a note value such as 1/16 was expected. Received: '0'"),
+        (["--frame", "x/0"], "Received: 'x/0'"),
+        (["--seed", 1], "which is split already: leave out --seed"),
+        (["--part", "all", "--split", "folders"], "needs no split: leave out --split"),
+        (["--part", "all", "--order", 2], "has no n-gram"),
+    ],
+)
 def test_options_that_mean_nothing(model, store, options, message):
     with pytest.raises(click.UsageError) as error:
         run(model.path, store.path, *options)

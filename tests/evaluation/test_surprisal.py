@@ -14,7 +14,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
-from musegen import CheckpointError, EncoderConfig, EncodingError, MidiError, MusegenError, Score, Track, load, read
+from musegen import (
+    CheckpointError,
+    EncoderConfig,
+    EncodingError,
+    MidiError,
+    MusegenError,
+    Score,
+    Track,
+    load,
+    read,
+)
 from musegen.cli.surprisal import surprisal as command
 from musegen.cli.surprisal_table import graph, show
 from musegen.config import ModelConfig
@@ -54,7 +64,11 @@ def known(path, config):
     made = Checkpoint(path, config, model)
     save(made, path / "w.h5")
     bits = (np.log(np.exp(bias.astype(np.float64)).sum()) - bias) / np.log(2)
-    cost = dict(zip(map(str, Encoder(config).events(np.arange(len(vocabulary)))), bits.tolist(), strict=True))
+    cost = dict(
+        zip(
+            map(str, Encoder(config).events(np.arange(len(vocabulary)))), bits.tolist(), strict=True
+        )
+    )
     assert len({round(value, 9) for value in cost.values()}) > 3
     return path, lambda events: sum(cost[event] for event in events.split(", "))
 
@@ -70,7 +84,9 @@ def assert_adds_up(found):
     for table in (found.bars, found.tracks):
         assert table["bits"].sum() + found.between == pytest.approx(found.bits, rel=1e-12, abs=1e-9)
     assert found.bars["notes"].sum() == found.tracks["notes"].sum() == len(found.notes)
-    assert len(found.notes) + found.doubled == np.isin(found.score.notes["track"], found.sources).sum()
+    assert (
+        len(found.notes) + found.doubled == np.isin(found.score.notes["track"], found.sources).sum()
+    )
 
 
 # By hand
@@ -97,18 +113,28 @@ def test_tokens_belong_to_the_notes_they_help_to_say(tmp_path):
         f"{of_notes[3]}, bar, bar, end"
     )
     found = surprisal(score, path)
-    assert found.notes["bits"].tolist() == pytest.approx([bits(events) for events in of_notes], abs=1e-9)
+    assert found.notes["bits"].tolist() == pytest.approx(
+        [bits(events) for events in of_notes], abs=1e-9
+    )
     assert found.between == pytest.approx(bits(between), abs=1e-9)
     assert found.notes[["note", "track", "bar", "beat", "onset", "pitch"]].tolist() == [
-        (0, 0, 1, 1, 0, 60), (1, 0, 1, 2, 480, 62), (2, 1, 1, 2, 480, 38), (3, 0, 2, 1, 1920, 64),
-    ]  # fmt: skip
+        (0, 0, 1, 1, 0, 60),
+        (1, 0, 1, 2, 480, 62),
+        (2, 1, 1, 2, 480, 38),
+        (3, 0, 2, 1, 1920, 64),
+    ]
     assert found.notes["seconds"].tolist() == pytest.approx([0, 0.5, 0.5, 0.5 + 0.5 + 0.5])
     assert found.score.duration == pytest.approx(1.5 + 4.5)
     assert found.bits_per_second == pytest.approx(found.bits / 6)
     assert found.bits_per_note == pytest.approx(found.bits / 4)
     assert found.tokens == len(encoder.encode(score)) - 1
     assert found.nats_per_token == pytest.approx(found.bits * np.log(2) / found.tokens)
-    assert (found.checkpoint, found.names, found.shift, found.doubled) == ("known", ("Flute", "Kit"), 0, 0)
+    assert (found.checkpoint, found.names, found.shift, found.doubled) == (
+        "known",
+        ("Flute", "Kit"),
+        0,
+        0,
+    )
     assert_adds_up(found)
 
 
@@ -117,36 +143,59 @@ def test_tokens_of_a_performance_belong_to_the_notes_that_begin_or_end(tmp_path)
     path, bits = known(tmp_path / "known", PLAYED)
     score = Score(
         notes=[(0, 960, 60, 80, 0), (0, 480, 64, 80, 1), (720, 1680, 67, 120, 0)],
-        tracks=[Track("Left"), Track("Right")], end=2880,
-    )  # fmt: skip
+        tracks=[Track("Left"), Track("Right")],
+        end=2880,
+    )
     encoder = Encoder(PLAYED)
     assert ", ".join(map(str, encoder.events(encoder.encode(score)))) == (
         "start, velocity 5, note_on 60, note_on 64, time_shift 50, note_off 64, time_shift 25, velocity 7, note_on 67, "
         "time_shift 25, note_off 60, time_shift 100, time_shift 50, note_off 67, time_shift 50, end"
     )
     found = surprisal(score, path)
-    assert found.notes["bits"].tolist() == pytest.approx([
-        bits("velocity 5, note_on 60, time_shift 25, note_off 60"),
-        bits("note_on 64, time_shift 50, note_off 64"),
-        bits("time_shift 25, velocity 7, note_on 67, time_shift 100, time_shift 50, note_off 67"),
-    ], abs=1e-9)  # fmt: skip
+    assert found.notes["bits"].tolist() == pytest.approx(
+        [
+            bits("velocity 5, note_on 60, time_shift 25, note_off 60"),
+            bits("note_on 64, time_shift 50, note_off 64"),
+            bits(
+                "time_shift 25, velocity 7, note_on 67, time_shift 100, time_shift 50, note_off 67"
+            ),
+        ],
+        abs=1e-9,
+    )
     assert found.between == pytest.approx(bits("time_shift 50, end"), abs=1e-9)
     assert found.notes[["track", "bar", "beat", "pitch"]].tolist() == [
-        (0, 1, 1, 60), (1, 1, 1, 64), (0, 1, 2.5, 67),
-    ]  # fmt: skip
+        (0, 1, 1, 60),
+        (1, 1, 1, 64),
+        (0, 1, 2.5, 67),
+    ]
     assert_adds_up(found)
 
 
 def test_a_pickup_is_bar_0_and_beats_are_those_of_the_whole_bar(tmp_path):
     path, bits = known(tmp_path / "known", LINE)
     meters = [(0, 1, 4), (480, 3, 4), (480 + 1440, 6, 8)]
-    score = tune((0, 480, 60), (480, 720, 62), (1200, 720, 64), (1920, 240, 65), (2880, 240, 67), meters=meters)
+    score = tune(
+        (0, 480, 60),
+        (480, 720, 62),
+        (1200, 720, 64),
+        (1920, 240, 65),
+        (2880, 240, 67),
+        meters=meters,
+    )
     found = surprisal(score, path)
     assert found.notes[["bar", "beat", "onset"]].tolist() == [
-        (0, 3, 0), (1, 1, 480), (1, 2.5, 1200), (2, 1, 1920), (2, 5, 2880),
-    ]  # fmt: skip
-    assert found.notes["bits"][0] == pytest.approx(bits("position 24, pitch 60, duration 12"), abs=1e-9)
-    assert found.between == pytest.approx(bits("bar, time_signature 3/4, bar, bar, time_signature 6/8, end"), abs=1e-9)
+        (0, 3, 0),
+        (1, 1, 480),
+        (1, 2.5, 1200),
+        (2, 1, 1920),
+        (2, 5, 2880),
+    ]
+    assert found.notes["bits"][0] == pytest.approx(
+        bits("position 24, pitch 60, duration 12"), abs=1e-9
+    )
+    assert found.between == pytest.approx(
+        bits("bar, time_signature 3/4, bar, bar, time_signature 6/8, end"), abs=1e-9
+    )
     assert found.bars[["bar", "track", "notes"]].tolist() == [(0, 0, 1), (1, 0, 2), (2, 0, 2)]
 
 
@@ -164,7 +213,10 @@ def test_tracks_are_those_of_the_file_and_the_left_out_are_named(tmp_path):
     found = surprisal(tune(*notes, tracks=tracks), path)
     assert (found.sources, found.names) == ((2,), ("Flute",))
     assert found.notes[["note", "track", "pitch"]].tolist() == [(2, 2, 72), (3, 2, 74)]
-    assert found.left_out == (("Kit", "the model knows no drums"), ("Bass", "the model has 1 part(s)"))
+    assert found.left_out == (
+        ("Kit", "the model knows no drums"),
+        ("Bass", "the model has 1 part(s)"),
+    )
 
 
 # Against the likelihood of the whole
@@ -172,7 +224,14 @@ def test_tracks_are_those_of_the_file_and_the_left_out_are_named(tmp_path):
 
 def test_the_sums_are_those_of_the_composer():
     composer = load("folk")
-    for name in ("auld_lang_syne", "balkan_seven", "drum_and_bass", "ode_to_joy", "swing_blues", "tempo_and_pedal"):
+    for name in (
+        "auld_lang_syne",
+        "balkan_seven",
+        "drum_and_bass",
+        "ode_to_joy",
+        "swing_blues",
+        "tempo_and_pedal",
+    ):
         assert_agrees(surprisal(SEEDS / f"{name}.mid", composer), composer, SEEDS / f"{name}.mid")
 
 
@@ -197,7 +256,9 @@ def test_auto_takes_the_checkpoint_that_compose_takes():
 @settings(max_examples=25, deadline=None)
 def test_every_token_counts_once(checkpoints, name, data):
     score = data.draw(scores(max_tracks=4))
-    score = replace(score, ticks_per_quarter=max(score.ticks_per_quarter, 24))  # or it has thousands of bars
+    score = replace(
+        score, ticks_per_quarter=max(score.ticks_per_quarter, 24)
+    )  # or it has thousands of bars
     composer = load(checkpoints[name].path)
     pitched = not all(score.tracks[track].is_drum for track in score.notes["track"])
     if not len(score) or not (pitched or name == "band"):
@@ -237,7 +298,9 @@ def test_notes_are_those_that_the_tokens_say(config, data):
 def test_a_piece_is_heard_whole_however_long(checkpoints):
     composer = load(checkpoints["line"].path)
     rng = np.random.default_rng(5)
-    notes = [(240 * i, 240, int(pitch), 80, 0) for i, pitch in enumerate(rng.integers(50, 80, 2000))]
+    notes = [
+        (240 * i, 240, int(pitch), 80, 0) for i, pitch in enumerate(rng.integers(50, 80, 2000))
+    ]
     score = Score(notes=notes, tracks=[Track()])
     assert len(read_primer(score, composer.encoder).tokens) <= LONGEST_CONTEXT
     found = surprisal(score, composer)
@@ -273,7 +336,9 @@ def test_a_wrong_note_is_more_surprising_than_the_right_one():
         notes = right.score.notes.copy()
         notes["pitch"][index] += 1
         wrong = surprisal(replace(right.score, notes=notes), composer)
-        assert np.array_equal(wrong.notes["bits"][:index], right.notes["bits"][:index])  # it comes after them
+        assert np.array_equal(
+            wrong.notes["bits"][:index], right.notes["bits"][:index]
+        )  # it comes after them
         more.append(wrong.notes["bits"][index] - right.notes["bits"][index])
     assert np.mean(np.array(more) > 0) > 0.9
     assert np.mean(more) > 3
@@ -286,18 +351,30 @@ def test_sums_do_not_depend_on_what_the_source_is(checkpoints):
     for source in (str(path), whole(path), read(path).to_mido()):
         found = surprisal(source, composer)
         assert found.notes.tolist() == expected.notes.tolist()
-    of_notes = row_nats(composer.engine, composer.hear(read_primer(whole(path), composer.encoder))[0][None],
-                        composer.encoder.vocabulary)  # fmt: skip
+    of_notes = row_nats(
+        composer.engine,
+        composer.hear(read_primer(whole(path), composer.encoder))[0][None],
+        composer.encoder.vocabulary,
+    )
     assert expected.bits == pytest.approx(of_notes.sum() / np.log(2), abs=1e-9)
-    assert repr(expected) == f"Surprisal(parts: 58 notes, {expected.bits_per_note:.2f} bits per note)"
+    assert (
+        repr(expected) == f"Surprisal(parts: 58 notes, {expected.bits_per_note:.2f} bits per note)"
+    )
 
 
 def test_written_music_is_heard(tmp_path, checkpoints):
     (tmp_path / "scale.abc").write_text("X:1\nT:Scale\nM:4/4\nL:1/4\nK:G\nGABc|defg|\n")
     found = surprisal(tmp_path / "scale.abc", checkpoints["line"].path)
     assert found.notes[["bar", "beat", "pitch"]].tolist() == [
-        (1, 1, 67), (1, 2, 69), (1, 3, 71), (1, 4, 72), (2, 1, 74), (2, 2, 76), (2, 3, 78), (2, 4, 79),
-    ]  # fmt: skip
+        (1, 1, 67),
+        (1, 2, 69),
+        (1, 3, 71),
+        (1, 4, 72),
+        (2, 1, 74),
+        (2, 2, 76),
+        (2, 3, 78),
+        (2, 4, 79),
+    ]
 
 
 def test_tensorflow_is_not_imported(checkpoints):
@@ -316,11 +393,15 @@ def test_tensorflow_is_not_imported(checkpoints):
 
 def test_errors_say_what_to_do(checkpoints, tmp_path):
     line = checkpoints["line"].path
-    with pytest.raises(MidiError, match=r"with notes was expected\. Received: one without\. Give another file"):
+    with pytest.raises(
+        MidiError, match=r"with notes was expected\. Received: one without\. Give another file"
+    ):
         surprisal(Score(), line)
     with pytest.raises(EncodingError, match=r"knows no drums.*Kit.*use another checkpoint"):
         surprisal(tune((0, 480, 38), tracks=[Track("Kit", is_drum=True)]), line)
-    with pytest.raises(CheckpointError, match=r"continues music was expected.*folk-infill, which fills gaps\. Use"):
+    with pytest.raises(
+        CheckpointError, match=r"continues music was expected.*folk-infill, which fills gaps\. Use"
+    ):
         surprisal(SEEDS / "ode_to_joy.mid", "folk-infill")
     with pytest.raises(CheckpointError, match="Received: 'nothing'"):
         surprisal(SEEDS / "ode_to_joy.mid", "nothing")
@@ -336,7 +417,9 @@ def run(checkpoints):
     """Runs the command with an untrained checkpoint."""
 
     def invoke(*arguments, name="parts"):
-        out = CliRunner().invoke(command, [*map(str, arguments), "--checkpoint", str(checkpoints[name].path)])
+        out = CliRunner().invoke(
+            command, [*map(str, arguments), "--checkpoint", str(checkpoints[name].path)]
+        )
         if isinstance(out.exception, MusegenError):
             raise out.exception
         assert out.exit_code == 0, out.output
@@ -357,7 +440,9 @@ def test_csv_adds_up(run, checkpoints, by):
     table = {"bar": found.bars, "note": found.notes, "track": found.tracks}[by]
     assert len(rows) == len(table) + 1
     for field in table.dtype.names:
-        assert [float(row[field]) for row in rows[:-1]] == pytest.approx(table[field].tolist(), abs=1e-6)
+        assert [float(row[field]) for row in rows[:-1]] == pytest.approx(
+            table[field].tolist(), abs=1e-6
+        )
 
 
 @pytest.mark.parametrize("by", ["bar", "note", "track"])
@@ -366,8 +451,15 @@ def test_json_is_one_object_that_adds_up(run, checkpoints, by):
     found = surprisal(path, checkpoints["line"].path)
     said = json.loads(run(path, "--format", "json", "--by", by, name="line"))
     assert said["bits"] == pytest.approx(found.bits, abs=1e-6)
-    assert sum(row["bits"] for row in said["rows"]) + said["bars_and_end"] == pytest.approx(said["bits"], abs=1e-4)
-    assert (said["checkpoint"], said["by"], said["notes"], said["tokens"]) == ("line", by, 32, found.tokens)
+    assert sum(row["bits"] for row in said["rows"]) + said["bars_and_end"] == pytest.approx(
+        said["bits"], abs=1e-4
+    )
+    assert (said["checkpoint"], said["by"], said["notes"], said["tokens"]) == (
+        "line",
+        by,
+        32,
+        found.tokens,
+    )
     assert said["tracks_heard"] == [{"track": 0, "name": "Flute"}]
     assert said["tracks_left_out"] == [{"name": "Clarinet", "reason": "the model has 1 part(s)"}]
     assert said["bits_per_note"] == pytest.approx(said["bits"] / 32, abs=1e-6)
@@ -397,8 +489,14 @@ def test_the_table_says_bits_per_note_of_each_bar_and_track(run, checkpoints):
 @pytest.mark.parametrize("width", [80, 120])
 @pytest.mark.parametrize("by", ["bar", "note", "track"])
 def test_the_table_fits_the_terminal(checkpoints, width, by, encoding):
-    names = ["A very long name of a track\x1b[31m, longer than any column", "Flöte", *map(str, range(14))]
-    notes = [(480 * i + 1920 * track, 480, 60 + i, 80, track) for i in range(4) for track in range(16)]
+    names = [
+        "A very long name of a track\x1b[31m, longer than any column",
+        "Flöte",
+        *map(str, range(14)),
+    ]
+    notes = [
+        (480 * i + 1920 * track, 480, 60 + i, 80, track) for i in range(4) for track in range(16)
+    ]
     score = Score(notes=notes, tracks=[Track(name) for name in names])
     found = surprisal(score, checkpoints["band"].path)
     stream = io.TextIOWrapper(io.BytesIO(), encoding=encoding)
@@ -411,7 +509,8 @@ def test_the_table_fits_the_terminal(checkpoints, width, by, encoding):
     hidden = [line for line in lines if line.startswith("no room for")]
     shown = {80: 4, 120: 10}[width]
     assert hidden == (
-        [f"no room for {16 - shown} more tracks: use --by track, --format csv, or a wider window"] * (by == "bar")
+        [f"no room for {16 - shown} more tracks: use --by track, --format csv, or a wider window"]
+        * (by == "bar")
     )
     assert len(lines[3:below]) == {"bar": 16, "note": 64, "track": 16}[by] + 2
     assert ("#" if encoding == "ascii" else "█") in lines[3]
@@ -432,7 +531,11 @@ def test_a_file_is_written_once(run, tmp_path):
     assert run(path, "-o", out, "--format", "json", "--force", name="line") == ""
     assert json.loads(out.read_text())["notes"] == 30
     assert run(path, "-o", tmp_path / "bits.txt", name="line") == ""
-    assert (tmp_path / "bits.txt").read_text().startswith("ode_to_joy.mid: bits per note, as line hears it\n")
+    assert (
+        (tmp_path / "bits.txt")
+        .read_text()
+        .startswith("ode_to_joy.mid: bits per note, as line hears it\n")
+    )
     assert sorted(path.name for path in out.parent.iterdir()) == ["bits.csv"]
 
 

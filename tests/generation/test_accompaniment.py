@@ -30,7 +30,13 @@ from tests.helpers import absolute, assert_playable, distinct_channels, files, m
 
 SEEDS = "midi_data/seeds"
 CHOIR = tuple(Track(name, 52) for name in ("Soprano", "Alto", "Tenor", "Bass"))
-BAND = (Track("Lead", 73), Track("Keys", 4), Track("Bass", 33), Track("Kit", is_drum=True), Track("Pad", 89))
+BAND = (
+    Track("Lead", 73),
+    Track("Keys", 4),
+    Track("Bass", 33),
+    Track("Kit", is_drum=True),
+    Track("Pad", 89),
+)
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +73,9 @@ def scores(draw):
     if draw(st.booleans()):
         meters, tick = [(0, 1, 4)], 480
     for _ in range(draw(st.integers(1, 3))):
-        numerator, denominator = draw(st.sampled_from([(4, 4), (3, 4), (6, 8), (2, 4), (7, 8), (3, 8)]))
+        numerator, denominator = draw(
+            st.sampled_from([(4, 4), (3, 4), (6, 8), (2, 4), (7, 8), (3, 8)])
+        )
         meters.append((tick, numerator, denominator))
         tick += draw(st.integers(1, 3)) * 1920 * numerator // denominator
     for _ in range(draw(st.integers(0, 3))):
@@ -103,7 +111,10 @@ def test_what_is_written_holds_the_primer_exactly_and_the_others_keep_their_rule
     for part in cast.parts:  # a track that has notes is the same instrument
         if part in wanted.notes["track"]:
             assert got.tracks[part] == wanted.tracks[part]
-    assert got.tempos.tolist() == wanted.tempos.tolist() and got.meters.tolist() == wanted.meters.tolist()
+    assert (
+        got.tempos.tolist() == wanted.tempos.tolist()
+        and got.meters.tolist() == wanted.meters.tolist()
+    )
     assert got.end == wanted.end
     # The others enter together with the primer's first note, and never rest for more than a bar.
     others = got.notes[~own]
@@ -115,23 +126,40 @@ def test_what_is_written_holds_the_primer_exactly_and_the_others_keep_their_rule
     ends = np.maximum.accumulate(others["onset"].astype(int) + others["duration"])
     last = (wanted.notes["onset"] + wanted.notes["duration"]).max()
     assert (np.append(others["onset"][1:], last) - ends <= longest).all() and ends[-1] <= last
-    # On the way back nothing of the primer changes, and nothing is lost but what would last beyond it.
-    assert made.score.notes[np.isin(made.score.notes["track"], range(len(primer.tracks)))].tolist() == (
-        primer.notes.tolist()
-    )
+    # On the way back nothing of the primer changes, and nothing is lost but what would last beyond
+    # it.
+    assert made.score.notes[
+        np.isin(made.score.notes["track"], range(len(primer.tracks)))
+    ].tolist() == (primer.notes.tolist())
     assert made.start == 0 and made.end == continuation_start(primer)
-    assert made.added["onset"].min() >= 0 and (made.added["onset"] + made.added["duration"]).max() <= made.end
-    assert len(made.score.tracks) - len(primer.tracks) == len(cast.free) == len(set(made.added["track"].tolist()))
+    assert (
+        made.added["onset"].min() >= 0
+        and (made.added["onset"] + made.added["duration"]).max() <= made.end
+    )
+    assert (
+        len(made.score.tracks) - len(primer.tracks)
+        == len(cast.free)
+        == len(set(made.added["track"].tolist()))
+    )
     assert made.nats > 0 and made.nats < drawn.nats.sum()
 
 
 @pytest.mark.parametrize("name", ["choir", "band"])
-@given(file=files(), kind=st.sampled_from([0, 1]), seed=st.integers(0, 99), temperature=st.sampled_from([0.05, 1, 10]))
+@given(
+    file=files(),
+    kind=st.sampled_from([0, 1]),
+    seed=st.integers(0, 99),
+    temperature=st.sampled_from([0.05, 1, 10]),
+)
 @settings(max_examples=10, deadline=None)
-def test_the_file_keeps_every_event_and_what_is_added_is_sound(ensembles, name, file, kind, seed, temperature):
+def test_the_file_keeps_every_event_and_what_is_added_is_sound(
+    ensembles, name, file, kind, seed, temperature
+):
     apart = distinct_channels(file)
     if kind == 0:
-        file = mido.MidiFile(type=0, ticks_per_beat=file.ticks_per_beat, tracks=[mido.merge_tracks(file.tracks)])
+        file = mido.MidiFile(
+            type=0, ticks_per_beat=file.ticks_per_beat, tracks=[mido.merge_tracks(file.tracks)]
+        )
     data = io.BytesIO()
     file.save(file=data)
     before = mido.MidiFile(file=io.BytesIO(data.getvalue()))
@@ -146,12 +174,21 @@ def test_the_file_keeps_every_event_and_what_is_added_is_sound(ensembles, name, 
     for old, new in zip(absolute(before), absolute(after), strict=False):
         rest = iter(new)
         assert all(event in rest for event in old)
-    assert len(after.tracks) == len(before.tracks) + (kind and len(set(made.added["track"].tolist())))
+    assert len(after.tracks) == len(before.tracks) + (
+        kind and len(set(made.added["track"].tolist()))
+    )
     old = Counter(read_back(before))
     new = Counter(read_back(after))
     assert not old - new  # each of the primer's notes is there …
-    added = list(zip(*(made.added[c].tolist() for c in ("onset", "duration", "pitch", "velocity")), strict=True))
-    if sum(track.is_drum for track in made.score.tracks) <= 1:  # else they share a channel, and some are cut
+    added = list(
+        zip(
+            *(made.added[c].tolist() for c in ("onset", "duration", "pitch", "velocity")),
+            strict=True,
+        )
+    )
+    if (
+        sum(track.is_drum for track in made.score.tracks) <= 1
+    ):  # else they share a channel, and some are cut
         assert new - old == Counter(added)  # … once, beside what was added
         if apart:
             assert_playable(after)
@@ -162,7 +199,9 @@ def test_the_file_keeps_every_event_and_what_is_added_is_sound(ensembles, name, 
 
 def read_back(file):
     notes = midi.from_mido(file).notes
-    return list(zip(*(notes[c].tolist() for c in ("onset", "duration", "pitch", "velocity")), strict=True))
+    return list(
+        zip(*(notes[c].tolist() for c in ("onset", "duration", "pitch", "velocity")), strict=True)
+    )
 
 
 def test_the_same_seed_gives_the_same_bytes_and_another_does_not(ensembles, tmp_path):
@@ -171,7 +210,9 @@ def test_the_same_seed_gives_the_same_bytes_and_another_does_not(ensembles, tmp_
     made = []
     for seed in (5, 5, 6):
         data = io.BytesIO()
-        rendered(source, ensembles["choir"].composition(source.score, inject=True, seed=seed)).save(file=data)
+        rendered(source, ensembles["choir"].composition(source.score, inject=True, seed=seed)).save(
+            file=data
+        )
         made.append(data.getvalue())
     assert made[0] == made[1] != made[2]
 
@@ -243,21 +284,33 @@ def test_others_have_a_say_in_free_choices_alone(ensembles):
     composer, primer = ensembles["choir"], tune()
     cast = composer._assigned(primer)
     plan = accompaniment(
-        composer._prefilled(Request(None)), cast, Request(primer, inject=True), composer.checkpoint, composer.encoder
+        composer._prefilled(Request(None)),
+        cast,
+        Request(primer, inject=True),
+        composer.checkpoint,
+        composer.encoder,
     )
     vocabulary = composer.encoder.vocabulary
-    plan.task.constraint = PrimerConstraint(cast.tokens, cast.parts, cast.free, composer.encoder, OnlyEven(vocabulary))
+    plan.task.constraint = PrimerConstraint(
+        cast.tokens, cast.parts, cast.free, composer.encoder, OnlyEven(vocabulary)
+    )
     ((_, drawn),) = generate(composer.engine, [plan.task])
     notes = composer.encoder.decode(np.append(vocabulary.first["start"], drawn.tokens)).notes
     own = np.isin(notes["track"], cast.parts)
-    assert notes["pitch"][own].tolist() == composer.encoder.decode(cast.tokens).notes["pitch"].tolist()
+    assert (
+        notes["pitch"][own].tolist() == composer.encoder.decode(cast.tokens).notes["pitch"].tolist()
+    )
     assert len(notes[~own]) > 8 and not (notes["pitch"][~own] % 2).any()
     assert drawn.relaxed == 0
 
 
-@pytest.mark.parametrize("options", [{"key": "C:major"}, {"range": "C3:C5"}, {"max_note": "1/4"}, {"end": "fade"}])
+@pytest.mark.parametrize(
+    "options", [{"key": "C:major"}, {"range": "C3:C5"}, {"max_note": "1/4"}, {"end": "fade"}]
+)
 def test_constraints_bind_what_is_added(ensembles, options):
-    primer = Score(notes=[(480 * i, 480, 61 + i % 5, 80, 0) for i in range(16)], tracks=[Track("Flute", 73)])
+    primer = Score(
+        notes=[(480 * i, 480, 61 + i % 5, 80, 0) for i in range(16)], tracks=[Track("Flute", 73)]
+    )
     made = ensembles["choir"].composition(primer, inject=True, seed=2, **options)
     pitches = made.added["pitch"]
     if "key" in options:
@@ -273,7 +326,9 @@ def test_constraints_bind_what_is_added(ensembles, options):
     assert made.score.notes[made.score.notes["track"] == 0].tolist() == primer.notes.tolist()
 
 
-@pytest.mark.parametrize("options", [{"end": "cadence"}, {"max_polyphony": 2}, {"density": "6:8", "range": "C7:"}])
+@pytest.mark.parametrize(
+    "options", [{"end": "cadence"}, {"max_polyphony": 2}, {"density": "6:8", "range": "C7:"}]
+)
 @pytest.mark.parametrize("name", ["choir", "band"])
 def test_constraints_that_cannot_be_kept_give_way_and_the_primer_does_not(ensembles, name, options):
     composer, primer = ensembles[name], tune(bars=3)
@@ -282,7 +337,8 @@ def test_constraints_that_cannot_be_kept_give_way_and_the_primer_does_not(ensemb
     own = np.isin(got["track"], cast.parts)
     assert got[own].tolist() == composer.encoder.decode(cast.tokens).notes.tolist()
     assert (
-        set(got["track"].tolist()) == set(range(cast.size)) and tokens[-1] == composer.encoder.vocabulary.first["end"]
+        set(got["track"].tolist()) == set(range(cast.size))
+        and tokens[-1] == composer.encoder.vocabulary.first["end"]
     )
 
 
@@ -298,9 +354,13 @@ def test_a_drum_track_becomes_the_drums(ensembles):
 def test_what_cannot_be_done_is_refused(ensembles, checkpoints):
     with pytest.raises(EncodingError, match=r"encoding metric, was expected.*played.*performance"):
         Composer(checkpoints["played"]).composition(tune(), inject=True)
-    with pytest.raises(CheckpointError, match=r"more parts.*line with 1 part.*1 track.*Flute.*larger ensemble"):
+    with pytest.raises(
+        CheckpointError, match=r"more parts.*line with 1 part.*1 track.*Flute.*larger ensemble"
+    ):
         Composer(checkpoints["line"]).composition(tune(), inject=True)
-    four = Score(notes=[(0, 480, 60 + i, 80, i) for i in range(4)], tracks=[Track(f"t{i}") for i in range(4)])
+    four = Score(
+        notes=[(0, 480, 60 + i, 80, i) for i in range(4)], tracks=[Track(f"t{i}") for i in range(4)]
+    )
     with pytest.raises(CheckpointError, match=r"choir with 4 part\(s\), and 4 track"):
         ensembles["choir"].composition(four, inject=True)
     with pytest.raises(MidiError, match="no notes to play beside"):
@@ -326,8 +386,11 @@ def crowded(programs):
 
 def beside(file, tracks, notes):
     score = whole(file)
-    notes = Score(notes=[(*row[:4], row[4] + len(score.tracks)) for row in notes],
-                  tracks=[*score.tracks, *tracks], ticks_per_quarter=480)  # fmt: skip
+    notes = Score(
+        notes=[(*row[:4], row[4] + len(score.tracks)) for row in notes],
+        tracks=[*score.tracks, *tracks],
+        ticks_per_quarter=480,
+    )
     both = replace(notes, notes=np.concatenate([score.notes, notes.notes]))
     return midi.overdub(file, both, notes.notes, len(score.tracks), ())
 
@@ -344,10 +407,15 @@ def test_new_tracks_of_one_program_share_a_channel_when_few_are_free():
 
 
 def test_a_channel_of_the_file_is_shared_where_it_plays_the_program_alone():
-    after = beside(crowded(range(15)), [Track("more", 3)], [(0, 900, 60, 80, 0), (960, 480, 60, 80, 0)])
+    after = beside(
+        crowded(range(15)), [Track("more", 3)], [(0, 900, 60, 80, 0), (960, 480, 60, 80, 0)]
+    )
     assert_playable(after)
-    events = [(tick, e.type, e.channel) for tick, e in absolute(after)[-1] if e.type.startswith("note_")]
-    # It stops before the file's note, and a tick after its end would be too late: that one is left out.
+    events = [
+        (tick, e.type, e.channel) for tick, e in absolute(after)[-1] if e.type.startswith("note_")
+    ]
+    # It stops before the file's note, and a tick after its end would be too late: that one is left
+    # out.
     assert events == [(0, "note_on", 3), (479, "note_off", 3)]
     assert not any(e.type == "program_change" for e in after.tracks[-1])
 
@@ -387,7 +455,9 @@ def test_chorales_sing_three_more_voices(seed, tracks, parts):
 def test_from_file_to_file_programs_open_it(tmp_path):
     primer = whole(f"{SEEDS}/old_hundredth.mid").select([0])[:4]
     primer.save(tmp_path / "soprano.mid")
-    out, made, _ = compose_file(tmp_path / "soprano.mid", tmp_path / "out.mid", "chorales", inject=True, seed=3)
+    out, made, _ = compose_file(
+        tmp_path / "soprano.mid", tmp_path / "out.mid", "chorales", inject=True, seed=3
+    )
     notes = len(primer) + len(made.added)
     assert sum(len(part.notes) for part in pretty_midi.PrettyMIDI(str(out)).instruments) == notes
     parts = music21.converter.parse(out).parts
@@ -399,7 +469,9 @@ def test_a_sampler_near_greedy_and_one_near_random_keep_the_tune():
     composer = load("chorales")
     primer = whole(f"{SEEDS}/ode_to_joy.mid")[:4]
     for temperature in (0.01, 20.0):
-        cast, tokens, _, _ = written(composer, primer, **SamplerConfig(temperature=temperature).to_dict())
+        cast, tokens, _, _ = written(
+            composer, primer, **SamplerConfig(temperature=temperature).to_dict()
+        )
         got = composer.encoder.decode(tokens).notes
         own = got[np.isin(got["track"], cast.parts)]
         assert own.tolist() == composer.encoder.decode(cast.tokens).notes.tolist()

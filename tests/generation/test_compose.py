@@ -25,7 +25,12 @@ from tests.helpers import absolute, assert_playable, assert_untouched, distinct_
 
 
 @pytest.mark.parametrize("name", ["line", "parts", "band", "played"])
-@given(midi=files(), seed=st.integers(0, 1000), bars=st.integers(1, 4), temperature=st.sampled_from([0.01, 1, 10]))
+@given(
+    midi=files(),
+    seed=st.integers(0, 1000),
+    bars=st.integers(1, 4),
+    temperature=st.sampled_from([0.01, 1, 10]),
+)
 @settings(max_examples=20, deadline=None)
 def test_the_primer_is_untouched_and_the_continuation_sound(
     checkpoints, tmp_path_factory, name, midi, seed, bars, temperature
@@ -34,7 +39,12 @@ def test_the_primer_is_untouched_and_the_continuation_sound(
     midi.save(folder / "primer.mid")
     before = mido.MidiFile(folder / "primer.mid")
     path, made, _ = compose_file(
-        folder / "primer.mid", None, checkpoints[name].path, bars=bars, seed=seed, temperature=temperature
+        folder / "primer.mid",
+        None,
+        checkpoints[name].path,
+        bars=bars,
+        seed=seed,
+        temperature=temperature,
     )
     after = mido.MidiFile(path)
     assert_untouched(before, after)
@@ -69,7 +79,9 @@ def test_the_same_seed_gives_the_same_bytes_and_another_does_not(checkpoints, tm
     made = {}
     for run, seed in (("a", 5), ("b", 5), ("c", 6)):
         folder = tmp_path / run
-        compose_file(tmp_path / "tune.mid", folder / "out.mid", checkpoints[name].path, bars=8, seed=seed)
+        compose_file(
+            tmp_path / "tune.mid", folder / "out.mid", checkpoints[name].path, bars=8, seed=seed
+        )
         made[run] = (folder / "out.mid").read_bytes()
     assert made["a"] == made["b"] != made["c"]
 
@@ -98,7 +110,10 @@ def test_the_continuation_keeps_track_meter_and_tempo(checkpoints):
 @pytest.mark.parametrize("name", ["line", "parts", "band", "played"])
 def test_of_a_long_primer_the_end_is_heard_and_silent_tracks_are_no_trouble(checkpoints, name):
     long = [(240 * i, 240, 60 + i % 12, 80, 0) for i in range(3000)]
-    primer = Score(notes=[*long, *((480 * i, 480, 40, 50, 1) for i in range(4))], tracks=[Track("a"), Track("b")])
+    primer = Score(
+        notes=[*long, *((480 * i, 480, 40, 50, 1) for i in range(4))],
+        tracks=[Track("a"), Track("b")],
+    )
     composer = Composer(checkpoints[name])
     reading = read_primer(primer, composer.encoder)
     assert len(reading.tokens) <= LONGEST_CONTEXT
@@ -123,7 +138,9 @@ def test_articulation_is_carried_on(checkpoints):
     full = composer.composition(tune(), bars=4, seed=2)
     crisp = composer.composition(Score(notes=short, tracks=[Track("Flute", 73)]), bars=4, seed=2)
     assert crisp.added["onset"].tolist() == full.added["onset"].tolist()
-    assert crisp.added["duration"].tolist() == [round(d * 0.9) for d in full.added["duration"].tolist()]
+    assert crisp.added["duration"].tolist() == [
+        round(d * 0.9) for d in full.added["duration"].tolist()
+    ]
 
 
 def test_a_melody_is_heard_in_the_octave_that_the_model_knows(checkpoints):
@@ -140,7 +157,10 @@ def test_a_melody_is_heard_in_the_octave_that_the_model_knows(checkpoints):
         as_written = likelihood.token_nats(composer.engine, reading.tokens[None]).sum() / 8
         assert nats + 0.1 * abs(shift) / 12 <= as_written
         made = composer.composition(Score(notes=notes, tracks=[Track()]), bars=2, seed=3)
-        back = composer.encoder.vocabulary.values[tokens[composer.encoder.vocabulary.notes[tokens]]] - shift
+        back = (
+            composer.encoder.vocabulary.values[tokens[composer.encoder.vocabulary.notes[tokens]]]
+            - shift
+        )
         assert back.tolist() == [n[2] for n in notes]
         assert made.score.notes["pitch"][:8].tolist() == [n[2] for n in notes]
     assert len(set(shifts)) > 1
@@ -157,7 +177,12 @@ def test_a_pickup_bar_moves_no_barline(checkpoints):
 def test_only_the_continuation_starts_at_zero(checkpoints, tmp_path):
     tune(tempos=[(0, 400_000)], meters=[(0, 3, 4)]).save(tmp_path / "tune.mid")
     out, made, _ = compose_file(
-        tmp_path / "tune.mid", tmp_path / "o.mid", checkpoints["line"].path, only_continuation=True, bars=2, seed=1
+        tmp_path / "tune.mid",
+        tmp_path / "o.mid",
+        checkpoints["line"].path,
+        only_continuation=True,
+        bars=2,
+        seed=1,
     )
     alone = from_mido(mido.MidiFile(out))
     assert alone.notes["onset"].tolist() == (made.added["onset"] - made.start).tolist()
@@ -178,7 +203,10 @@ def test_tracks_that_cannot_be_carried_are_named(checkpoints):
     primer = Score(notes=notes, tracks=[Track("Flute"), Track("Bass"), Track("Kit", is_drum=True)])
     made = Composer(checkpoints["line"]).composition(primer, bars=2, seed=1)
     assert made.read == ("Flute",)
-    assert made.left_out == (("Bass", "the model has 1 part(s)"), ("Kit", "the model knows no drums"))
+    assert made.left_out == (
+        ("Bass", "the model has 1 part(s)"),
+        ("Kit", "the model knows no drums"),
+    )
     both = Composer(checkpoints["band"]).composition(primer, bars=2, seed=1)
     assert both.read == ("Flute", "Bass", "Kit") and both.left_out == ()
 
@@ -200,7 +228,9 @@ def test_a_late_release_costs_no_bar_of_silence():
     assert continuation_start(Score(notes=[(0, 1920 + 80, 60, 80, 0)], tracks=[Track()])) == 3840
 
 
-def test_auto_takes_the_likeliest_and_charges_for_what_a_model_cannot_read(checkpoints, monkeypatch):
+def test_auto_takes_the_likeliest_and_charges_for_what_a_model_cannot_read(
+    checkpoints, monkeypatch
+):
     root = checkpoints["line"].path.parent
     monkeypatch.setattr("musegen.model.checkpoint.roots", lambda: iter([root]))
     notes = [(480 * i, 480, 60 + i % 5, 80, i % 2) for i in range(8)]
@@ -234,7 +264,9 @@ def test_a_file_of_one_chunk_and_several_channels(checkpoints, tmp_path):
         )
     )
     midi.save(tmp_path / "one.mid")
-    out, made, _ = compose_file(tmp_path / "one.mid", None, checkpoints["parts"].path, bars=4, seed=2)
+    out, made, _ = compose_file(
+        tmp_path / "one.mid", None, checkpoints["parts"].path, bars=4, seed=2
+    )
     after = mido.MidiFile(out)
     assert_untouched(mido.MidiFile(tmp_path / "one.mid"), after)
     assert_playable(after)
@@ -256,18 +288,32 @@ def test_what_the_primer_leaves_hanging_is_released_first(checkpoints, tmp_path)
         )
     )
     midi.save(tmp_path / "hanging.mid")
-    out, made, _ = compose_file(tmp_path / "hanging.mid", None, checkpoints["line"].path, bars=2, seed=2)
+    out, made, _ = compose_file(
+        tmp_path / "hanging.mid", None, checkpoints["line"].path, bars=2, seed=2
+    )
     at_start = [e for t, e in absolute(mido.MidiFile(out))[0] if t == made.start and not e.is_meta]
-    assert [(e.type, getattr(e, "note", getattr(e, "value", getattr(e, "pitch", None)))) for e in at_start[:3]] == [
-        ("note_off", 64), ("control_change", 0), ("pitchwheel", 0),
-    ]  # fmt: skip
+    assert [
+        (e.type, getattr(e, "note", getattr(e, "value", getattr(e, "pitch", None))))
+        for e in at_start[:3]
+    ] == [
+        ("note_off", 64),
+        ("control_change", 0),
+        ("pitchwheel", 0),
+    ]
     assert_playable(mido.MidiFile(out))
 
 
 def test_names_in_any_script_are_kept(checkpoints, tmp_path):
     Score(notes=[(0, 480, 60, 80, 0)], tracks=[Track("Скрипка")]).save(tmp_path / "мелодия ♪.mid")
-    out, made, _ = compose_file(tmp_path / "мелодия ♪.mid", None, checkpoints["line"].path, bars=2, seed=1)
-    texts = [e.text for chunk in mido.MidiFile(out, charset="utf-8").tracks for e in chunk if e.type == "marker"]
+    out, made, _ = compose_file(
+        tmp_path / "мелодия ♪.mid", None, checkpoints["line"].path, bars=2, seed=1
+    )
+    texts = [
+        e.text
+        for chunk in mido.MidiFile(out, charset="utf-8").tracks
+        for e in chunk
+        if e.type == "marker"
+    ]
     assert texts[0] == "primer: мелодия ♪.mid"
     assert [t.name for t in from_mido(mido.MidiFile(out, charset="utf-8")).tracks] == ["Скрипка"]
     assert made.read == ("Скрипка",)
@@ -275,7 +321,9 @@ def test_names_in_any_script_are_kept(checkpoints, tmp_path):
 
 def test_written_music_is_a_primer_too(checkpoints, tmp_path):
     (tmp_path / "scale.abc").write_text("X:1\nT:Scale\nM:4/4\nL:1/4\nK:G\nGABc|defg|\n")
-    out, made, _ = compose_file(tmp_path / "scale.abc", None, checkpoints["line"].path, bars=2, seed=1)
+    out, made, _ = compose_file(
+        tmp_path / "scale.abc", None, checkpoints["line"].path, bars=2, seed=1
+    )
     assert out.name == "scale-continued.mid"
     assert whole(out).notes["pitch"][:8].tolist() == [67, 69, 71, 72, 74, 76, 78, 79]
     assert made.start == 8 * 480
@@ -288,13 +336,30 @@ def run(*args):
 
 def test_the_command_reports_in_json_and_never_overwrites(checkpoints, tmp_path):
     tune().save(tmp_path / "tune.mid")
-    args = ("compose", tmp_path / "tune.mid", "--checkpoint", checkpoints["line"].path, "--bars", 2, "--seed", 4)
+    args = (
+        "compose",
+        tmp_path / "tune.mid",
+        "--checkpoint",
+        checkpoints["line"].path,
+        "--bars",
+        2,
+        "--seed",
+        4,
+    )
     facts = json.loads(run(*args, "--json").stdout)
-    assert facts["seed"] == 4 and facts["checkpoint"] == "line" and facts["tracks_continued"] == ["Flute"]
+    assert (
+        facts["seed"] == 4
+        and facts["checkpoint"] == "line"
+        and facts["tracks_continued"] == ["Flute"]
+    )
     assert Path(facts["output"]) == tmp_path / "tune-continued.mid"
     before = (tmp_path / "tune-continued.mid").read_bytes()
     refused = run(*args)
-    assert refused.exit_code == 1 and "not overwritten" in refused.stderr and "--force" in refused.stderr
+    assert (
+        refused.exit_code == 1
+        and "not overwritten" in refused.stderr
+        and "--force" in refused.stderr
+    )
     assert (tmp_path / "tune-continued.mid").read_bytes() == before
     assert run(*args, "--force").exit_code == 0
     assert sorted(p.name for p in tmp_path.iterdir()) == ["tune-continued.mid", "tune.mid"]
@@ -348,7 +413,9 @@ def test_usage_errors_exit_with_2(tmp_path):
 def test_the_output_is_never_the_primer(checkpoints, tmp_path):
     tune().save(tmp_path / "tune.mid")
     with pytest.raises(MusegenError, match="must not be the primer"):
-        compose_file(tmp_path / "tune.mid", tmp_path / "tune.mid", checkpoints["line"].path, force=True)
+        compose_file(
+            tmp_path / "tune.mid", tmp_path / "tune.mid", checkpoints["line"].path, force=True
+        )
 
 
 def test_old_names_of_a_composition_still_work_and_warn(checkpoints):

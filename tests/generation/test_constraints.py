@@ -34,7 +34,19 @@ USUAL = ((2, 2), (2, 4), (3, 4), (4, 4), (6, 8), (9, 8))
 class Walk:
     """A primer drawn from the grammar alone, and what was drawn after it under constraints."""
 
-    def __init__(self, config, wanted, seed, bars=3, primer=2, shift=0, key=None, rest=2, meters=METERS, brief=False):
+    def __init__(
+        self,
+        config,
+        wanted,
+        seed,
+        bars=3,
+        primer=2,
+        shift=0,
+        key=None,
+        rest=2,
+        meters=METERS,
+        brief=False,
+    ):
         self.encoder = Encoder(config)
         self.wanted, self.bars = wanted, bars
         self.rng = np.random.default_rng(seed)
@@ -50,11 +62,17 @@ class Walk:
         self.rules.length = (primer + bars) * unit
         self.rules.longest_rest = None if rest is None else rest * unit
         if primer:
-            begun = (lambda: self.rules.bar >= primer) if self.metric else (lambda: self.rules.now >= primer * unit)
+            begun = (
+                (lambda: self.rules.bar >= primer)
+                if self.metric
+                else (lambda: self.rules.now >= primer * unit)
+            )
             while not begun():
                 self.draw(self.rules.allowed() & ~(self.longer_than_a_quarter() & brief))
         if not self.metric:
-            self.rules.length = self.rules.now + bars * unit  # the primer ends where a time_shift led to
+            self.rules.length = (
+                self.rules.now + bars * unit
+            )  # the primer ends where a time_shift led to
         self.prime(shift, key)
         while not self.rules.finished:
             legal = self.rules.allowed()
@@ -76,9 +94,9 @@ class Walk:
 
     def longer_than_a_quarter(self):
         vocabulary = self.encoder.vocabulary
-        return vocabulary.of("duration") & (vocabulary.values >= self.encoder.config.steps_per_quarter) | vocabulary.of(
-            "hold"
-        )
+        return vocabulary.of("duration") & (
+            vocabulary.values >= self.encoder.config.steps_per_quarter
+        ) | vocabulary.of("hold")
 
     def draw(self, allowed):
         p = self.bias * allowed
@@ -99,7 +117,9 @@ class Walk:
             lines = self.score.barlines()
             return lines[lines >= self.place.start].tolist()
         edges = np.linspace(
-            self.place.start, self.rules.length, round((self.rules.length - self.place.start) / 200) + 1
+            self.place.start,
+            self.rules.length,
+            round((self.rules.length - self.place.start) / 200) + 1,
         )
         return np.round(edges).astype(int).tolist()
 
@@ -144,7 +164,11 @@ class Walk:
             onsets, first, count = np.unique(voice["onset"], return_index=True, return_counts=True)
             for a, b in pairwise(range(len(onsets))):
                 end = voice["onset"][first[a]] + voice["duration"][first[a]]
-                if count[a] == count[b] == 1 and end == onsets[b] and self.place.start <= onsets[b] < cadence:
+                if (
+                    count[a] == count[b] == 1
+                    and end == onsets[b]
+                    and self.place.start <= onsets[b] < cadence
+                ):
                     pair = voice["pitch"][first[a]], voice["pitch"][first[b]]
                     moves.setdefault(onsets[b], []).append(pair)
         for together in moves.values():
@@ -165,7 +189,9 @@ class Walk:
             if most:
                 assert len(inside) <= most
                 for i, onset in enumerate(inside):
-                    assert onset >= i * length / most - max(self.place.quarter, together * length / most)
+                    assert onset >= i * length / most - max(
+                        self.place.quarter, together * length / most
+                    )
 
     def strong(self, lines):
         begin, end = lines[-2:]
@@ -194,8 +220,13 @@ class Walk:
             np.add.at(histogram, (melodic["pitch"] - self.place.shift) % 12, lengths)
             key = find_key(histogram)
         heard = (final["pitch"] - self.place.shift - key.tonic) % 12
-        chords = {track: heard[final["track"] == track] for track in np.unique(final["track"]).tolist()}
-        latest = {int(n["track"]): int(n["pitch"]) for n in np.sort(melodic, order=["onset", "track", "pitch"])}
+        chords = {
+            track: heard[final["track"] == track] for track in np.unique(final["track"]).tolist()
+        }
+        latest = {
+            int(n["track"]): int(n["pitch"])
+            for n in np.sort(melodic, order=["onset", "track", "pitch"])
+        }
         if latest and not self.wanted.max_polyphony:
             assert set(chords) == set(latest)
         if latest:
@@ -206,7 +237,10 @@ class Walk:
                 assert set(chord.tolist()) <= {0, third, fifth}
                 if len(latest) == 1:
                     assert chord[0] == 0
-                elif sorted(latest.values()).count(latest[track]) == 1 and latest[track] in (highest, lowest):
+                elif sorted(latest.values()).count(latest[track]) == 1 and latest[track] in (
+                    highest,
+                    lowest,
+                ):
                     assert chord[0] == 0
         assert len(before) + len(final) == len(notes)
 
@@ -227,16 +261,35 @@ ALONE = [
     ConstraintConfig(density="3"),
     ConstraintConfig(end="cadence"),
     ConstraintConfig(parallels=False),
-    ConstraintConfig(key="D:dorian", range="G3:C6", max_polyphony=4, min_note="1/16", max_note="1/2", end="cadence"),
+    ConstraintConfig(
+        key="D:dorian",
+        range="G3:C6",
+        max_polyphony=4,
+        min_note="1/16",
+        max_note="1/2",
+        end="cadence",
+    ),
 ]
 
 
 @pytest.mark.parametrize("config", CONFIGS, ids=str)
-@pytest.mark.parametrize("wanted", ALONE, ids=lambda w: str({k: v for k, v in w.to_dict().items() if v}))
+@pytest.mark.parametrize(
+    "wanted", ALONE, ids=lambda w: str({k: v for k, v in w.to_dict().items() if v})
+)
 def test_what_can_be_met_is_met(config, wanted):
     for seed in range(6):
         key = Key.parse(wanted.key) if wanted.key != "none" else None
-        walk = Walk(config, wanted, seed, 1 + seed % 4, seed % 3, 12 * (seed % 2), key, meters=USUAL, brief=True)
+        walk = Walk(
+            config,
+            wanted,
+            seed,
+            1 + seed % 4,
+            seed % 3,
+            12 * (seed % 2),
+            key,
+            meters=USUAL,
+            brief=True,
+        )
         walk.check()
         assert walk.relaxed == 0
 
@@ -276,7 +329,9 @@ def constraint(draw):
     rest=st.sampled_from([None, 1, 2]),
 )
 @settings(max_examples=40, deadline=None)
-def test_there_is_always_a_token_and_what_did_not_give_way_holds(config, wanted, seed, bars, primer, shift, key, rest):
+def test_there_is_always_a_token_and_what_did_not_give_way_holds(
+    config, wanted, seed, bars, primer, shift, key, rest
+):
     walk = Walk(config, wanted, seed, bars, primer, shift, key, rest)
     rules = walk.rules
     assert walk.score.end == (rules.bar_start + rules.bar_length if walk.metric else rules.length)
@@ -294,7 +349,11 @@ def test_the_same_place_gives_the_same_mask():
         rules = grammar(walk.encoder.vocabulary)
         rules.length = walk.rules.length
         for token in walk.tokens:
-            before = walk.constraints.mask(rules, rules.allowed()) if rules.now >= walk.place.start else None
+            before = (
+                walk.constraints.mask(rules, rules.allowed())
+                if rules.now >= walk.place.start
+                else None
+            )
             if before is not None:
                 assert np.array_equal(walk.constraints.mask(rules.copy(), rules.allowed()), before)
             rules.advance(token)
@@ -304,7 +363,10 @@ def test_nothing_wanted_costs_nothing():
     vocabulary = Encoder(CONFIGS[1]).vocabulary
     for wanted in (ConstraintConfig(), ConstraintConfig(end="fade"), ConstraintConfig(key="auto")):
         assert Constraints.of(wanted, vocabulary, ConstraintContext()) is None
-    assert Constraints.of(ConstraintConfig(key="auto"), vocabulary, ConstraintContext(Key(0))) is not None
+    assert (
+        Constraints.of(ConstraintConfig(key="auto"), vocabulary, ConstraintContext(Key(0)))
+        is not None
+    )
 
 
 @pytest.mark.parametrize("config", CONFIGS, ids=str)
@@ -352,10 +414,18 @@ def test_before_a_cadence_there_is_room_for_the_shortest_note():
 
 
 def test_a_single_voice_is_silent_when_the_next_note_is_due():
-    rules, constraints = told(CONFIGS[1], ConstraintConfig(max_polyphony=1), *COMMON, ("position", 6), ("pitch", 60),
-                              length=2)  # fmt: skip
+    rules, constraints = told(
+        CONFIGS[1],
+        ConstraintConfig(max_polyphony=1),
+        *COMMON,
+        ("position", 6),
+        ("pitch", 60),
+        length=2,
+    )
     rules.longest_rest = 1
-    assert left(rules, constraints, "duration") == list(range(96 - 1 - 6))  # until the last step of the next bar
+    assert left(rules, constraints, "duration") == list(
+        range(96 - 1 - 6)
+    )  # until the last step of the next bar
     rules.advance(rules.vocabulary.token("duration", 11))
     assert left(rules, constraints, "position") == list(range(18, 48))
     assert left(rules, constraints, "pitch") == []
@@ -364,7 +434,10 @@ def test_a_single_voice_is_silent_when_the_next_note_is_due():
 def test_voices_do_not_move_in_parallel_fifths_and_octaves():
     def struck(position, *pitches):
         """Quarter notes, one in each of the first parts."""
-        events = [(("part", part), ("pitch", pitch), ("duration", 3)) for part, pitch in enumerate(pitches)]
+        events = [
+            (("part", part), ("pitch", pitch), ("duration", 3))
+            for part, pitch in enumerate(pitches)
+        ]
         return (("position", position), *(event for three in events for event in three))
 
     wanted = ConstraintConfig(parallels=False)
@@ -375,16 +448,34 @@ def test_voices_do_not_move_in_parallel_fifths_and_octaves():
         (72,): {65, 53, 41, 29, 17, 5, 79, 91, 103, 115, 127},
     }
     for after, forbidden in cases.items():
-        rules, constraints = told(CONFIGS[2], wanted, *COMMON, *before, *struck(4, *after), ("part", 1), length=2)
+        rules, constraints = told(
+            CONFIGS[2], wanted, *COMMON, *before, *struck(4, *after), ("part", 1), length=2
+        )
         assert set(range(128)) - set(left(rules, constraints, "pitch")) == forbidden
-    rules, constraints = told(CONFIGS[2], wanted, *COMMON, *before, *struck(4, 69, 64), ("part", 2), length=2)
-    octaves, fifths = set(range(4, 128, 12)), {pitch for pitch in range(128) if abs(pitch - 69) % 12 == 7}
+    rules, constraints = told(
+        CONFIGS[2], wanted, *COMMON, *before, *struck(4, 69, 64), ("part", 2), length=2
+    )
+    octaves, fifths = (
+        set(range(4, 128, 12)),
+        {pitch for pitch in range(128) if abs(pitch - 69) % 12 == 7},
+    )
     assert set(range(128)) - set(left(rules, constraints, "pitch")) == octaves | fifths
     # After a rest nothing is parallel, nor is a chord a voice.
-    rules, constraints = told(CONFIGS[2], wanted, *COMMON, *before, *struck(8, 69), ("part", 1), length=2)
+    rules, constraints = told(
+        CONFIGS[2], wanted, *COMMON, *before, *struck(8, 69), ("part", 1), length=2
+    )
     assert len(left(rules, constraints, "pitch")) == 128
-    chord = (*struck(0, 60), ("pitch", 67), ("duration", 3), ("part", 1), ("pitch", 48), ("duration", 3))
-    rules, constraints = told(CONFIGS[2], wanted, *COMMON, *chord, *struck(4, 62), ("part", 1), length=2)
+    chord = (
+        *struck(0, 60),
+        ("pitch", 67),
+        ("duration", 3),
+        ("part", 1),
+        ("pitch", 48),
+        ("duration", 3),
+    )
+    rules, constraints = told(
+        CONFIGS[2], wanted, *COMMON, *chord, *struck(4, 62), ("part", 1), length=2
+    )
     assert len(left(rules, constraints, "pitch")) == 128
 
 
@@ -394,8 +485,17 @@ def test_the_only_pitch_is_free_when_the_next_note_is_due_and_taken_where_it_rin
     rules.longest_rest = 1
     assert left(rules, constraints, "duration") == list(range(96 - 1 - 6))
     long = (("position", 0), ("part", 0), ("pitch", 60), ("duration", 9))
-    rules, constraints = told(CONFIGS[2], wanted, *COMMON, *long, ("part", 1), ("pitch", 60), ("duration", 0),
-                              ("position", 2), length=1)  # fmt: skip
+    rules, constraints = told(
+        CONFIGS[2],
+        wanted,
+        *COMMON,
+        *long,
+        ("part", 1),
+        ("pitch", 60),
+        ("duration", 0),
+        ("position", 2),
+        length=1,
+    )
     assert left(rules, constraints, "pitch") == [60]  # in part 1
     assert left(rules, constraints, "part") == [2, 3]
     assert constraints.relaxed == 0
@@ -405,25 +505,43 @@ def test_density_asks_for_notes_in_time_and_not_too_soon():
     rules, constraints = told(CONFIGS[1], ConstraintConfig(density="4"), *COMMON, length=1)
     assert left(rules, constraints, "position") == list(range(12))
     assert left(rules, constraints, "bar") == left(rules, constraints, "end") == []
-    for kind, value in (("position", 0), ("pitch", 60), ("duration", 5), ("position", 6), ("pitch", 60)):
+    for kind, value in (
+        ("position", 0),
+        ("pitch", 60),
+        ("duration", 5),
+        ("position", 6),
+        ("pitch", 60),
+    ):
         rules.advance(rules.vocabulary.token(kind, value))
     rules.advance(rules.vocabulary.token("duration", 5))
-    assert left(rules, constraints, "position") == list(range(12, 36))  # the third: a quarter ahead, at most
+    assert left(rules, constraints, "position") == list(
+        range(12, 36)
+    )  # the third: a quarter ahead, at most
 
 
 def test_a_note_of_a_performance_ends_in_time():
     wanted = ConstraintConfig(min_note="1/8", max_note="1/4")
-    rules, constraints = told(CONFIGS[5], wanted, ("start", 0), ("note_on", 60), length=400, quarter=50, bar=200)
+    rules, constraints = told(
+        CONFIGS[5], wanted, ("start", 0), ("note_on", 60), length=400, quarter=50, bar=200
+    )
     assert left(rules, constraints, "note_off") == []
-    assert left(rules, constraints, "time_shift") == list(range(50))  # something can begin at any time
+    assert left(rules, constraints, "time_shift") == list(
+        range(50)
+    )  # something can begin at any time
     rules.advance(rules.vocabulary.token("time_shift", 49))
     assert left(rules, constraints, "note_off") == [60]
     assert left(rules, constraints, "time_shift") == left(rules, constraints, "note_on") == []
 
 
 def test_lengths_that_are_forbidden_count_for_the_nearest_that_is_left():
-    rules, constraints = told(CONFIGS[1], ConstraintConfig(min_note="1/8", max_note="1/4"), *COMMON, ("position", 0),
-                              ("pitch", 60), length=4)  # fmt: skip
+    rules, constraints = told(
+        CONFIGS[1],
+        ConstraintConfig(min_note="1/8", max_note="1/4"),
+        *COMMON,
+        ("position", 0),
+        ("pitch", 60),
+        length=4,
+    )
     vocabulary = rules.vocabulary
     logits = np.zeros(len(vocabulary), np.float32)
     narrowed = constraints.mask(rules, rules.allowed())
@@ -442,20 +560,41 @@ def test_fading_falls_to_a_fifth():
 
 
 def test_strong_beats():
-    beats = [last_strong_beat(48 * n // d, n, 4 * n / d) for n, d in ((4, 4), (2, 2), (6, 8), (12, 8))]
+    beats = [
+        last_strong_beat(48 * n // d, n, 4 * n / d) for n, d in ((4, 4), (2, 2), (6, 8), (12, 8))
+    ]
     assert beats == [24, 24, 18, 36]
-    assert {last_strong_beat(48 * n // d, n, 4 * n / d) for n, d in ((2, 4), (3, 4), (5, 4), (9, 8), (1, 1))} == {0}
+    assert {
+        last_strong_beat(48 * n // d, n, 4 * n / d)
+        for n, d in ((2, 4), (3, 4), (5, 4), (9, 8), (1, 1))
+    } == {0}
 
 
 def test_texts_are_read():
-    names = {"C4": 60, "F#4": 66, "Bb2": 46, "B♭2": 46, "c-1": 0, "G9": 127, " 48 ": 48, "Cb4": 59, "B#3": 60}
+    names = {
+        "C4": 60,
+        "F#4": 66,
+        "Bb2": 46,
+        "B♭2": 46,
+        "c-1": 0,
+        "G9": 127,
+        " 48 ": 48,
+        "Cb4": 59,
+        "B#3": 60,
+    }
     assert {name: read_pitch(name) for name in names} == names
     assert read_range("C3:C6") == (48, 84)
     assert read_range(":84") == (0, 84)
     assert read_range("C3:") == (48, 127)
     values = {"1/16": 0.25, "1/4.": 1.5, "1/4..": 1.75, "3/8": 1.5, "1/1": 4, "1/12": 1 / 3}
     assert {text: float(read_note_value(text)) for text in values} == values
-    assert [read_density(text) for text in ("4:8", "4:", ":8", "6", "0:3")] == [(4, 8), (4, 0), (0, 8), (6, 6), (0, 3)]
+    assert [read_density(text) for text in ("4:8", "4:", ":8", "6", "0:3")] == [
+        (4, 8),
+        (4, 0),
+        (0, 8),
+        (6, 6),
+        (0, 3),
+    ]
 
 
 @pytest.mark.parametrize(

@@ -36,14 +36,24 @@ from musegen.model.network import build, parameters
 from musegen.score.midi import from_mido
 from musegen.training.infilling import Gaps, SameGaps, drawn
 from musegen.training.train import networks, train
-from tests.helpers import GATES, absolute, assert_playable, files, random_weights, scores, write_keras_weights
+from tests.helpers import (
+    GATES,
+    absolute,
+    assert_playable,
+    files,
+    random_weights,
+    scores,
+    write_keras_weights,
+)
 
 LINE = EncoderConfig(parts=1, programs=False, drums=False, velocities=0, tempos=0)
 
 
 def filler(path, encoder, seed=0, scale=0.3, context=0):
     """Write an untrained checkpoint that fills gaps."""
-    model = ModelConfig(len(Vocabulary(encoder)), cell="gru", units=16, embedding=8, future=6, context=context)
+    model = ModelConfig(
+        len(Vocabulary(encoder)), cell="gru", units=16, embedding=8, future=6, context=context
+    )
     rng = np.random.default_rng(seed)
     gates = GATES[model.cell]
     weights = random_weights(model, rng, scale)
@@ -85,7 +95,14 @@ def tune(bars=8, **fields):
 @pytest.mark.parametrize("cell", ["lstm", "gru", "rnn"])
 def test_steps_the_whole_sequence_and_keras_agree(tmp_path, cell, columns):
     config = ModelConfig(
-        40, cell=cell, units=24, embedding=12, dropout=0.3, future=10, context=columns, layer_norm=True
+        40,
+        cell=cell,
+        units=24,
+        embedding=12,
+        dropout=0.3,
+        future=10,
+        context=columns,
+        layer_norm=True,
     )
     model, rng = build(config), np.random.default_rng(1)
     model.set_weights([rng.normal(0, 0.25, w.shape) for w in model.get_weights()])
@@ -97,10 +114,14 @@ def test_steps_the_whole_sequence_and_keras_agree(tmp_path, cell, columns):
     }
     beside = None
     if columns:
-        beside = rng.integers(0, View(columns).sizes, (3, 20, len(View(columns).sizes))).astype(np.uint16)
+        beside = rng.integers(0, View(columns).sizes, (3, 20, len(View(columns).sizes))).astype(
+            np.uint16
+        )
         inputs["context"] = beside
     expected = keras.ops.convert_to_numpy(model(inputs))
-    engine = Engine(config, Checkpoint(tmp_path, EncoderConfig(), config).weights()).conditioned_on(inputs["future"])
+    engine = Engine(config, Checkpoint(tmp_path, EncoderConfig(), config).weights()).conditioned_on(
+        inputs["future"]
+    )
     state = engine.initial_state(3)
     at_once, _ = engine.forward(inputs["tokens"], state, beside, inputs["left"])
     np.testing.assert_allclose(at_once, expected, atol=1e-5)
@@ -133,7 +154,9 @@ def test_a_window_holds_the_gap_and_what_is_around_it():
     found = gaps.window(tokens, gap, 100, vocabulary)
     assert found.first == 0 and found.tokens.tolist() == tokens[: gap.closes].tolist()
     assert found.targets.tolist() == tokens[1 : gap.closes + 1].tolist()
-    assert found.left.tolist() == [0] * lines[1] + [2] * (lines[2] - lines[1]) + [1] * (lines[3] - lines[2])
+    assert found.left.tolist() == [0] * lines[1] + [2] * (lines[2] - lines[1]) + [1] * (
+        lines[3] - lines[2]
+    )
     assert found.weight.tolist() == [0] * lines[1] + [1] * (lines[3] - lines[1])
     near = found.future[::-1]
     rest = len(tokens) - gap.closes
@@ -151,17 +174,23 @@ def pieces(folder, count=12, bars=8):
     folder.mkdir()
     for number in range(count):
         keys = rng.integers(0, 3, bars // 2).repeat(2)
-        notes = [(1920 * i, 1920, 55 + 17 * (i % 2) + int(key), 80, 0) for i, key in enumerate(keys)]
+        notes = [
+            (1920 * i, 1920, 55 + 17 * (i % 2) + int(key), 80, 0) for i, key in enumerate(keys)
+        ]
         Score(notes=notes, tracks=[Track()]).save(folder / f"{number}.mid")
 
 
 @given(st.data())
 @settings(max_examples=40, deadline=None)
 def test_places_behind_a_gap_are_looked_at_alike_while_it_is_filled_and_all_at_once(data):
-    encoder = Encoder(data.draw(st.sampled_from([EncoderConfig(velocities=0, tempos=0), EncoderConfig()])))
+    encoder = Encoder(
+        data.draw(st.sampled_from([EncoderConfig(velocities=0, tempos=0), EncoderConfig()]))
+    )
     tokens, view = encoder.encode(data.draw(scores())), View(1, len(encoder.vocabulary))
     assume(len(gaps.borders(tokens, encoder.vocabulary)) > 1)
-    gap = drawn(tokens, 400, encoder.vocabulary, np.random.default_rng(data.draw(st.integers(0, 99))))
+    gap = drawn(
+        tokens, 400, encoder.vocabulary, np.random.default_rng(data.draw(st.integers(0, 99)))
+    )
     window = gaps.window(tokens, gap, len(tokens), encoder.vocabulary)
     told, untold = (
         gaps.beside(tokens, gap, window, encoder.vocabulary, view, told)[:, -2 * view.lookbacks :]
@@ -181,11 +210,15 @@ def test_places_behind_a_gap_are_looked_at_alike_while_it_is_filled_and_all_at_o
 def test_what_comes_again_behind_a_gap_can_be_copied():
     encoder, rng = Encoder(LINE), np.random.default_rng(0)
     line = np.tile(rng.integers(50, 90, (4, 8)), (2, 1)).ravel().tolist()  # four bars, twice
-    tokens = encoder.encode(Score(notes=[(240 * i, 240, p, 80, 0) for i, p in enumerate(line)], tracks=[Track()]))
+    tokens = encoder.encode(
+        Score(notes=[(240 * i, 240, p, 80, 0) for i, p in enumerate(line)], tracks=[Track()])
+    )
     lines = gaps.borders(tokens, encoder.vocabulary)
     gap, view = Gap(int(lines[0]), int(lines[2])), View(1, len(encoder.vocabulary))
     window = gaps.window(tokens, gap, 400, encoder.vocabulary)
-    told, untold = (gaps.beside(tokens, gap, window, encoder.vocabulary, view, told) for told in (True, False))
+    told, untold = (
+        gaps.beside(tokens, gap, window, encoder.vocabulary, view, told) for told in (True, False)
+    )
     inside = slice(gap.opens + 2, gap.closes)  # only the first bar says its meter
     four_bars = -view.lookbacks + LOOKBACKS["bars"].index(4)
     assert np.array_equal(told[inside, four_bars], 1 + tokens[inside.start + 1 : inside.stop + 1])
@@ -197,17 +230,24 @@ def test_batches_depend_on_seed_epoch_and_step_alone(tmp_path):
     encoder = Encoder(LINE)
     store = ingest([tmp_path / "music"], tmp_path / "store", encoder, seed=0)
     data = dataset.load(store)
-    model = ModelConfig(len(encoder.vocabulary), units=8, embedding=8, future=4, context=1, lookback=True)
+    model = ModelConfig(
+        len(encoder.vocabulary), units=8, embedding=8, future=4, context=1, lookback=True
+    )
     config = TrainingConfig(sequence_length=24, batch_size=4, transpose=3, seed=3)
     batches = Gaps(data.train, encoder, model, config)
     inputs, targets, weight = batches[1]
     assert {k: v.shape for k, v in inputs.items()} == {
-        "tokens": (4, 24), "future": (4, FUTURE), "left": (4, 24), "context": (4, 24, len(View.of(model).sizes)),
-    }  # fmt: skip
+        "tokens": (4, 24),
+        "future": (4, FUTURE),
+        "left": (4, 24),
+        "context": (4, 24, len(View.of(model).sizes)),
+    }
     assert ((weight == 1) == (inputs["left"] > 0)).all() and set(np.unique(weight)) == {0, 1}
     batches.lay_out(0, 1)  # as a run that is resumed does
     assert len(batches) == batches.steps - 1
-    for a, b in zip(keras.tree.flatten(batches[0]), keras.tree.flatten((inputs, targets, weight)), strict=True):
+    for a, b in zip(
+        keras.tree.flatten(batches[0]), keras.tree.flatten((inputs, targets, weight)), strict=True
+    ):
         np.testing.assert_array_equal(a, b)
     batches.lay_out(1, 1)
     assert not np.array_equal(batches[0][1], targets)
@@ -220,7 +260,9 @@ def test_batches_depend_on_seed_epoch_and_step_alone(tmp_path):
     (alone, _, _) = fixed._batch([piece], rng, 0.0)
     gap = drawn(piece, 24, encoder.vocabulary, np.random.default_rng(0))
     found = gaps.window(piece, gap, 24, encoder.vocabulary)
-    np.testing.assert_array_equal(alone["context"][0, : len(found.tokens)], whole[found.first :][: len(found.tokens)])
+    np.testing.assert_array_equal(
+        alone["context"][0, : len(found.tokens)], whole[found.first :][: len(found.tokens)]
+    )
 
 
 def test_models_that_cannot_be_trained_to_fill(tmp_path):
@@ -249,21 +291,40 @@ def test_it_begins_where_a_model_that_continues_ended(checkpoints):
 
 
 def test_it_learns_what_only_the_future_tells(tmp_path, monkeypatch):
-    for module in ("encoding.gaps", "model.network", "training.infilling"):  # distant music adds nothing but time
+    for module in (
+        "encoding.gaps",
+        "model.network",
+        "training.infilling",
+    ):  # distant music adds nothing but time
         monkeypatch.setattr(f"musegen.{module}.FUTURE", 24)
     pieces(tmp_path / "music", count=100, bars=16)
     encoder = Encoder(LINE)
-    shape = {"vocabulary_size": len(encoder.vocabulary), "cell": "gru", "layers": 1, "units": 48, "embedding": 16}
+    shape = {
+        "vocabulary_size": len(encoder.vocabulary),
+        "cell": "gru",
+        "layers": 1,
+        "units": 48,
+        "embedding": 16,
+    }
     parent = Checkpoint(tmp_path / "parent", LINE, ModelConfig(**shape))
     weights = random_weights(parent.model, np.random.default_rng(0), 0.4)
-    weights["embedding"][0] *= 3  # embeddings that are told apart from the beginning save most of the steps
+    weights["embedding"][0] *= (
+        3  # embeddings that are told apart from the beginning save most of the steps
+    )
     weights["logits"] = [0.1 * array for array in weights["logits"]]
     parent.path.mkdir()
     write_keras_weights(tmp_path / "weights.h5", weights)
     save(parent, tmp_path / "weights.h5")
-    config = TrainingConfig(sequence_length=72, batch_size=16, epochs=30, patience=30, learning_rate=0.02, warmup=0)
+    config = TrainingConfig(
+        sequence_length=72, batch_size=16, epochs=30, patience=30, learning_rate=0.02, warmup=0
+    )
     made, data = train(
-        [tmp_path / "music"], tmp_path / "filler", encoder, ModelConfig(**shape, future=32), config, start=parent.path
+        [tmp_path / "music"],
+        tmp_path / "filler",
+        encoder,
+        ModelConfig(**shape, future=32),
+        config,
+        start=parent.path,
     )
     engine = Composer(made).engine
     asked = []
@@ -271,7 +332,10 @@ def test_it_learns_what_only_the_future_tells(tmp_path, monkeypatch):
         lines = gaps.borders(piece.tokens, encoder.vocabulary).tolist()
         asked += [(piece.tokens, Gap(*two)) for two in zip(lines[0::2], lines[1::2], strict=False)]
     told, blind = (
-        sum(float(nats.sum()) for nats in likelihood.gap_nats(engine, asked, encoder.vocabulary, told=told))
+        sum(
+            float(nats.sum())
+            for nats in likelihood.gap_nats(engine, asked, encoder.vocabulary, told=told)
+        )
         / len(asked)
         for told in (True, False)
     )
@@ -280,10 +344,16 @@ def test_it_learns_what_only_the_future_tells(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("name", ["line", "parts", "band"])
-@given(midi=files(), seed=st.integers(0, 1000), place=st.tuples(st.floats(0, 1), st.integers(1, 3)),
-       temperature=st.sampled_from([0.01, 1, 10]))  # fmt: skip
+@given(
+    midi=files(),
+    seed=st.integers(0, 1000),
+    place=st.tuples(st.floats(0, 1), st.integers(1, 3)),
+    temperature=st.sampled_from([0.01, 1, 10]),
+)
 @settings(max_examples=20, deadline=None)
-def test_outside_of_the_bars_nothing_changes(fillers, tmp_path_factory, name, midi, seed, place, temperature):
+def test_outside_of_the_bars_nothing_changes(
+    fillers, tmp_path_factory, name, midi, seed, place, temperature
+):
     folder = tmp_path_factory.mktemp("fill")
     midi.save(folder / "primer.mid")
     before = mido.MidiFile(folder / "primer.mid")
@@ -294,7 +364,12 @@ def test_outside_of_the_bars_nothing_changes(fillers, tmp_path_factory, name, mi
     bars = (first, min(first + place[1] - 1, count))
     try:
         out, made, _ = infill_file(
-            folder / "primer.mid", bars, None, fillers[name].path, seed=seed, temperature=temperature
+            folder / "primer.mid",
+            bars,
+            None,
+            fillers[name].path,
+            seed=seed,
+            temperature=temperature,
         )
     except (EncodingError, MidiError) as error:
         assert "knows no drums" in str(error) or "outside of the bars" in str(error)
@@ -305,7 +380,10 @@ def test_outside_of_the_bars_nothing_changes(fillers, tmp_path_factory, name, mi
     assert (made.start, made.end) == (lines[bars[0] - 1], lines[bars[1]])
     refilled = {(score.tracks[t].chunk, score.tracks[t].channel) for t in made.tracks}
     for index, (old, new) in enumerate(zip(absolute(before), absolute(after), strict=True)):
-        old, new = ([(t, str(e)) for t, e in events if not is_note(e, refilled, index)] for events in (old, new))
+        old, new = (
+            [(t, str(e)) for t, e in events if not is_note(e, refilled, index)]
+            for events in (old, new)
+        )
         marker = [(t, e) for t, e in new if "fill: musegen" in e]
         assert [t for t, _ in marker] == ([made.start] if index == 0 else [])
         assert [e for e in new if e not in marker] == old
@@ -313,7 +391,12 @@ def test_outside_of_the_bars_nothing_changes(fillers, tmp_path_factory, name, mi
     if distinct(before):
         assert_playable(after)
     again, _, _ = infill_file(
-        folder / "primer.mid", bars, folder / "again.mid", fillers[name].path, seed=seed, temperature=temperature
+        folder / "primer.mid",
+        bars,
+        folder / "again.mid",
+        fillers[name].path,
+        seed=seed,
+        temperature=temperature,
     )
     assert again.read_bytes() == out.read_bytes()
 
@@ -330,7 +413,8 @@ def distinct(midi):
 def rows(score, notes):
     places = [(t.chunk, t.channel) for t in score.tracks]
     return Counter(
-        (onset, duration, pitch, velocity, places[t]) for onset, duration, pitch, velocity, t in notes.tolist()
+        (onset, duration, pitch, velocity, places[t])
+        for onset, duration, pitch, velocity, t in notes.tolist()
     )
 
 
@@ -341,7 +425,11 @@ def assert_notes_are_replaced(before, after, made):
     assert rows(after, after.notes) == rows(before, stay) + rows(before, made.added)
     assert rows(before, made.score.notes) == rows(before, stay) + rows(before, made.added)
     onset, duration = made.added["onset"].astype(int), made.added["duration"].astype(int)
-    assert (duration > 0).all() and (onset >= made.start).all() and (onset + duration <= made.end).all()
+    assert (
+        (duration > 0).all()
+        and (onset >= made.start).all()
+        and (onset + duration <= made.end).all()
+    )
 
 
 def test_what_stood_in_the_bars_does_not_matter(fillers):
@@ -350,13 +438,17 @@ def test_what_stood_in_the_bars_does_not_matter(fillers):
     inside = (other["onset"] >= 2 * 1920) & (other["onset"] < 4 * 1920)
     other["pitch"][inside] = 90
     a, b, c = (
-        composer.infilling(Score(notes=notes, tracks=[Track("Flute", 73)]), (3, 4), seed=6).added.tolist()
+        composer.infilling(
+            Score(notes=notes, tracks=[Track("Flute", 73)]), (3, 4), seed=6
+        ).added.tolist()
         for notes in (tune().notes, other, other[~inside])
     )
     assert a and a == b == c
     later = tune().notes.copy()
     later["pitch"][later["onset"] >= 4 * 1920] = 67
-    assert composer.infilling(Score(notes=later, tracks=[Track()]), (3, 4), seed=6).added.tolist() != a
+    assert (
+        composer.infilling(Score(notes=later, tracks=[Track()]), (3, 4), seed=6).added.tolist() != a
+    )
 
 
 def test_meters_inside_the_bars_stay(fillers):
@@ -367,7 +459,10 @@ def test_meters_inside_the_bars_stay(fillers):
     for bars in ((1, 2), (2, 3), (1, 4), (3, 3)):
         made = Composer(fillers["line"]).infilling(piece, bars, seed=1)
         assert (made.start, made.end) == (lines[bars[0] - 1], lines[bars[1]])
-        assert made.score.meters.tolist() == piece.meters.tolist() and made.score.barlines().tolist() == lines.tolist()
+        assert (
+            made.score.meters.tolist() == piece.meters.tolist()
+            and made.score.barlines().tolist() == lines.tolist()
+        )
 
 
 def test_a_pickup_is_bar_0(fillers):
@@ -376,14 +471,19 @@ def test_a_pickup_is_bar_0(fillers):
     composer = Composer(fillers["line"])
     made = composer.infilling(piece, (1, 1), seed=2)
     assert (made.start, made.end) == (480, 480 + 1920)
-    assert (composer.infilling(piece, (0, 0), seed=2).start, composer.infilling(piece, (2, 2), seed=2).end) == (0, 4320)
+    assert (
+        composer.infilling(piece, (0, 0), seed=2).start,
+        composer.infilling(piece, (2, 2), seed=2).end,
+    ) == (0, 4320)
     with pytest.raises(MidiError, match=r"the piece's, 0 to 2. Received: 3-3"):
         composer.infilling(piece, (3, 3))
 
 
 def test_a_note_that_rings_in_stays(fillers):
     notes = [(0, 1920 * 4, 40, 80, 0), *(tuple(n) for n in tune(4).notes.tolist())]
-    made = Composer(fillers["parts"]).infilling(Score(notes=notes, tracks=[Track()]), (2, 3), seed=1)
+    made = Composer(fillers["parts"]).infilling(
+        Score(notes=notes, tracks=[Track()]), (2, 3), seed=1
+    )
     assert (0, 1920 * 4, 40, 80, 0) in made.score.notes.tolist() and len(made.added)
     assert 40 not in made.added["pitch"]
 
@@ -400,14 +500,30 @@ def run(*args):
 
 def test_the_command_says_what_it_did(fillers, tmp_path):
     tune().save(tmp_path / "tune.mid")
-    args = ("compose", tmp_path / "tune.mid", "--fill", "3-4", "--checkpoint", fillers["line"].path, "--seed", 4)
+    args = (
+        "compose",
+        tmp_path / "tune.mid",
+        "--fill",
+        "3-4",
+        "--checkpoint",
+        fillers["line"].path,
+        "--seed",
+        4,
+    )
     facts = json.loads(run(*args, "--json").stdout)
-    assert facts["fill"] == [3, 4] and "bars" not in facts and facts["tracks_continued"] == ["Flute"]
+    assert (
+        facts["fill"] == [3, 4] and "bars" not in facts and facts["tracks_continued"] == ["Flute"]
+    )
     assert facts["output"] == str(tmp_path / "tune-filled.mid")
     refused = run(*args)
     assert refused.exit_code == 1 and "not overwritten" in refused.stderr
     assert "bars 3 to 4 filled" in run(*args, "--force").stdout
-    texts = [e.text for c in mido.MidiFile(tmp_path / "tune-filled.mid").tracks for e in c if e.type == "marker"]
+    texts = [
+        e.text
+        for c in mido.MidiFile(tmp_path / "tune-filled.mid").tracks
+        for e in c
+        if e.type == "marker"
+    ]
     assert texts == ["fill: musegen line, seed 4"]
 
 
@@ -427,18 +543,28 @@ def test_the_command_says_what_it_did(fillers, tmp_path):
 def test_errors_have_exit_codes(fillers, tmp_path, args, code, message):
     tune().save(tmp_path / "tune.mid")
     result = run("compose", tmp_path / "tune.mid", "--checkpoint", fillers["line"].path, *args)
-    assert (result.exit_code, message in " ".join(result.stderr.split())) == (code, True), result.stderr
+    assert (result.exit_code, message in " ".join(result.stderr.split())) == (code, True), (
+        result.stderr
+    )
     assert not (tmp_path / "tune-filled.mid").exists()
 
 
-def test_models_that_continue_and_models_that_fill_are_told_apart(fillers, checkpoints, tmp_path, monkeypatch):
-    with pytest.raises(CheckpointError, match=r"fills gaps was expected. Received: line, which continues music"):
+def test_models_that_continue_and_models_that_fill_are_told_apart(
+    fillers, checkpoints, tmp_path, monkeypatch
+):
+    with pytest.raises(
+        CheckpointError, match=r"fills gaps was expected. Received: line, which continues music"
+    ):
         musegen.infill(tune(), (2, 3), checkpoint=checkpoints["line"].path)
-    with pytest.raises(CheckpointError, match=r"continues music was expected. Received: line, which fills gaps"):
+    with pytest.raises(
+        CheckpointError, match=r"continues music was expected. Received: line, which fills gaps"
+    ):
         musegen.compose(tune(), checkpoint=fillers["line"].path)
     roots = [checkpoints["line"].path.parent]
     monkeypatch.setattr("musegen.model.checkpoint.roots", lambda: iter(roots))
-    with pytest.raises(CheckpointError, match=r"no checkpoint that fills gaps .*musegen train --future"):
+    with pytest.raises(
+        CheckpointError, match=r"no checkpoint that fills gaps .*musegen train --future"
+    ):
         musegen.infill(tune(), 3)
     (tmp_path / "all").mkdir()
     for name, made in [("c", checkpoints["line"]), ("f", fillers["line"]), ("g", fillers["parts"])]:

@@ -18,7 +18,11 @@ from musegen.model.engine import WIDTHS
 from tests.helpers import SEEDS, make_checkpoint
 
 LINE = EncoderConfig(parts=1, programs=False, drums=False, velocities=0, tempos=0)
-PRIMERS = {path.stem: whole(path) for path in SEEDS if path.stem in ("amazing_grace", "ode_to_joy", "greensleeves")}
+PRIMERS = {
+    path.stem: whole(path)
+    for path in SEEDS
+    if path.stem in ("amazing_grace", "ode_to_joy", "greensleeves")
+}
 
 
 class Table:
@@ -41,8 +45,15 @@ def task(vocabulary, logits, length, seed=0, temperature=1.0, guards=(), start="
     rules.advance(vocabulary.first[start])
     rules.length, rules.longest_rest = length, 2
     forbidden = vocabulary.of("time_signature")  # where there is a choice: 4/4 then
-    return Task(logits[vocabulary.first[start]], np.zeros((1, 1)), rules, SamplerConfig(temperature),
-                np.random.default_rng(seed), forbidden, guards=guards)  # fmt: skip
+    return Task(
+        logits[vocabulary.first[start]],
+        np.zeros((1, 1)),
+        rules,
+        SamplerConfig(temperature),
+        np.random.default_rng(seed),
+        forbidden,
+        guards=guards,
+    )
 
 
 def bars_of(encoder, tokens):
@@ -52,7 +63,10 @@ def bars_of(encoder, tokens):
     bar = np.searchsorted(lines, score.notes["onset"], side="right") - 1
     notes = score.notes
     return [
-        [(int(n["onset"] - lines[b]), int(n["pitch"]), int(n["duration"]), int(n["track"])) for n in notes[bar == b]]
+        [
+            (int(n["onset"] - lines[b]), int(n["pitch"]), int(n["duration"]), int(n["track"]))
+            for n in notes[bar == b]
+        ]
         for b in range(len(lines) - 1)
     ]
 
@@ -94,15 +108,22 @@ def test_a_loop_is_written_anew_and_the_report_says_so():
         assert not any(len(set(pitches[at : at + 16])) == 1 for at in range(len(pitches) - 15))
         if in_circles(before):
             looped += 1
-            assert backtracks and {backtrack.reason for backtrack in backtracks} <= {"repetition", "one note"}
-            assert all(1 <= backtrack.bar <= length and backtrack.tries >= 1 for backtrack in backtracks)
+            assert backtracks and {backtrack.reason for backtrack in backtracks} <= {
+                "repetition",
+                "one note",
+            }
+            assert all(
+                1 <= backtrack.bar <= length and backtrack.tries >= 1 for backtrack in backtracks
+            )
     assert looped >= 6
 
 
 def test_a_loop_that_cannot_be_left_is_said_to_be_there():
     encoder = Encoder(LINE)
     vocabulary = encoder.vocabulary
-    one = task(vocabulary, np.zeros((len(vocabulary),) * 2, np.float32), 8, guards=(RepetitionGuard(),))
+    one = task(
+        vocabulary, np.zeros((len(vocabulary),) * 2, np.float32), 8, guards=(RepetitionGuard(),)
+    )
     one.forbidden = vocabulary.of("pitch", "time_signature")
     one.forbidden[vocabulary.token("pitch", 60)] = False
     ((_, drawn),) = generate(Table(np.zeros((len(vocabulary),) * 2)), [one])
@@ -133,10 +154,14 @@ def test_what_is_copied_is_written_anew():
         one = task(vocabulary, network.logits, 12, seed, guards=(CopyGuard(run_lengths, 1, 2),))
         ((_, drawn),) = generate(network, [one])
         score = encoder.decode(np.append(np.int32(vocabulary.first["start"]), drawn.tokens))
-        highest = {note["onset"]: note["pitch"] for note in score.notes}  # of each onset the last comes highest
+        highest = {
+            note["onset"]: note["pitch"] for note in score.notes
+        }  # of each onset the last comes highest
         steps = np.diff([int(highest[onset]) for onset in sorted(highest)])
         rewound += len(drawn.backtracks)
-        assert not ((steps[1:] == 2) & (steps[:-1] == 2)).any() and all(r.solved for r in drawn.backtracks)
+        assert not ((steps[1:] == 2) & (steps[:-1] == 2)).any() and all(
+            r.solved for r in drawn.backtracks
+        )
     assert rewound
 
 
@@ -145,8 +170,12 @@ def composers(tmp_path_factory):
     root = tmp_path_factory.mktemp("generation")
     return {
         "line": Composer(make_checkpoint(root / "line", LINE, cell="gru")),
-        "parts": Composer(make_checkpoint(root / "parts", EncoderConfig(parts=4, velocities=0), cell="lstm")),
-        "played": Composer(make_checkpoint(root / "played", EncoderConfig(encoding="performance"), cell="rnn")),
+        "parts": Composer(
+            make_checkpoint(root / "parts", EncoderConfig(parts=4, velocities=0), cell="lstm")
+        ),
+        "played": Composer(
+            make_checkpoint(root / "played", EncoderConfig(encoding="performance"), cell="rnn")
+        ),
     }
 
 
@@ -185,7 +214,9 @@ def test_side_by_side_each_piece_is_what_it_is_by_itself(composers, name, asked,
 
 
 @pytest.mark.parametrize("name", ["line", "parts", "played"])
-def test_where_rounding_depends_on_the_number_of_rows_all_are_computed(composers, name, monkeypatch):
+def test_where_rounding_depends_on_the_number_of_rows_all_are_computed(
+    composers, name, monkeypatch
+):
     composer = Composer(composers[name].checkpoint)
     expected = composer.composition(None, bars=3, seed=1)
     composer.engine.widths = WIDTHS[-1:]  # what an unlucky BLAS leaves
@@ -209,7 +240,11 @@ def test_widths_are_those_that_round_alike(composers, monkeypatch):
 def test_a_piece_that_cannot_be_begun_does_not_stop_the_others(composers):
     drums = whole(next(path for path in SEEDS if path.stem == "drum_and_bass"))
     only = drums.select([i for i, track in enumerate(drums.tracks) if track.is_drum])
-    asked = [Request(None, seed=1, bars=2), Request(only, seed=2, bars=2), Request(None, seed=3, bars=2)]
+    asked = [
+        Request(None, seed=1, bars=2),
+        Request(only, seed=2, bars=2),
+        Request(None, seed=3, bars=2),
+    ]
     made = dict(composers["line"].compositions(asked))
     assert "knows no drums" in str(made[1])
     assert len(made[0].added) and len(made[2].added)
@@ -248,7 +283,13 @@ def test_the_penalty_multiplies_log_p():
 
 
 def test_options_go_to_the_request_and_back():
-    options = {"bars": 3, "seed": 5, "temperature": 0.5, "key": "C:minor", "temperatures": {"pitch": 1.2}}
+    options = {
+        "bars": 3,
+        "seed": 5,
+        "temperature": 0.5,
+        "key": "C:minor",
+        "temperatures": {"pitch": 1.2},
+    }
     request = Request.of(None, options)
     assert options.items() <= request.to_dict().items()
     assert Request.of(None, request.to_dict()) == request
@@ -260,8 +301,11 @@ def test_options_go_to_the_request_and_back():
 
 
 @pytest.mark.parametrize("name", ["line", "parts"])
-@given(seed=st.integers(0, 10**6), temperature=st.sampled_from([0.01, 0.3, 1.0, 10.0]),
-       primer=st.sampled_from([None, *PRIMERS.values()]))  # fmt: skip
+@given(
+    seed=st.integers(0, 10**6),
+    temperature=st.sampled_from([0.01, 0.3, 1.0, 10.0]),
+    primer=st.sampled_from([None, *PRIMERS.values()]),
+)
 @settings(max_examples=12, deadline=None)
 def test_no_piece_goes_in_circles(composers, name, seed, temperature, primer):
     made = composers[name].composition(primer, bars=24, seed=seed, temperature=temperature)
@@ -293,7 +337,9 @@ def test_a_looped_performance_is_written_anew():
     ]
     logits = np.random.default_rng(0).normal(0, 0.1, (len(vocabulary),) * 2)
     tokens = [vocabulary.token(*event) for event in circle]
-    logits[tokens, np.roll(tokens, -1)] = 25  # so sure that no temperature tried helps: the pitch is forbidden
+    logits[tokens, np.roll(tokens, -1)] = (
+        25  # so sure that no temperature tried helps: the pitch is forbidden
+    )
     logits[:, vocabulary.of("note_off")] += 3
     logits[vocabulary.first["start"], tokens[0]] = 12
     one = task(vocabulary, logits, 3000, 1, temperature=0.01, guards=(RepetitionGuard(),))

@@ -55,7 +55,9 @@ def test_forbidden_tokens_are_gone_before_the_filters_look():
     top_p=st.floats(0.01, 1),
     min_p=st.floats(0, 1),
 )
-def test_whatever_the_settings_an_allowed_token_is_drawn(logits, allowed, temperature, top_k, top_p, min_p):
+def test_whatever_the_settings_an_allowed_token_is_drawn(
+    logits, allowed, temperature, top_k, top_p, min_p
+):
     config = SamplerConfig(temperature, top_k, top_p, min_p)
     p = probabilities(logits, allowed, config)
     assert p.sum() == pytest.approx(1) and not p[~allowed].any()

@@ -36,7 +36,9 @@ def test_weights_are_kept_in_half_precision_unless_they_would_overflow(checkpoin
     again.load_weights(half.path / "model.weights.h5")
     found = checkpoint.load(half.path).weights()
     with h5py.File(half.path / "model.weights.h5") as file:
-        assert {file[f"layers/{name}/vars/0"].dtype for name in ("embedding", "dense")} == {np.dtype(np.float16)}
+        assert {file[f"layers/{name}/vars/0"].dtype for name in ("embedding", "dense")} == {
+            np.dtype(np.float16)
+        }
         assert file["layers/dense/vars/1"].dtype == np.float32
     for layer in again.layers:
         for array, there in zip(layer.get_weights(), found.get(layer.name, []), strict=True):
@@ -71,7 +73,10 @@ def test_damaged_weights_are_refused(copy):
         ({"format": 99}, "must have format 1. Received: format 99"),
         ({"vocabulary": "0" * 64}, "another vocabulary"),
         ({"encoder": {"grid": 3}}, "keys of EncoderConfig must be among"),
-        ({"model": {"vocabulary_size": 10, "cell": "transformer"}}, "cell must be 'lstm', 'gru' or 'rnn'"),
+        (
+            {"model": {"vocabulary_size": 10, "cell": "transformer"}},
+            "cell must be 'lstm', 'gru' or 'rnn'",
+        ),
     ],
 )
 def test_a_foreign_config_is_refused(copy, change, message):

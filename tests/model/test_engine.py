@@ -19,7 +19,9 @@ def heard(config, rows=3, length=20):
     tokens = rng.integers(0, config.vocabulary_size, (rows, length)).astype(np.int32)
     if not config.context:
         return tokens, None, tokens
-    context = rng.integers(0, View.of(config).sizes, (rows, length, len(View.of(config).sizes))).astype(np.uint16)
+    context = rng.integers(
+        0, View.of(config).sizes, (rows, length, len(View.of(config).sizes))
+    ).astype(np.uint16)
     return tokens, context, {"tokens": tokens, "context": context}
 
 
@@ -47,10 +49,14 @@ def test_steps_the_whole_sequence_and_keras_agree(tmp_path, cell, layers):
     assert_keras_and_engine_agree(config, tmp_path)
 
 
-@pytest.mark.parametrize("options", OPTIONS, ids=lambda o: "-".join(k for k, v in o.items() if v) or "none")
+@pytest.mark.parametrize(
+    "options", OPTIONS, ids=lambda o: "-".join(k for k, v in o.items() if v) or "none"
+)
 @pytest.mark.parametrize("cell", ["lstm", "gru", "rnn"])
 def test_they_agree_whatever_the_options(tmp_path, cell, options):
-    assert_keras_and_engine_agree(ModelConfig(40, cell=cell, units=24, embedding=12, **options), tmp_path)
+    assert_keras_and_engine_agree(
+        ModelConfig(40, cell=cell, units=24, embedding=12, **options), tmp_path
+    )
 
 
 @pytest.mark.parametrize("layers", [1, 3])
@@ -64,7 +70,9 @@ def test_tied_weights_as_wide_as_the_state_need_no_projection(tmp_path, layers):
 def test_lower_precision_keeps_the_weights_their_order_and_float32_logits(options):
     config = ModelConfig(40, cell="gru", units=24, embedding=12, **options)
     plain, mixed = randomised(build(config)), build(config, policy="mixed_bfloat16")
-    assert [v.path for v in mixed.trainable_variables] == [v.path for v in plain.trainable_variables]
+    assert [v.path for v in mixed.trainable_variables] == [
+        v.path for v in plain.trainable_variables
+    ]
     assert mixed.get_layer("recurrent_1").compute_dtype == "bfloat16"
     mixed.set_weights(plain.get_weights())
     inputs = heard(config)[2]
@@ -91,7 +99,9 @@ def test_another_way_to_apply_the_layers_keeps_the_order_of_the_weights(options)
     other = build(config, recur=lambda layer, x, tokens: Wrapped(layer)(x, tokens))
     other.set_weights(plain.get_weights())
     inputs = heard(config)[2]
-    np.testing.assert_allclose(*(keras.ops.convert_to_numpy(model(inputs)) for model in (other, plain)), atol=1e-6)
+    np.testing.assert_allclose(
+        *(keras.ops.convert_to_numpy(model(inputs)) for model in (other, plain)), atol=1e-6
+    )
 
 
 def test_a_model_with_all_options_can_be_saved_whole(tmp_path):
@@ -104,9 +114,21 @@ def test_a_model_with_all_options_can_be_saved_whole(tmp_path):
 
 
 def test_settings_from_before_there_were_options_are_read():
-    old = {"vocabulary_size": 40, "cell": "gru", "layers": 2, "units": 256, "embedding": 128, "dropout": 0.2}
+    old = {
+        "vocabulary_size": 40,
+        "cell": "gru",
+        "layers": 2,
+        "units": 256,
+        "embedding": 128,
+        "dropout": 0.2,
+    }
     config = ModelConfig.from_dict(old)
-    assert (config.residual, config.layer_norm, config.tied, config.context) == (False, False, False, 0)
+    assert (config.residual, config.layer_norm, config.tied, config.context) == (
+        False,
+        False,
+        False,
+        0,
+    )
     assert ModelConfig.from_dict(config.to_dict()) == config
 
 
@@ -129,10 +151,19 @@ def test_a_step_leaves_the_state_it_was_given_alone():
     assert all(np.array_equal(a, b) for a, b in zip(before, state, strict=True))
 
 
-@pytest.mark.parametrize("other", [
-    {"layers": 3}, {"vocabulary_size": 11}, {"units": 5}, {"embedding": 2}, {"layer_norm": True}, {"context": 1},
-    {"tied": True},
-], ids=str)  # fmt: skip
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"layers": 3},
+        {"vocabulary_size": 11},
+        {"units": 5},
+        {"embedding": 2},
+        {"layer_norm": True},
+        {"context": 1},
+        {"tied": True},
+    ],
+    ids=str,
+)
 def test_weights_of_another_shape_are_refused(other):
     shape = {"vocabulary_size": 10, "cell": "gru", "layers": 2, "units": 4, "embedding": 3}
     weights = random_weights(ModelConfig(**shape), np.random.default_rng(0))

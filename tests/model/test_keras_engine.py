@@ -28,7 +28,11 @@ OTHERS = [name for name in ("jax", "torch") if find_spec(name)]
 CELLS = ("lstm", "gru", "rnn")
 LINE = EncoderConfig(parts=1, programs=False, drums=False, velocities=0, tempos=0)
 WIDTH = 4
-CASES = {f"{cell}-{name}": (cell, options) for cell in CELLS for name, options in (("none", {}), ("all", ALL))}
+CASES = {
+    f"{cell}-{name}": (cell, options)
+    for cell in CELLS
+    for name, options in (("none", {}), ("all", ALL))
+}
 
 # One process does all cases: most of its time is the import of Keras.
 PROCESS = """
@@ -97,7 +101,13 @@ def assert_the_same_as_numpy(checkpoint, found):
 def tune(folder):
     """A small untrained checkpoint that sees a context."""
     model = ModelConfig(
-        len(Vocabulary(LINE)), cell="gru", units=16, embedding=8, layer_norm=True, context=1, lookback=True
+        len(Vocabulary(LINE)),
+        cell="gru",
+        units=16,
+        embedding=8,
+        layer_norm=True,
+        context=1,
+        lookback=True,
     )
     saved(folder, model)
     made = Checkpoint(folder, LINE, model, (Track("Whistle", 78),))
@@ -114,16 +124,22 @@ def composer_of(folder):
 
 def composed(composer, seeds):
     """New pieces that were written side by side, by seed."""
-    made = dict(composer.compositions([Request.of(None, {"bars": 3, "seed": seed}) for seed in seeds]))
+    made = dict(
+        composer.compositions([Request.of(None, {"bars": 3, "seed": seed}) for seed in seeds])
+    )
     return [made[index] for index in range(len(seeds))]
 
 
 def written(composer, seeds):
     """Notes and nats of such pieces."""
-    return [part for made in composed(composer, seeds) for part in (made.added, np.array(made.nats))]
+    return [
+        part for made in composed(composer, seeds) for part in (made.added, np.array(made.nats))
+    ]
 
 
-@pytest.mark.parametrize("options", OPTIONS, ids=lambda o: "-".join(k for k, v in o.items() if v) or "none")
+@pytest.mark.parametrize(
+    "options", OPTIONS, ids=lambda o: "-".join(k for k, v in o.items() if v) or "none"
+)
 @pytest.mark.parametrize("cell", CELLS)
 def test_steps_are_the_numpy_engines_whatever_the_options(tmp_path, cell, options):
     checkpoint = saved(tmp_path, config_of(cell, options))
@@ -163,9 +179,13 @@ def others(tmp_path_factory):
             saved(root / backend / name, config_of(*case))
         tune(root / backend / "tune")
         env = {
-            **os.environ, "KERAS_BACKEND": backend, "JAX_PLATFORMS": "cpu", "CUDA_VISIBLE_DEVICES": "",
-            "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT),
-        }  # fmt: skip
+            **os.environ,
+            "KERAS_BACKEND": backend,
+            "JAX_PLATFORMS": "cpu",
+            "CUDA_VISIBLE_DEVICES": "",
+            "OMP_NUM_THREADS": "1",
+            "PYTHONPATH": str(ROOT),
+        }
         argv = [sys.executable, "-c", PROCESS, str(root / backend)]
         done = subprocess.run(argv, env=env, capture_output=True, text=True, timeout=300)
         assert done.returncode == 0, f"{backend}: {done.stderr}"
@@ -181,7 +201,10 @@ def test_every_backend_computes_the_same(others, backend, name):
 
 @pytest.mark.parametrize("backend", OTHERS)
 def test_every_backend_writes_the_same_piece_alone_and_beside_others(others, backend):
-    with np.load(others / backend / "alone.npz") as alone, np.load(others / backend / "beside.npz") as beside:
+    with (
+        np.load(others / backend / "alone.npz") as alone,
+        np.load(others / backend / "beside.npz") as beside,
+    ):
         for index, mine in enumerate(alone.values()):
             np.testing.assert_array_equal(mine, beside[f"arr_{2 * 3 + index}"])
         assert len({beside[f"arr_{2 * seed}"].tobytes() for seed in range(5)}) == 5
@@ -201,7 +224,9 @@ def test_a_piece_is_the_same_alone_and_beside_more_than_there_is_room_for(tmp_pa
 
 def test_a_primer_is_heard_and_continued(tmp_path):
     tune(tmp_path)
-    primer = Score(notes=[(480 * k, 480, 60 + k % 5, 80, 0) for k in range(16)], tracks=[Track("Whistle", 78)])
+    primer = Score(
+        notes=[(480 * k, 480, 60 + k % 5, 80, 0) for k in range(16)], tracks=[Track("Whistle", 78)]
+    )
     numpy, keras_ = load(tmp_path), composer_of(tmp_path)
     assert keras_.nats_per_note(primer) == pytest.approx(numpy.nats_per_note(primer), abs=1e-5)
     made, again = (keras_.composition(primer, bars=2, seed=1) for _ in range(2))
@@ -213,10 +238,14 @@ def test_a_primer_is_heard_and_continued(tmp_path):
 
 @pytest.mark.parametrize("encoding", ["metric", "performance"])
 def test_what_is_written_is_sound(tmp_path, encoding):
-    make_checkpoint(tmp_path, LINE if encoding == "metric" else EncoderConfig(encoding="performance"))
+    make_checkpoint(
+        tmp_path, LINE if encoding == "metric" else EncoderConfig(encoding="performance")
+    )
     for made in composed(composer_of(tmp_path), range(5)):
         assert len(made.added)
-        assert ((made.added["pitch"] >= 0) & (made.added["pitch"] < 128) & (made.added["duration"] > 0)).all()
+        assert (
+            (made.added["pitch"] >= 0) & (made.added["pitch"] < 128) & (made.added["duration"] > 0)
+        ).all()
         ends = made.added["onset"].astype(np.int64) + made.added["duration"]
         assert ends.max() <= made.score.end
         for pitch in np.unique(made.added["pitch"]):
@@ -250,7 +279,10 @@ def test_rows_of_states_here_and_there_are_numpys(engine, data):
     count = data.draw(st.integers(0, 3))
     chosen = data.draw(st.lists(st.integers(0, 63 + count), min_size=64, max_size=64))
     rng = np.random.default_rng(5)
-    states = [tuple(rng.standard_normal((2, rows, 128), np.float32) for _ in range(2)) for rows in [64] + [1] * count]
+    states = [
+        tuple(rng.standard_normal((2, rows, 128), np.float32) for _ in range(2))
+        for rows in [64] + [1] * count
+    ]
     there = engine.rows(states[:1], range(64))
     expected = Engine.rows(engine, states, chosen)
     for first in (there, states[0]):

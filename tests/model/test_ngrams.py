@@ -34,11 +34,16 @@ class Slow:
         return (seen[token] + len(seen) * shorter) / (seen.total() + len(seen))
 
     def nats(self, piece):
-        return [-math.log(self.p(piece[max(0, t - self.order + 1) : t], piece[t])) for t in range(1, len(piece))]
+        return [
+            -math.log(self.p(piece[max(0, t - self.order + 1) : t], piece[t]))
+            for t in range(1, len(piece))
+        ]
 
 
 SIZE = 7
-piece = st.lists(st.integers(0, SIZE - 2), min_size=0, max_size=25).map(lambda tokens: [SIZE - 1, *tokens])
+piece = st.lists(st.integers(0, SIZE - 2), min_size=0, max_size=25).map(
+    lambda tokens: [SIZE - 1, *tokens]
+)
 corpora = st.lists(piece, min_size=1, max_size=6)
 
 
@@ -54,7 +59,9 @@ def test_it_is_what_dictionaries_give(train, test, order):
     assert found.shape == (order, sum(len(piece) - 1 for piece in test))
     for k in range(1, order + 1):
         slow = Slow(train, SIZE, k)
-        assert found[k - 1] == pytest.approx([x for piece in test for x in slow.nats(piece)], rel=1e-12)
+        assert found[k - 1] == pytest.approx(
+            [x for piece in test for x in slow.nats(piece)], rel=1e-12
+        )
 
 
 @settings(max_examples=100, deadline=None)
@@ -76,7 +83,8 @@ def test_by_hand():
     assert found[1] == pytest.approx(bigram)
     # Trigram: nothing stands before start; after (start, 0) the same counts once more.
     assert found[2] == pytest.approx([bigram[0], (1 + 2 * bigram[1]) / 4])
-    # (1, 0) never occurred, so what 0 says counts; after 1, which always ended a piece, the unigram.
+    # (1, 0) never occurred, so what 0 says counts; after 1, which always ended a piece, the
+    # unigram.
     found = np.exp(-fitted.nats(arrays([[3, 1, 0, 2]])))
     assert found[2][2] == pytest.approx(bigram[1])
     assert found[2][1] == found[1][1] == pytest.approx(2.75 / 7)
@@ -89,7 +97,9 @@ def test_the_best_order_is_that_of_the_music():
     for _ in range(80):
         tokens = [5, *rng.integers(0, 5, 2).tolist()]
         for _ in range(30):
-            tokens.append((tokens[-1] + tokens[-2]) % 5 if rng.random() < 0.9 else int(rng.integers(5)))
+            tokens.append(
+                (tokens[-1] + tokens[-2]) % 5 if rng.random() < 0.9 else int(rng.integers(5))
+            )
         pieces.append(tokens)
     fitted = NGrams(arrays(pieces[:60]), 6)
     nats = fitted.nats(arrays(pieces[60:])).mean(axis=1)
@@ -105,7 +115,10 @@ def test_a_predictor_is_one_row():
     pieces = arrays([[388, 1, 2, 3, 389], [388, 1, 2, 4, 389]])
     fitted = NGrams(pieces, len(vocabulary), 3)
     for order in (1, 2, 3):
-        assert fitted.predictor(order)(pieces[0], vocabulary).tolist() == fitted.nats(pieces[:1])[order - 1].tolist()
+        assert (
+            fitted.predictor(order)(pieces[0], vocabulary).tolist()
+            == fitted.nats(pieces[:1])[order - 1].tolist()
+        )
     for order in (0, 4):
         with pytest.raises(ConfigError, match=f"order must be 1 to 3. Received: {order}"):
             fitted.predictor(order)

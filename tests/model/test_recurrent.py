@@ -11,12 +11,19 @@ from musegen.model import recurrent
 CELLS = ["LSTM", "GRU", "SimpleRNN"]
 ON_TENSORFLOW = keras.backend.backend() == "tensorflow"
 tensorflow_only = pytest.mark.skipif(not ON_TENSORFLOW, reason="the fast way is TensorFlow's")
-cpu_only = pytest.mark.skipif(bool(keras.distribution.list_devices("gpu")), reason="GPUs have cuDNN")
+cpu_only = pytest.mark.skipif(
+    bool(keras.distribution.list_devices("gpu")), reason="GPUs have cuDNN"
+)
 
 
 def stock_and_ours(cell, **options):
     """Return Keras's layer and ours, with the same weights."""
-    options = {"return_sequences": True, "return_state": True, "bias_initializer": "normal", **options}
+    options = {
+        "return_sequences": True,
+        "return_state": True,
+        "bias_initializer": "normal",
+        **options,
+    }
     layers = [getattr(module, cell)(12, **options) for module in (keras.layers, recurrent)]
     for layer in layers:
         layer.build((None, None, 5))
@@ -36,7 +43,9 @@ def fast_calls(monkeypatch):
     """Count how often the fast way is taken."""
     calls = []
     run = recurrent.run
-    monkeypatch.setattr(recurrent, "run", lambda *arguments: calls.append(arguments) or run(*arguments))
+    monkeypatch.setattr(
+        recurrent, "run", lambda *arguments: calls.append(arguments) or run(*arguments)
+    )
     return calls
 
 
@@ -48,7 +57,9 @@ def test_the_number_of_rows_may_be_known_beforehand(cell):
     x, *states = arrays(cell, 17)
     for theirs, ours in [stock_and_ours(cell)]:
         expected, got = (
-            tf.function(lambda x, *states, layer=layer: layer(x, initial_state=list(states))[0])(x, *states)
+            tf.function(lambda x, *states, layer=layer: layer(x, initial_state=list(states))[0])(
+                x, *states
+            )
             for layer in (theirs, ours)
         )
         np.testing.assert_allclose(got, expected, atol=1e-5)
@@ -72,8 +83,11 @@ def test_outputs_states_and_gradients_are_those_of_keras(cell, length, given, co
             with tf.GradientTape() as tape:
                 tape.watch((x, states))
                 y, *last = layer(x, initial_state=list(states) if given else None)
-                # the states weigh differently, and not evenly: each gradient has its own way to go wrong
-                loss = sum(tf.reduce_sum(s**2) * (2 + n) for n, s in enumerate(last)) + tf.reduce_sum(y * toward)
+                # the states weigh differently, and not evenly: each gradient has its own way to go
+                # wrong
+                loss = sum(
+                    tf.reduce_sum(s**2) * (2 + n) for n, s in enumerate(last)
+                ) + tf.reduce_sum(y * toward)
             variables = [v.value for v in layer.trainable_variables]
             return y, *last, *tape.gradient(loss, [x, *(states if given else ()), *variables])
 
@@ -90,8 +104,12 @@ def test_outputs_states_and_gradients_are_those_of_keras(cell, length, given, co
 @pytest.mark.parametrize("cell", CELLS)
 def test_the_last_output_alone(cell):
     x, *_ = arrays(cell, 9)
-    theirs, ours = (layer(x) for layer in stock_and_ours(cell, return_sequences=False, return_state=False))
-    np.testing.assert_allclose(ops.convert_to_numpy(ours), ops.convert_to_numpy(theirs), rtol=1e-4, atol=1e-6)
+    theirs, ours = (
+        layer(x) for layer in stock_and_ours(cell, return_sequences=False, return_state=False)
+    )
+    np.testing.assert_allclose(
+        ops.convert_to_numpy(ours), ops.convert_to_numpy(theirs), rtol=1e-4, atol=1e-6
+    )
 
 
 @tensorflow_only
@@ -125,7 +143,9 @@ def test_everything_else_is_left_to_keras(cell, options, fast_calls):
     theirs, ours = stock_and_ours(cell, **options)
     x, *_ = arrays(cell, 4)
     for expected, got in zip(theirs(x), ours(x), strict=True):
-        expected, got = (ops.convert_to_numpy(ops.cast(value, "float32")) for value in (expected, got))
+        expected, got = (
+            ops.convert_to_numpy(ops.cast(value, "float32")) for value in (expected, got)
+        )
         np.testing.assert_allclose(got, expected, rtol=1e-5, atol=1e-6)
     assert not fast_calls
 
@@ -135,14 +155,18 @@ def test_masks_are_left_to_keras(cell, fast_calls):
     x, *_ = arrays(cell, 4)
     mask = np.array([[1, 1, 1, 1], [1, 1, 0, 0], [1, 0, 0, 0]], bool)
     theirs, ours = (layer(x, mask=mask)[0] for layer in stock_and_ours(cell))
-    np.testing.assert_allclose(ops.convert_to_numpy(ours), ops.convert_to_numpy(theirs), rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(
+        ops.convert_to_numpy(ours), ops.convert_to_numpy(theirs), rtol=1e-5, atol=1e-6
+    )
     assert not fast_calls
 
 
 def test_a_gru_that_resets_before_the_product_is_left_to_keras(fast_calls):
     x, *_ = arrays("GRU", 4)
     theirs, ours = (layer(x)[0] for layer in stock_and_ours("GRU", reset_after=False))
-    np.testing.assert_allclose(ops.convert_to_numpy(ours), ops.convert_to_numpy(theirs), rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(
+        ops.convert_to_numpy(ours), ops.convert_to_numpy(theirs), rtol=1e-5, atol=1e-6
+    )
     assert not fast_calls
 
 
@@ -165,7 +189,9 @@ def tokens(rows=12, length=21):
 
 @pytest.mark.parametrize("cell", CELLS)
 def test_weights_go_from_keras_and_back(cell, tmp_path):
-    theirs, ours, again = (network(module, cell) for module in (keras.layers, recurrent, keras.layers))
+    theirs, ours, again = (
+        network(module, cell) for module in (keras.layers, recurrent, keras.layers)
+    )
     for n, weight in enumerate(theirs.weights):
         weight.assign(ops.full(weight.shape, 0.01 * n))
     theirs.save_weights(tmp_path / "theirs.weights.h5")

@@ -62,7 +62,11 @@ def drawn_notes(root):
 
 def drawn_tokens(root):
     """kind → strokes of the token strip: a path for each kind, which names it."""
-    return {path.find(f"{SVG}title").text: strokes(path.get("d")) for path in root.iter(f"{SVG}path") if len(path)}
+    return {
+        path.find(f"{SVG}title").text: strokes(path.get("d"))
+        for path in root.iter(f"{SVG}path")
+        if len(path)
+    }
 
 
 def numbers(root):
@@ -78,9 +82,13 @@ def test_every_note_is_drawn_where_it_belongs():
     unit = (RIGHT - LEFT) / (32 * 480)
     drawn = sorted(drawn_notes(root), key=lambda n: n[0] + 10_000 * (n[1] > numbers(root)[8][2]))
     assert len(drawn) == len(notes)
-    lowest = {y - (12 * (71 - pitch)) for (_, y, *_), (_, _, pitch, *_) in zip(drawn, notes, strict=True)}
+    lowest = {
+        y - (12 * (71 - pitch)) for (_, y, *_), (_, _, pitch, *_) in zip(drawn, notes, strict=True)
+    }
     assert len(lowest) == 2, "one height of the highest pitch in each system, 12 units a semitone"
-    for (x, _, width, colour, opacity), (onset, duration, _, velocity, track) in zip(drawn, notes, strict=True):
+    for (x, _, width, colour, opacity), (onset, duration, _, velocity, track) in zip(
+        drawn, notes, strict=True
+    ):
         left = LEFT + round(onset % 15360 * unit)
         assert x == left
         assert width == LEFT + round((onset % 15360 + duration) * unit) - left - 1
@@ -130,7 +138,9 @@ def test_bars_are_numbered_and_have_lines():
 def test_numbers_of_short_bars_keep_their_distance():
     for score in (
         Score(notes=[(0, 480, 60, 80, 0)], tracks=[Track()], meters=[(0, 1, 64)], end=480 * 500),
-        Score(end=96_000, meters=[(i * 960, 1 + i % 7, [4, 8, 16, 2, 1][i % 5]) for i in range(100)]),
+        Score(
+            end=96_000, meters=[(i * 960, 1 + i % 7, [4, 8, 16, 2, 1][i % 5]) for i in range(100)]
+        ),
     ):
         found = numbers(picture(score))
         assert len(found) > 20
@@ -150,9 +160,16 @@ def test_a_long_piece_says_what_is_left_out():
 def test_the_first_line_and_the_legend():
     score = Score(
         notes=[(0, 480, 60, 80, 1), (0, 480, 38, 80, 2), (0, 480, 62, 80, 3)],
-        tracks=[Track("silent", 3), Track("Melody", 40), Track("Kit", 5, is_drum=True), Track("violin", 40)],
-        tempos=[(0, 500_000), (480, 1_000_000)], meters=[(0, 3, 4), (1440, 7, 8), (3120, 3, 4)], end=4560,
-    )  # fmt: skip
+        tracks=[
+            Track("silent", 3),
+            Track("Melody", 40),
+            Track("Kit", 5, is_drum=True),
+            Track("violin", 40),
+        ],
+        tempos=[(0, 500_000), (480, 1_000_000)],
+        meters=[(0, 3, 4), (1440, 7, 8), (3120, 3, 4)],
+        end=4560,
+    )
     found = texts(picture(score))
     assert found[0].startswith("3 notes · 3 bars · 9 s · 3/4, 7/8 · 60 to 120 bpm · 4 tracks · ")
     assert found[0].endswith(f"{len(Encoder().encode(score))} tokens")
@@ -191,11 +208,15 @@ def test_the_strip_has_every_token_at_its_time(path):
 def test_the_more_tokens_the_wider_the_tick():
     chords = [[60], [60, 64], [60, 64, 67], [60, 64, 67, 72], [60, 64, 67, 72, 76]]
     score = Score(
-        notes=[(480 * i, 480, p, 80, 0) for i, chord in enumerate(chords) for p in chord], tracks=[Track()], end=3840
+        notes=[(480 * i, 480, p, 80, 0) for i, chord in enumerate(chords) for p in chord],
+        tracks=[Track()],
+        end=3840,
     )
     strip = drawn_tokens(picture(score))
     assert [width for _, _, width in strip["pitch"]] == [5, 8, 10, 12, 12]
-    assert [x for x, _, _ in strip["pitch"]] == [LEFT + round(i * (RIGHT - LEFT) / 16) for i in range(5)]
+    assert [x for x, _, _ in strip["pitch"]] == [
+        LEFT + round(i * (RIGHT - LEFT) / 16) for i in range(5)
+    ]
     assert [width for _, _, width in strip["position"]] == [5] * 5
 
 
@@ -210,7 +231,9 @@ def test_bars_of_changing_meters_keep_the_strip_in_time():
 
 
 def test_where_the_encoding_refuses_the_picture_says_why():
-    score = Score(notes=[(0, 480, 60, 80, i) for i in range(17)], tracks=[Track(f"t{i}") for i in range(17)])
+    score = Score(
+        notes=[(0, 480, 60, 80, i) for i in range(17)], tracks=[Track(f"t{i}") for i in range(17)]
+    )
     with pytest.raises(EncodingError):
         Encoder().encode(score)
     root = picture(score)
@@ -221,9 +244,16 @@ def test_where_the_encoding_refuses_the_picture_says_why():
 
 @pytest.mark.parametrize(
     "name",
-    ["<script>alert(1)</script>", "</text></svg><img src=x onerror=alert(1)>", '" onload="alert(1)', "]]>&amp;&lt;",
-     "\0\x1b[31m\ud800\ufffe\u202e", "x" * 10_000, "名前" * 9],
-)  # fmt: skip
+    [
+        "<script>alert(1)</script>",
+        "</text></svg><img src=x onerror=alert(1)>",
+        '" onload="alert(1)',
+        "]]>&amp;&lt;",
+        "\0\x1b[31m\ud800\ufffe\u202e",
+        "x" * 10_000,
+        "名前" * 9,
+    ],
+)
 def test_names_from_strangers_stay_text(name):
     score = Score(notes=[(0, 480, 60, 80, 0)], tracks=[Track(name)])
     plain = Score(notes=[(0, 480, 60, 80, 0)], tracks=[Track("x")])
@@ -237,7 +267,9 @@ def test_names_from_strangers_stay_text(name):
 
 
 def test_scores_without_notes_are_drawn_too():
-    assert texts(picture(Score()))[0].startswith("0 notes · 0 bars · 0 s · 4/4 · 120 bpm · 0 tracks")
+    assert texts(picture(Score()))[0].startswith(
+        "0 notes · 0 bars · 0 s · 4/4 · 120 bpm · 0 tracks"
+    )
     bar = picture(Score(end=1920))
     assert [n for n, _, _ in numbers(bar)] == [1] and not drawn_notes(bar)
     assert set(drawn_tokens(bar)) == {"start", "bar", "time_signature", "end"}
@@ -260,7 +292,13 @@ def random_score(notes, bars, tracks, longest):
 
 @pytest.mark.parametrize(
     "shape",
-    [(100_000, 1000, 16, 2000), (100_000, 2, 16, 200), (100_000, 8, 200, 30), (100_000, 8, 1, 8), (6_000, 32, 64, 900)],
+    [
+        (100_000, 1000, 16, 2000),
+        (100_000, 2, 16, 200),
+        (100_000, 8, 200, 30),
+        (100_000, 8, 1, 8),
+        (6_000, 32, 64, 900),
+    ],
 )
 def test_the_picture_is_small_and_quick_whatever_the_music(shape):
     score = random_score(*shape)
@@ -278,10 +316,15 @@ def test_music_too_dense_for_notes_is_drawn_in_cells():
     drawn = drawn_notes(root)
     cell = min(width for _, _, width, *_ in drawn if width)
     assert cell in (4, 8, 16, 32, 64, 128)
-    # A cell is filled if a note of its pitch sounds there: try each note at the middle of a cell it covers.
+    # A cell is filled if a note of its pitch sounds there: try each note at the middle of a cell it
+    # covers.
     rows = sorted({y for _, y, *_ in drawn})
     unit = (RIGHT - LEFT) / (32 * 480)
-    filled = {(y, at) for x, y, width, *_ in drawn for at in range((x - LEFT) // cell, (x - LEFT + width) // cell)}
+    filled = {
+        (y, at)
+        for x, y, width, *_ in drawn
+        for at in range((x - LEFT) // cell, (x - LEFT + width) // cell)
+    }
     top = min(rows)
     height = min(b - a for a, b in pairwise(rows))
     for onset, _, pitch, *_ in score.notes[::7].tolist():
@@ -329,8 +372,9 @@ def agg():
 def test_a_plot_has_every_note_as_a_box_and_every_drum_as_a_dot(agg):
     score = Score(
         notes=[(0, 480, 60, 100, 0), (480, 240, 62, 20, 0), (960, 10, 38, 80, 1)],
-        tracks=[Track("_$x^$", 40), Track("Kit", is_drum=True)], end=3840,
-    )  # fmt: skip
+        tracks=[Track("_$x^$", 40), Track("Kit", is_drum=True)],
+        end=3840,
+    )
     ax = score.plot()
     boxes, dots = ax.collections
     assert [p.get_extents().bounds for p in boxes.get_paths()] == [
@@ -340,9 +384,15 @@ def test_a_plot_has_every_note_as_a_box_and_every_drum_as_a_dot(agg):
     assert boxes.get_facecolor()[:, 3].tolist() == [1.0, 0.4]
     assert dots.get_offsets().tolist() == [[2.0, 38.0]]
     assert ax.get_xlim() == (0, 8) and ax.get_ylim() == (36, 64)
-    assert [t.get_text() for t in ax.get_xticklabels()] == ["1", "2"] and ax.get_xticks().tolist() == [0, 4]
+    assert [t.get_text() for t in ax.get_xticklabels()] == [
+        "1",
+        "2",
+    ] and ax.get_xticks().tolist() == [0, 4]
     assert [t.get_text() for t in ax.get_yticklabels()] == ["C2", "C3", "C4"]
-    assert [t.get_text() for t in ax.get_legend().get_texts()] == [r" _\$x^\$ (Violin)", "Kit (drums)"]
+    assert [t.get_text() for t in ax.get_legend().get_texts()] == [
+        r" _\$x^\$ (Violin)",
+        "Kit (drums)",
+    ]
     ax.figure.canvas.draw()
 
 

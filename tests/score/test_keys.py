@@ -58,9 +58,13 @@ def test_names_are_read(text, key):
     assert Key.parse(text) == key
 
 
-@pytest.mark.parametrize("text", ["", "H:major", "C:blues", "C:", "C:m", "C##", "Cminor", "am", "a", "C minor minor"])
+@pytest.mark.parametrize(
+    "text", ["", "H:major", "C:blues", "C:", "C:m", "C##", "Cminor", "am", "a", "C minor minor"]
+)
 def test_other_names_are_refused_with_the_forms_and_modes(text):
-    with pytest.raises(ConfigError, match=r"C:minor.*F#m \(minor\).*major, dorian, .*locrian. Received: ") as error:
+    with pytest.raises(
+        ConfigError, match=r"C:minor.*F#m \(minor\).*major, dorian, .*locrian. Received: "
+    ) as error:
         Key.parse(text)
     assert repr(text.strip()) in str(error.value)
 
@@ -82,8 +86,12 @@ def test_a_key_is_read_from_its_name_and_spelt_as_its_signature_has_it(key):
 
 
 def test_names_have_the_usual_accidentals():
-    assert [str(Key(tonic)) for tonic in (1, 3, 6, 8, 10)] == [f"{t} major" for t in ("Db", "Eb", "F#", "Ab", "Bb")]
-    assert [str(Key(t, "minor")) for t in (1, 3, 6, 8, 10)] == [f"{t} minor" for t in ("C#", "D#", "F#", "G#", "Bb")]
+    assert [str(Key(tonic)) for tonic in (1, 3, 6, 8, 10)] == [
+        f"{t} major" for t in ("Db", "Eb", "F#", "Ab", "Bb")
+    ]
+    assert [str(Key(t, "minor")) for t in (1, 3, 6, 8, 10)] == [
+        f"{t} minor" for t in ("C#", "D#", "F#", "G#", "Bb")
+    ]
 
 
 def test_a_minor_key_has_both_sevenths_and_no_other_key_more_than_its_scale():
@@ -101,7 +109,9 @@ def test_the_key_of_a_seed_is_the_one_that_music21_finds(path):
 def test_the_key_of_chorales_is_the_one_that_music21_finds():
     chorales = list(Chorales(1, 20))
     assert len(SEEDS) >= 15 and len(chorales) == 20
-    assert [find_key(read(stream)) for stream in chorales] == [music21_finds(stream) for stream in chorales]
+    assert [find_key(read(stream)) for stream in chorales] == [
+        music21_finds(stream) for stream in chorales
+    ]
 
 
 histograms = st.lists(st.integers(0, 1000), min_size=12, max_size=12).map(np.array)
@@ -117,7 +127,9 @@ def test_transposing_transposes(histogram, semitones):
 
 def test_transposing_a_piece_transposes_its_key():
     score = read(next(path for path in SEEDS if path.stem == "greensleeves"))
-    assert [find_key(score.transpose(up)) for up in range(12)] == [Key((9 + up) % 12, "minor") for up in range(12)]
+    assert [find_key(score.transpose(up)) for up in range(12)] == [
+        Key((9 + up) % 12, "minor") for up in range(12)
+    ]
 
 
 @given(histograms.filter(np.ndarray.any), st.floats(1e-9, 1e9))
@@ -129,11 +141,17 @@ def test_correlations_are_pearsons():
     rng = np.random.default_rng(1)
     histogram = rng.random(12)
     major, minor = musegen.score.keys.PROFILES
-    expected = [np.corrcoef(histogram, np.roll(profile, t))[0, 1] for profile in (major, minor) for t in range(12)]
+    expected = [
+        np.corrcoef(histogram, np.roll(profile, t))[0, 1]
+        for profile in (major, minor)
+        for t in range(12)
+    ]
     assert musegen.score.keys._correlations(histogram) == pytest.approx(expected)
 
 
-@pytest.mark.parametrize("histogram", [np.zeros(12), np.ones(12), np.full(12, 0.1), np.full(12, 1e300)])
+@pytest.mark.parametrize(
+    "histogram", [np.zeros(12), np.ones(12), np.full(12, 0.1), np.full(12, 1e300)]
+)
 def test_what_has_no_key_is_in_c_major(histogram):
     assert find_key(histogram) == Key(0, "major")
 
@@ -146,15 +164,34 @@ def test_of_keys_that_fit_equally_the_first_is_taken():
 
 def test_durations_count_and_drums_do_not():
     tracks = [Track(), Track(is_drum=True)]
-    notes = [(0, 960, 60, 80, 0), (960, 240, 64, 80, 0), (960, 240, 72, 80, 0), (0, 9999, 61, 80, 1)]
+    notes = [
+        (0, 960, 60, 80, 0),
+        (960, 240, 64, 80, 0),
+        (960, 240, 72, 80, 0),
+        (0, 9999, 61, 80, 1),
+    ]
     score = Score(notes=notes, tracks=tracks)
-    assert pitch_class_histogram(melodic(score)).tolist() == [1200, 0, 0, 0, 240, 0, 0, 0, 0, 0, 0, 0]
+    assert pitch_class_histogram(melodic(score)).tolist() == [
+        1200,
+        0,
+        0,
+        0,
+        240,
+        0,
+        0,
+        0,
+        0,
+        0,
+        0,
+        0,
+    ]
     assert find_key(score) == find_key(np.array([1200, 0, 0, 0, 240, 0, 0, 0, 0, 0, 0, 0]))
     assert find_key(score.select([1])) == Key(0) == find_key(Score())
 
 
 @pytest.mark.parametrize(
-    "histogram", [np.ones(11), np.ones((12, 1)), -np.ones(12), np.full(12, np.nan), np.full(12, np.inf)]
+    "histogram",
+    [np.ones(11), np.ones((12, 1)), -np.ones(12), np.full(12, np.nan), np.full(12, np.inf)],
 )
 def test_histograms_that_are_none_are_refused(histogram):
     with pytest.raises(ConfigError, match=r"twelve numbers >= 0, from C to B. Received: shape"):

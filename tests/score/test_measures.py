@@ -31,7 +31,10 @@ DRUMS = Track(is_drum=True)
 def music(rows, **fields):
     """A score at 12 ticks a quarter of (onset, duration, pitch, track) rows; track 1 is drums."""
     fields = {"ticks_per_quarter": 12, "tracks": [Track(), DRUMS], **fields}
-    return Score(notes=[(onset, duration, pitch, 80, track) for onset, duration, pitch, track in rows], **fields)
+    return Score(
+        notes=[(onset, duration, pitch, 80, track) for onset, duration, pitch, track in rows],
+        **fields,
+    )
 
 
 def line(pitches, steps=12, **fields):
@@ -39,21 +42,56 @@ def line(pitches, steps=12, **fields):
     return music([(i * steps, steps, pitch, 0) for i, pitch in enumerate(pitches)], **fields)
 
 
-TUNE = music([
-    (0, 11, 60, 0), (12, 5, 62, 0), (18, 5, 64, 0), (24, 17, 65, 0), (48, 11, 67, 0), (48, 11, 64, 0), (60, 5, 66, 0),
-    (84, 11, 71, 0), (96, 11, 60, 0), (108, 5, 62, 0), (114, 5, 64, 0), (120, 17, 65, 0),
-])  # fmt: skip
-CHORDS = music([
-    (0, 20, 60, 0), (0, 20, 64, 0), (0, 20, 67, 0), (24, 10, 61, 0), (30, 10, 61, 0), (26, 20, 69, 0), (96, 10, 60, 0),
-    (100, 10, 72, 0), (150, 5, 59, 0),
-])  # fmt: skip
-BAND = music([
-    (0, 11, 57, 0), (12, 11, 60, 0), (24, 11, 64, 0), (36, 11, 68, 0), (0, 3, 36, 1), (6, 3, 42, 1), (12, 3, 38, 1),
-    (15, 3, 42, 1), (20, 3, 42, 1), (28, 3, 42, 1), (48, 3, 36, 1), (54, 3, 42, 1), (49, 3, 42, 1), (76, 3, 38, 1),
-])  # fmt: skip
+TUNE = music(
+    [
+        (0, 11, 60, 0),
+        (12, 5, 62, 0),
+        (18, 5, 64, 0),
+        (24, 17, 65, 0),
+        (48, 11, 67, 0),
+        (48, 11, 64, 0),
+        (60, 5, 66, 0),
+        (84, 11, 71, 0),
+        (96, 11, 60, 0),
+        (108, 5, 62, 0),
+        (114, 5, 64, 0),
+        (120, 17, 65, 0),
+    ]
+)
+CHORDS = music(
+    [
+        (0, 20, 60, 0),
+        (0, 20, 64, 0),
+        (0, 20, 67, 0),
+        (24, 10, 61, 0),
+        (30, 10, 61, 0),
+        (26, 20, 69, 0),
+        (96, 10, 60, 0),
+        (100, 10, 72, 0),
+        (150, 5, 59, 0),
+    ]
+)
+BAND = music(
+    [
+        (0, 11, 57, 0),
+        (12, 11, 60, 0),
+        (24, 11, 64, 0),
+        (36, 11, 68, 0),
+        (0, 3, 36, 1),
+        (6, 3, 42, 1),
+        (12, 3, 38, 1),
+        (15, 3, 42, 1),
+        (20, 3, 42, 1),
+        (28, 3, 42, 1),
+        (48, 3, 36, 1),
+        (54, 3, 42, 1),
+        (49, 3, 42, 1),
+        (76, 3, 38, 1),
+    ]
+)
 
-# What muspy 0.5.0 says of the same notes at resolution 12, `polyphony_rate` with threshold=1. They end
-# inside a beat and a bar, where its count of beats and bars is no different from ours.
+# What muspy 0.5.0 says of the same notes at resolution 12, `polyphony_rate` with threshold=1. They
+# end inside a beat and a bar, where its count of beats and bars is no different from ours.
 MUSPY = {
     "pitch_range": (11, 13, 11),
     "n_pitches_used": (7, 7, 4),
@@ -75,7 +113,9 @@ MUSPY = {
 @pytest.mark.parametrize("name", MUSPY)
 def test_the_values_are_muspys(name):
     for score, expected in zip((TUNE, CHORDS, BAND), MUSPY[name], strict=True):
-        assert measures(score).get(name) == (None if expected is None else pytest.approx(expected, abs=1e-6))
+        assert measures(score).get(name) == (
+            None if expected is None else pytest.approx(expected, abs=1e-6)
+        )
 
 
 def test_the_values_do_not_depend_on_the_resolution():
@@ -118,14 +158,23 @@ def test_drum_patterns_are_sixteenths_or_triplets():
 
 
 def test_played_notes_count_where_they_were_meant():
-    notes = [(0, 400, 60, 80, 0), (474, 400, 62, 80, 0), (1915, 400, 60, 80, 0), (2409, 400, 62, 80, 0)]
+    notes = [
+        (0, 400, 60, 80, 0),
+        (474, 400, 62, 80, 0),
+        (1915, 400, 60, 80, 0),
+        (2409, 400, 62, 80, 0),
+    ]
     found = measures(Score(notes=notes, tracks=[Track()]))
     assert found["groove_consistency"] == found["self_similarity"] == 1
 
 
 def test_self_similarity_is_the_mean_jaccard_index_of_bars_up_to_eight_apart():
     bars = [[60, 62], [60, 64], [60, 62], []]
-    rows = [(48 * bar + 12 * i, 12, pitch, 0) for bar, pitches in enumerate(bars) for i, pitch in enumerate(pitches)]
+    rows = [
+        (48 * bar + 12 * i, 12, pitch, 0)
+        for bar, pitches in enumerate(bars)
+        for i, pitch in enumerate(pitches)
+    ]
     # lag 1: 1/3, 1/3, 0; lag 2: 1, 0; lag 3: 0
     assert measures(music(rows, end=192))["self_similarity"] == pytest.approx((2 / 3 + 1) / 6)
     once = line([60, 62, 64, 65] * 9 + [72] * 4)
@@ -135,14 +184,18 @@ def test_self_similarity_is_the_mean_jaccard_index_of_bars_up_to_eight_apart():
 
 
 def test_bars_of_several_lengths_are_compared_step_by_step():
-    score = music([(0, 6, 60, 0), (24, 6, 60, 0), (48, 6, 60, 0)], meters=[(0, 4, 4), (48, 2, 4)], end=72)
+    score = music(
+        [(0, 6, 60, 0), (24, 6, 60, 0), (48, 6, 60, 0)], meters=[(0, 4, 4), (48, 2, 4)], end=72
+    )
     assert measures(score)["groove_consistency"] == pytest.approx(1 - 1 / 48)
 
 
 def test_the_scale_is_that_of_the_key_found_or_given():
     score = line([57, 59, 60, 62, 64, 65, 68, 69, 64, 60, 57, 57])
     assert find_key(score) == Key(9, "minor")
-    assert measures(score)["pitch_in_scale_rate"] == pytest.approx(11 / 12)  # G sharp is not in the scale
+    assert measures(score)["pitch_in_scale_rate"] == pytest.approx(
+        11 / 12
+    )  # G sharp is not in the scale
     assert measures(score, key=Key(2))["pitch_in_scale_rate"] == pytest.approx(8 / 12)
 
 
@@ -152,7 +205,13 @@ def test_what_is_not_defined_is_absent():
     rest = {"polyphony_rate": 0, "notes_per_bar": 0, "empty_beat_rate": 1, "empty_measure_rate": 1}
     assert measures(Score(end=480)) == nothing | rest
     drums = measures(music([(0, 3, 42, 1), (60, 3, 42, 1)]))
-    assert not {"pitch_range", "pitch_entropy", "polyphony", "mean_duration", "scale_consistency"} & set(drums)
+    assert not {
+        "pitch_range",
+        "pitch_entropy",
+        "polyphony",
+        "mean_duration",
+        "scale_consistency",
+    } & set(drums)
     assert drums["drum_in_pattern_rate"] == 1 and drums["self_similarity"] == 0
     one_bar = measures(line([60, 62]))
     assert not {"groove_consistency", "self_similarity", "drum_in_pattern_rate"} & set(one_bar)
@@ -175,11 +234,15 @@ RATES = [name for name in MEASURES if name.endswith(("_rate", "_consistency", "_
 def test_nothing_is_nan_and_rates_are_shares(score):
     found = measures(score)
     assert list(found) == [name for name in MEASURES if name in found]
-    assert all(type(value) is float and math.isfinite(value) and value >= 0 for value in found.values())
+    assert all(
+        type(value) is float and math.isfinite(value) and value >= 0 for value in found.values()
+    )
     assert all(found[name] <= 1 for name in RATES if name in found)
 
 
-@example(Score(notes=[(0, 1, 60, 1, 0)], tracks=[Track()], ticks_per_quarter=1, meters=[(0, 1, 8)]))  # a bar of no tick
+@example(
+    Score(notes=[(0, 1, 60, 1, 0)], tracks=[Track()], ticks_per_quarter=1, meters=[(0, 1, 8)])
+)  # a bar of no tick
 @given(scores())
 @settings(deadline=None)
 def test_what_sounds_agrees_with_a_piano_roll(score):
@@ -196,7 +259,9 @@ def test_what_sounds_agrees_with_a_piano_roll(score):
         beats = [sounds[tick : tick + quarter].any() for tick in range(0, end, quarter)]
         assert found["empty_beat_rate"] == pytest.approx(1 - np.mean(beats))
         bars = [
-            sounds[first:last].any() for first, last in pairwise(score.barlines().tolist()) if first < min(last, end)
+            sounds[first:last].any()
+            for first, last in pairwise(score.barlines().tolist())
+            if first < min(last, end)
         ]
         assert found["empty_measure_rate"] == pytest.approx(1 - np.mean(bars))
 
@@ -216,18 +281,32 @@ def test_a_stretch_measures_as_if_it_were_cut_out(score, first, count):
 
 def test_overlaps_of_histograms():
     a, b = line([60, 62, 64, 60]), line([60, 62, 64, 67], steps=6)
-    assert overlaps(a, b) == pytest.approx({"pitch_class": 3 / 4, "interval": 2 / 3, "duration": 0, "inter_onset": 0})
+    assert overlaps(a, b) == pytest.approx(
+        {"pitch_class": 3 / 4, "interval": 2 / 3, "duration": 0, "inter_onset": 0}
+    )
     assert similarity(a, b) == pytest.approx((3 / 4 + 2 / 3) / 4)
     assert overlaps(a, line([61, 63, 65, 61])) == {
-        "pitch_class": 0, "interval": 1, "duration": 1, "inter_onset": 1
-    }  # fmt: skip
+        "pitch_class": 0,
+        "interval": 1,
+        "duration": 1,
+        "inter_onset": 1,
+    }
 
 
 def test_intervals_are_between_the_highest_notes_of_a_track():
-    chords = music([(12 * i, 12, pitch - down, 0) for i, pitch in enumerate([72, 74, 76, 72]) for down in (0, 4, 9)])
+    chords = music(
+        [
+            (12 * i, 12, pitch - down, 0)
+            for i, pitch in enumerate([72, 74, 76, 72])
+            for down in (0, 4, 9)
+        ]
+    )
     found = overlaps(line([60, 62, 64, 60]), chords)
     assert found["interval"] == found["inter_onset"] == 1
-    two = music([(0, 12, 60, 0), (12, 12, 62, 0), (5, 12, 40, 1), (17, 12, 39, 1)], tracks=[Track(), Track()])
+    two = music(
+        [(0, 12, 60, 0), (12, 12, 62, 0), (5, 12, 40, 1), (17, 12, 39, 1)],
+        tracks=[Track(), Track()],
+    )
     assert overlaps(line([60, 62]), two)["interval"] == 0.5
 
 
@@ -257,7 +336,9 @@ def noisy(score, share, seed=0):
     """The piece with some of its notes a semitone higher."""
     notes, rng = score.notes.copy(), np.random.default_rng(seed)
     notes["pitch"] += (rng.random(len(notes)) < share).astype(np.uint8)
-    return Score(notes=notes, tracks=score.tracks, ticks_per_quarter=score.ticks_per_quarter, end=score.end)
+    return Score(
+        notes=notes, tracks=score.tracks, ticks_per_quarter=score.ticks_per_quarter, end=score.end
+    )
 
 
 def test_a_fingerprint_has_an_n_gram_a_place():
@@ -265,7 +346,12 @@ def test_a_fingerprint_has_an_n_gram_a_place():
     assert len(fingerprint(line([60, 62] * 20))) == 2
     found = fingerprint(TUNE)
     assert found.dtype == np.uint64 and np.array_equal(found, np.unique(found))
-    assert likeness(fingerprint(line([60, 62, 64, 65, 67, 69])), fingerprint(line([60, 62, 64, 65, 67, 70]))) == 0
+    assert (
+        likeness(
+            fingerprint(line([60, 62, 64, 65, 67, 69])), fingerprint(line([60, 62, 64, 65, 67, 70]))
+        )
+        == 0
+    )
 
 
 @pytest.mark.parametrize("score", [TUNE, CHORDS, BAND, *SEEDS], ids=lambda score: repr(score))
@@ -274,13 +360,20 @@ def test_key_tempo_place_and_accompanying_drums_make_no_difference(score):
     quarter = score.ticks_per_quarter
     assert len(mine) and likeness(mine, mine) == 1
     melodic = [i for i, track in enumerate(score.tracks) if not track.is_drum]
-    for other in (score.transpose(5), score.transpose(-7), score.shift(7 * quarter), score.select(melodic)):
+    for other in (
+        score.transpose(5),
+        score.transpose(-7),
+        score.shift(7 * quarter),
+        score.select(melodic),
+    ):
         assert np.array_equal(fingerprint(other), mine)
 
 
 def test_rhythm_makes_a_difference():
     a = line([60, 62, 64, 65, 67, 69, 71, 72])
-    assert likeness(fingerprint(a), fingerprint(line([60, 62, 64, 65, 67, 69, 71, 72], steps=6))) == 0
+    assert (
+        likeness(fingerprint(a), fingerprint(line([60, 62, 64, 65, 67, 69, 71, 72], steps=6))) == 0
+    )
     longer = Score(notes=a.notes, tracks=a.tracks, ticks_per_quarter=6)
     assert likeness(fingerprint(a), fingerprint(longer)) == 0
 
@@ -305,7 +398,9 @@ def test_lines_of_several_tracks_do_not_run_into_each_other():
 
 def test_drums_alone_have_fingerprints():
     drums = BAND.select([1])
-    assert len(fingerprint(drums)) and likeness(fingerprint(drums), fingerprint(drums.shift(48))) == 1
+    assert (
+        len(fingerprint(drums)) and likeness(fingerprint(drums), fingerprint(drums.shift(48))) == 1
+    )
 
 
 def test_likeness_is_the_share_of_what_either_has():
@@ -322,13 +417,18 @@ def test_copies_with_wrong_notes_are_found_and_other_pieces_are_not():
 def greedy(fingerprints, threshold):
     out = []
     for i, mine in enumerate(fingerprints):
-        like = [likeness(mine, other) if out[j] < 0 else 0 for j, other in enumerate(fingerprints[:i])]
+        like = [
+            likeness(mine, other) if out[j] < 0 else 0 for j, other in enumerate(fingerprints[:i])
+        ]
         best = int(np.argmax(like)) if like else 0
         out.append(best if like and like[best] >= threshold else -1)
     return out
 
 
-sets = st.lists(st.sets(st.integers(0, 12), max_size=8).map(lambda s: np.array(sorted(s), np.uint64)), max_size=12)
+sets = st.lists(
+    st.sets(st.integers(0, 12), max_size=8).map(lambda s: np.array(sorted(s), np.uint64)),
+    max_size=12,
+)
 
 
 @given(sets, st.floats(0.01, 1))
@@ -339,7 +439,9 @@ def test_near_duplicates_are_those_of_the_plain_algorithm(fingerprints, threshol
 
 
 def test_a_repetition_names_the_most_alike_of_those_that_are_kept():
-    a, b, c, d = (np.array(x, np.uint64) for x in ([1, 2, 3, 4], [3, 4, 5, 6], [1, 2, 3, 5], [3, 4, 5, 6]))
+    a, b, c, d = (
+        np.array(x, np.uint64) for x in ([1, 2, 3, 4], [3, 4, 5, 6], [1, 2, 3, 5], [3, 4, 5, 6])
+    )
     assert near_duplicates([a, b, c, d], 0.5) == [-1, -1, 0, 1]
     assert near_duplicates([a, c, b], 0.5) == [-1, 0, -1]
     assert near_duplicates([]) == [] and near_duplicates([a[:0], a[:0]]) == [-1, -1]

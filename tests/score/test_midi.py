@@ -17,15 +17,19 @@ from tests.helpers import distinct_channels, files
 PIECE = Score(
     notes=[(0, 480, 60, 80, 0), (480, 240, 62, 90, 0), (0, 960, 48, 70, 1), (0, 120, 38, 100, 2)],
     tracks=[Track("Flute", 73), Track("Cello", 42), Track("Kit", 0, is_drum=True)],
-    tempos=[(0, 500_000), (480, 600_000)], meters=[(0, 3, 4)], keys=[(0, -3, True)], pedals=[(0, 480, 1)],
+    tempos=[(0, 500_000), (480, 600_000)],
+    meters=[(0, 3, 4)],
+    keys=[(0, -3, True)],
+    pedals=[(0, 480, 1)],
     end=1440,
-)  # fmt: skip
+)
 
 
 def content(score):
     """Notes with the program and kit of their track, whatever the tracks' order."""
     return sorted(
-        (o, d, p, v, score.tracks[t].program, score.tracks[t].is_drum) for o, d, p, v, t in score.notes.tolist()
+        (o, d, p, v, score.tracks[t].program, score.tracks[t].is_drum)
+        for o, d, p, v, t in score.notes.tolist()
     )
 
 
@@ -73,7 +77,10 @@ def test_pretty_midi_round_trip():
     with pytest.warns(DeprecationWarning, match=r"Use musegen\.read\(midi\)"):
         assert Score.from_pretty_midi(midi) == again
     assert content(again) == content(PIECE)
-    assert again.keys.tolist() == PIECE.keys.tolist() and again.meters.tolist() == PIECE.meters.tolist()
+    assert (
+        again.keys.tolist() == PIECE.keys.tolist()
+        and again.meters.tolist() == PIECE.meters.tolist()
+    )
 
 
 @pytest.mark.parametrize("fifths", range(-7, 8))

@@ -23,7 +23,9 @@ def notes(score: Score) -> list[tuple[int, int, int]]:
     rows = score.notes
     return [
         (onset / 480, duration / 480, pitch)
-        for onset, duration, pitch in zip(rows["onset"], rows["duration"], rows["pitch"], strict=True)
+        for onset, duration, pitch in zip(
+            rows["onset"], rows["duration"], rows["pitch"], strict=True
+        )
     ]
 
 
@@ -38,8 +40,13 @@ def durations(score: Score) -> list[float]:
 def test_a_tune_is_its_notes_meter_key_and_end():
     score = tune("C D E F|G2 z A|", "X:1\nT:T\nM:3/4\nL:1/8\nQ:1/4=100\nK:Em\n")
     assert notes(score) == [
-        (1.0, 0.5, 60), (1.5, 0.5, 62), (2.0, 0.5, 64), (2.5, 0.5, 66), (3.0, 1.0, 67), (4.5, 0.5, 69),
-    ]  # fmt: skip
+        (1.0, 0.5, 60),
+        (1.5, 0.5, 62),
+        (2.0, 0.5, 64),
+        (2.5, 0.5, 66),
+        (3.0, 1.0, 67),
+        (4.5, 0.5, 69),
+    ]
     assert score.ticks_per_quarter == 480
     assert score.meters.tolist() == [(0, 3, 4)]
     assert score.keys.tolist() == [(0, 1, True)]
@@ -63,7 +70,8 @@ def test_a_section_that_ends_short_is_completed_by_the_next_pickup():
 
 
 def test_a_bar_that_is_short_in_the_middle_is_cut_short():
-    # The first ending leaves out the pickup's quarter, and the second ending follows it on the page.
+    # The first ending leaves out the pickup's quarter, and the second ending follows it on the
+    # page.
     score = tune("G|c4|[1 d3:|[2 d4||e4|]")
     assert score.barlines().tolist() == [0, 1920, 3840, 5280, 7200, 9120]
     assert score.meters.tolist() == [(0, 4, 4), (5280, 4, 4)]
@@ -201,7 +209,11 @@ def test_aird_tune_with_pickups_at_each_section():
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("two.abc", "X:1\nT:a\nK:C\nC4|\nX:2\nT:b\nK:C\nD4|\n", "2 tunes, expected one. Save one of them"),
+        (
+            "two.abc",
+            "X:1\nT:a\nK:C\nC4|\nX:2\nT:b\nK:C\nD4|\n",
+            "2 tunes, expected one. Save one of them",
+        ),
         ("rest.abc", HEAD + "z4|z4|", "no notes"),
         ("broken.musicxml", "<score-partwise><part>", "music21 cannot read it"),
         ("nothing.mxl", "", "music21 cannot read it"),

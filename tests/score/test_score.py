@@ -28,7 +28,12 @@ def test_barlines_follow_the_meters():
 
 
 def test_a_meter_inside_a_bar_cuts_it_short():
-    assert Score(meters=[(0, 4, 4), (2400, 4, 4)], end=4000).barlines().tolist() == [0, 1920, 2400, 4320]
+    assert Score(meters=[(0, 4, 4), (2400, 4, 4)], end=4000).barlines().tolist() == [
+        0,
+        1920,
+        2400,
+        4320,
+    ]
 
 
 def test_bars_of_fractional_ticks_do_not_drift():
@@ -53,9 +58,12 @@ def test_seconds_and_ticks_go_through_the_tempo_map():
 
 def test_a_slice_takes_bars_with_what_governs_them():
     score = Score(
-        notes=[(i * 480, 480, 60 + i, 80, 0) for i in range(14)], tracks=[Track("x")],
-        meters=[(0, 4, 4), (3840, 3, 4)], tempos=[(0, 400_000)], keys=[(0, 2, False)],
-    )  # fmt: skip
+        notes=[(i * 480, 480, 60 + i, 80, 0) for i in range(14)],
+        tracks=[Track("x")],
+        meters=[(0, 4, 4), (3840, 3, 4)],
+        tempos=[(0, 400_000)],
+        keys=[(0, 2, False)],
+    )
     cut = score[1:3]
     assert cut.notes["pitch"].tolist() == [64, 65, 66, 67, 68, 69, 70]
     assert cut.meters.tolist() == [(0, 4, 4), (1920, 3, 4)]
@@ -67,10 +75,14 @@ def test_a_slice_takes_bars_with_what_governs_them():
 
 
 def test_a_slice_cuts_what_rings_over_its_end():
-    score = Score(notes=[(960, 1920, 60, 80, 0), (3840, 480, 62, 80, 0)], tracks=[Track()], end=5760)
+    score = Score(
+        notes=[(960, 1920, 60, 80, 0), (3840, 480, 62, 80, 0)], tracks=[Track()], end=5760
+    )
     assert score[:1].notes.tolist() == [(960, 960, 60, 80, 0)] and score[:1].end == 1920
     both = score[:1] + score[1:]
-    assert both.notes.tolist() == [(960, 960, 60, 80, 0), (3840, 480, 62, 80, 0)] and both.end == 5760
+    assert (
+        both.notes.tolist() == [(960, 960, 60, 80, 0), (3840, 480, 62, 80, 0)] and both.end == 5760
+    )
     assert score[:2].notes.tolist() == [(960, 1920, 60, 80, 0)]
 
 
@@ -101,7 +113,9 @@ def test_both_sides_of_a_cut_make_the_whole(score, bar):
 
 def test_a_cut_sum_says_what_was_taken_for_granted_and_hands_the_key_on():
     first = Score(tracks=[Track("a")], meters=[(0, 3, 4)], keys=[(0, 2, False)], end=1440)
-    second = Score(notes=[(0, 480, 60, 80, 0)], tracks=[Track("b")], pedals=[(0, 5000, 0)], end=1920)
+    second = Score(
+        notes=[(0, 480, 60, 80, 0)], tracks=[Track("b")], pedals=[(0, 5000, 0)], end=1920
+    )
     half = (first + second)[1:]
     assert half.notes.tolist() == [(0, 480, 60, 80, 1)] and half.pedals.tolist() == [(0, 1920, 1)]
     assert half.meters.tolist() == [(0, 4, 4)] and half.keys.tolist() == [(0, 2, False)]
@@ -125,7 +139,9 @@ def test_selecting_tracks_keeps_the_time():
 
 
 def test_a_shift_moves_everything_but_what_governs_the_beginning():
-    score = Score(notes=NOTES, tracks=[Track(), Track()], meters=[(0, 4, 4)], tempos=[(0, 1), (480, 2)])
+    score = Score(
+        notes=NOTES, tracks=[Track(), Track()], meters=[(0, 4, 4)], tempos=[(0, 1), (480, 2)]
+    )
     moved = score.shift(100)
     assert moved.notes["onset"].tolist() == [100, 580, 1060]
     assert moved.meters["tick"].tolist() == [0] and moved.tempos["tick"].tolist() == [0, 580]
@@ -169,8 +185,9 @@ def played(score, ticks_per_quarter, since=0):
 def test_transposing_moves_melodies_and_keys_but_no_drums():
     score = Score(
         notes=[(0, 480, 60, 80, 0), (480, 480, 127, 70, 0), (0, 120, 38, 90, 1)],
-        tracks=[Track("Flute", 73), Track("Kit", is_drum=True)], keys=[(0, 0, False), (480, -3, True)],
-    )  # fmt: skip
+        tracks=[Track("Flute", 73), Track("Kit", is_drum=True)],
+        keys=[(0, 0, False), (480, -3, True)],
+    )
     down = score.transpose(-2)
     assert down.notes.tolist() == [(0, 480, 58, 80, 0), (0, 120, 38, 90, 1), (480, 480, 125, 70, 0)]
     assert down.keys.tolist() == [(0, -2, False), (480, -5, True)]
@@ -205,10 +222,14 @@ def test_a_sum_has_both_one_after_the_other(first, second):
     seam = first.end * (grid // first.ticks_per_quarter)
     factor = grid // second.ticks_per_quarter
     assert both.ticks_per_quarter == grid and both.end == seam + second.end * factor
-    assert played(both, grid) == sorted(played(first, grid) + [(n[0] + seam, *n[1:]) for n in played(second, grid)])
+    assert played(both, grid) == sorted(
+        played(first, grid) + [(n[0] + seam, *n[1:]) for n in played(second, grid)]
+    )
     # Time runs as it did in each, and the other's bars begin at the seam.
     ticks = np.arange(0, second.end + 1, 100)
-    assert both.seconds(ticks * factor + seam) == pytest.approx(first.duration + second.seconds(ticks))
+    assert both.seconds(ticks * factor + seam) == pytest.approx(
+        first.duration + second.seconds(ticks)
+    )
     assert both.seconds(np.arange(0, seam + 1, 100)) == pytest.approx(
         first.seconds(np.arange(0, seam + 1, 100) / (grid // first.ticks_per_quarter))
     )
@@ -222,7 +243,12 @@ def test_a_sum_has_both_one_after_the_other(first, second):
 BARS = st.lists(st.tuples(st.integers(0, 3), st.integers(60, 80), st.integers(1, 127)), max_size=8)
 
 
-@given(first=BARS, second=BARS, meters=st.tuples(*[st.sampled_from([(4, 4), (3, 4), (6, 8)])] * 2), tempo=st.booleans())
+@given(
+    first=BARS,
+    second=BARS,
+    meters=st.tuples(*[st.sampled_from([(4, 4), (3, 4), (6, 8)])] * 2),
+    tempo=st.booleans(),
+)
 @settings(max_examples=100, deadline=None)
 def test_cutting_a_sum_at_the_seam_gives_both_back(first, second, meters, tempo):
     made = []
@@ -230,17 +256,22 @@ def test_cutting_a_sum_at_the_seam_gives_both_back(first, second, meters, tempo)
         bar = 4 * 480 * numerator // denominator
         made.append(
             Score(
-                notes=[(beat * 360, 300, pitch, velocity, 0) for beat, pitch, velocity in rows], tracks=[Track("x", 5)],
-                meters=[(0, numerator, denominator)], tempos=[(0, 400_000 + 100_000 * tempo * len(made))], end=2 * bar,
+                notes=[(beat * 360, 300, pitch, velocity, 0) for beat, pitch, velocity in rows],
+                tracks=[Track("x", 5)],
+                meters=[(0, numerator, denominator)],
+                tempos=[(0, 400_000 + 100_000 * tempo * len(made))],
+                end=2 * bar,
             )
-        )  # fmt: skip
+        )
     both = made[0] + made[1]
     assert both[:2] == made[0]
     assert both[2:] == made[1]
 
 
 def test_a_sum_finds_the_tracks_of_the_same_name_and_adds_the_others():
-    first = Score(notes=[(0, 10, 60, 80, 0)], tracks=[Track("a", 1, channel=3), Track("b")], end=1920)
+    first = Score(
+        notes=[(0, 10, 60, 80, 0)], tracks=[Track("a", 1, channel=3), Track("b")], end=1920
+    )
     second = Score(
         notes=[(0, 10, 61, 80, 0), (0, 10, 62, 80, 1), (0, 10, 63, 80, 2)],
         tracks=[Track("b"), Track("a", 2, channel=3), Track("b")],
@@ -253,17 +284,26 @@ def test_a_sum_finds_the_tracks_of_the_same_name_and_adds_the_others():
 
 def test_a_sum_states_at_the_seam_what_the_other_takes_for_granted():
     first = Score(
-        notes=[(0, 480, 60, 80, 0)], tracks=[Track()], tempos=[(0, 250_000)], meters=[(0, 3, 4), (9999, 2, 4)],
-        pedals=[(0, 5000, 0), (2000, 9, 0)], keys=[(0, 1, False), (1440, 2, True)], end=1440,
-    )  # fmt: skip
-    second = Score(notes=[(0, 480, 60, 80, 0)], tracks=[Track()], ticks_per_quarter=240, pedals=[(0, 100, 0)])
+        notes=[(0, 480, 60, 80, 0)],
+        tracks=[Track()],
+        tempos=[(0, 250_000)],
+        meters=[(0, 3, 4), (9999, 2, 4)],
+        pedals=[(0, 5000, 0), (2000, 9, 0)],
+        keys=[(0, 1, False), (1440, 2, True)],
+        end=1440,
+    )
+    second = Score(
+        notes=[(0, 480, 60, 80, 0)], tracks=[Track()], ticks_per_quarter=240, pedals=[(0, 100, 0)]
+    )
     both = first + second
     assert both.ticks_per_quarter == 480 and both.end == 1440 + 960
     assert both.tempos.tolist() == [(0, 250_000), (1440, 500_000)]
     assert both.meters.tolist() == [(0, 3, 4), (1440, 4, 4)]
     assert both.keys.tolist() == [(0, 1, False)]
     assert both.pedals.tolist() == [(0, 1440, 0), (1440, 200, 0)]
-    assert (second + second).tempos.tolist() == [] and (second + second).meters.tolist() == [(480, 4, 4)]
+    assert (second + second).tempos.tolist() == [] and (second + second).meters.tolist() == [
+        (480, 4, 4)
+    ]
 
 
 def test_a_meter_at_the_seam_does_not_hide_that_a_bar_is_cut_short():
@@ -272,7 +312,9 @@ def test_a_meter_at_the_seam_does_not_hide_that_a_bar_is_cut_short():
 
 
 def test_a_sum_too_fine_too_long_or_of_something_else_is_refused():
-    with pytest.raises(MidiError, match=r"Received: 480 and 997, which need 478560.*encoder\.quantise"):
+    with pytest.raises(
+        MidiError, match=r"Received: 480 and 997, which need 478560.*encoder\.quantise"
+    ):
         Score() + Score(ticks_per_quarter=997)
     with pytest.raises(MidiError, match="must end before tick 2147483647"):
         Score(end=2**30) + Score(end=2**30)

@@ -19,22 +19,37 @@ from musegen.model.network import build
 from tests.helpers import ROOT
 
 BACKENDS = [name for name in ("tensorflow", "jax", "torch") if find_spec(name)]
-ENCODER = Encoder(EncoderConfig(parts=1, programs=False, drums=False, velocities=0, tempos=0, steps_per_quarter=4))
+ENCODER = Encoder(
+    EncoderConfig(parts=1, programs=False, drums=False, velocities=0, tempos=0, steps_per_quarter=4)
+)
 STEPS = 10
 
 _model = ModelConfig(len(ENCODER.vocabulary), layers=1, units=16, embedding=16)
 _config = TrainingConfig(sequence_length=8, batch_size=8, epochs=1, learning_rate=0.01, seed=1)
 CASES = {  # the network, and how it is fitted
     "lstm": (replace(_model, cell="lstm"), _config),
-    "gru": (replace(_model, cell="gru"), replace(_config, optimizer="rmsprop", global_clipnorm=0.0, clipvalue=0.1)),
+    "gru": (
+        replace(_model, cell="gru"),
+        replace(_config, optimizer="rmsprop", global_clipnorm=0.0, clipvalue=0.1),
+    ),
     "rnn": (replace(_model, cell="rnn"), replace(_config, optimizer="sgd", schedule="constant")),
     "all": (
-        replace(_model, cell="lstm", layers=2, layer_norm=True, residual=True, tied=True, context=1, lookback=True),
+        replace(
+            _model,
+            cell="lstm",
+            layers=2,
+            layer_norm=True,
+            residual=True,
+            tied=True,
+            context=1,
+            lookback=True,
+        ),
         replace(_config, tbptt=True, ema=0.9, label_smoothing=0.1, transpose=2),
     ),
 }
 
-# One process does all cases: most of its time is the import of Keras. It reads what others trained before it.
+# One process does all cases: most of its time is the import of Keras. It reads what others trained
+# before it.
 PROCESS = """
 import json, sys
 from pathlib import Path
@@ -59,7 +74,10 @@ if __name__ == "__main__":
 
 def piece(seed):
     pitches = 60 + np.cumsum(np.random.default_rng(seed).choice([-2, -1, 1, 2], 24)) % 12
-    return Score(notes=[(240 * k, 240, int(p), 80, 0) for k, p in enumerate(pitches)], tracks=[Track("Whistle", 78)])
+    return Score(
+        notes=[(240 * k, 240, int(p), 80, 0) for k, p in enumerate(pitches)],
+        tracks=[Track("Whistle", 78)],
+    )
 
 
 def heard(model):
@@ -89,12 +107,17 @@ def runs(tmp_path_factory):
         begin = root / "start" / name
         begin.mkdir(parents=True)
         build(model).save_weights(begin / "begin.weights.h5")
-        checkpoint.save(checkpoint.Checkpoint(begin, ENCODER.config, model), begin / "begin.weights.h5")
+        checkpoint.save(
+            checkpoint.Checkpoint(begin, ENCODER.config, model), begin / "begin.weights.h5"
+        )
     for backend in BACKENDS:
         env = {
-            **os.environ, "KERAS_BACKEND": backend, "JAX_PLATFORMS": "cpu", "CUDA_VISIBLE_DEVICES": "",
+            **os.environ,
+            "KERAS_BACKEND": backend,
+            "JAX_PLATFORMS": "cpu",
+            "CUDA_VISIBLE_DEVICES": "",
             "PYTHONPATH": str(ROOT),
-        }  # fmt: skip
+        }
         argv = [sys.executable, "-c", PROCESS, str(root), backend]
         done = subprocess.run(argv, env=env, capture_output=True, text=True, timeout=300)
         assert done.returncode == 0, f"{backend}: {done.stderr}"
@@ -105,12 +128,17 @@ def runs(tmp_path_factory):
 def test_every_backend_goes_through_the_same_losses(runs, name):
     if len(BACKENDS) < 2:
         pytest.skip("one backend is installed")
-    found = {backend: json.loads((runs / backend / "found.json").read_text())[name] for backend in BACKENDS}
+    found = {
+        backend: json.loads((runs / backend / "found.json").read_text())[name]
+        for backend in BACKENDS
+    }
     first = found[BACKENDS[0]]
     assert len(first["nats"]) >= STEPS and len(first["validation"]) == 1
     for backend in BACKENDS[1:]:
         for figures, values in first.items():
-            np.testing.assert_allclose(found[backend][figures], values, atol=1e-4, err_msg=f"{backend}: {figures}")
+            np.testing.assert_allclose(
+                found[backend][figures], values, atol=1e-4, err_msg=f"{backend}: {figures}"
+            )
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -125,5 +153,10 @@ def test_what_one_backend_writes_the_others_and_the_engine_read(runs, name):
         # This process's backend reads them all, too.
         read = {path.name: np.load(path) for path in made.path.glob("*.npy")}
         assert f"{writer}.npy" in read
-        for reader, values in {**read, "here": logits(model, made.path / checkpoint.WEIGHTS)}.items():
-            np.testing.assert_allclose(values, expected, atol=1e-5, err_msg=f"{writer}, read by {reader}")
+        for reader, values in {
+            **read,
+            "here": logits(model, made.path / checkpoint.WEIGHTS),
+        }.items():
+            np.testing.assert_allclose(
+                values, expected, atol=1e-5, err_msg=f"{writer}, read by {reader}"
+            )

@@ -13,7 +13,9 @@ from musegen.training.fitting import fit
 from musegen.training.train import networks
 
 START, END, WAIT, ASK, KEYS = 0, 1, 2, 3, (4, 5, 6)
-ENCODER = SimpleNamespace(config=EncoderConfig(), vocabulary=SimpleNamespace(first={"start": START}))
+ENCODER = SimpleNamespace(
+    config=EncoderConfig(), vocabulary=SimpleNamespace(first={"start": START})
+)
 WINDOW, LONGEST = 6, 10
 
 
@@ -58,12 +60,25 @@ def models(tmp_path_factory):
     config = ModelConfig(len(KEYS) + 4, cell="gru", layers=1, units=32, embedding=8)
     out = {}
     for tbptt in (True, False):
-        settings = TrainingConfig(sequence_length=WINDOW, batch_size=16, epochs=5, learning_rate=0.02, tbptt=tbptt,
-                                  weight_decay=0, patience=9)  # fmt: skip
+        settings = TrainingConfig(
+            sequence_length=WINDOW,
+            batch_size=16,
+            epochs=5,
+            learning_rate=0.02,
+            tbptt=tbptt,
+            weight_decay=0,
+            patience=9,
+        )
         windows = Windows(train, ENCODER, config, settings)
         model, plain = networks(ENCODER, config, settings, windows.rows, None)
-        fit(model, plain, windows, WholePieces(validation, ENCODER, config, 4096), settings,
-            tmp_path_factory.mktemp("run"))  # fmt: skip
+        fit(
+            model,
+            plain,
+            windows,
+            WholePieces(validation, ENCODER, config, 4096),
+            settings,
+            tmp_path_factory.mktemp("run"),
+        )
         out[tbptt] = plain
     return out, validation
 
@@ -83,10 +98,14 @@ def test_windows_carried_are_one_long_window_and_a_start_forgets(cell):
     tokens[1, 8] = START  # the second row goes on to another piece
     layer = cell(5, return_sequences=True)
     carried = Carried(layer, 2, START)
-    found = np.concatenate([carried(x[:, at : at + 4], tokens[:, at : at + 4], training=True) for at in (0, 4, 8)], 1)
+    found = np.concatenate(
+        [carried(x[:, at : at + 4], tokens[:, at : at + 4], training=True) for at in (0, 4, 8)], 1
+    )
     np.testing.assert_allclose(found[0], layer(x)[0][0], atol=1e-6)
     np.testing.assert_allclose(found[1, :8], layer(x[:, :8])[0][1], atol=1e-6)
     np.testing.assert_allclose(found[1, 8:], layer(x[:, 8:])[0][1], atol=1e-6)
     memory = [np.array(state) for state in carried.memory]
-    np.testing.assert_allclose(carried(x, tokens)[0], layer(x)[0][0], atol=1e-6)  # validation: from zeros
+    np.testing.assert_allclose(
+        carried(x, tokens)[0], layer(x)[0][0], atol=1e-6
+    )  # validation: from zeros
     assert all(np.array_equal(a, b) for a, b in zip(memory, carried.memory, strict=True))

@@ -16,13 +16,25 @@ from tests.helpers import ROOT
 
 pytest.importorskip("jax")
 
-ENCODER = Encoder(EncoderConfig(parts=1, programs=False, drums=False, velocities=0, tempos=0, steps_per_quarter=4))
-MODEL = ModelConfig(len(ENCODER.vocabulary), cell="gru", layers=1, units=16, embedding=16, dropout=0.2)
+ENCODER = Encoder(
+    EncoderConfig(parts=1, programs=False, drums=False, velocities=0, tempos=0, steps_per_quarter=4)
+)
+MODEL = ModelConfig(
+    len(ENCODER.vocabulary), cell="gru", layers=1, units=16, embedding=16, dropout=0.2
+)
 CONFIG = TrainingConfig(
-    sequence_length=16, batch_size=4, epochs=2, tbptt=True, ema=0.5, seed=1, optimizer="sgd", learning_rate=0.1
+    sequence_length=16,
+    batch_size=4,
+    epochs=2,
+    tbptt=True,
+    ema=0.5,
+    seed=1,
+    optimizer="sgd",
+    learning_rate=0.1,
 )
 
-# What each process of a run does. A process that is to die does so in the second epoch, after its second step.
+# What each process of a run does. A process that is to die does so in the second epoch, after its
+# second step.
 PROCESS = """
 import os, sys
 from pathlib import Path
@@ -68,17 +80,31 @@ def start(tunes, output, coordinator="", processes=1, process=0, dies="", resume
         "TF_CPP_MIN_LOG_LEVEL": "2",
         "PYTHONPATH": str(ROOT),
     }
-    argv = [sys.executable, "-c", PROCESS, tunes, output, coordinator, processes, process, dies, resume]
+    argv = [
+        sys.executable,
+        "-c",
+        PROCESS,
+        tunes,
+        output,
+        coordinator,
+        processes,
+        process,
+        dies,
+        resume,
+    ]
     with Path(f"{output}.{process}{resume}.log").open("w") as log:
         return subprocess.Popen(list(map(str, argv)), env=env, stdout=log, stderr=log)
 
 
 def start_pair(tunes, output, dies=None, resume=""):
-    with socket.socket() as free:  # the system hands out a port that is not in use, and not soon again
+    with (
+        socket.socket() as free
+    ):  # the system hands out a port that is not in use, and not soon again
         free.bind(("127.0.0.1", 0))
         coordinator = f"127.0.0.1:{free.getsockname()[1]}"
     return [
-        start(tunes, output, coordinator, 2, process, "dies" if process == dies else "", resume) for process in (0, 1)
+        start(tunes, output, coordinator, 2, process, "dies" if process == dies else "", resume)
+        for process in (0, 1)
     ]
 
 
@@ -114,7 +140,8 @@ def pair(tunes, tmp_path_factory):
 
 def test_two_processes_train_the_weights_of_one_with_the_whole_batch(pair):
     assert "Group(index=1, processes=2, devices=2)" in said(pair / "pair", 1)
-    # Dropout, state from window to window and averages included. Sums are rounded in another order; no more.
+    # Dropout, state from window to window and averages included. Sums are rounded in another order;
+    # no more.
     assert_same_weights(pair / "one", pair / "pair", atol=1e-5)
     assert not (pair / "pair" / ".training").exists()
 
@@ -136,13 +163,18 @@ def test_a_lost_process_ends_the_run_which_can_be_resumed(tunes, pair, lost):
     message = said(output, 1 - lost)
     assert message.splitlines()[-1].startswith("Error: lost touch with the other processes")
     assert "--resume" in message and "Traceback" not in message
-    assert ended(start_pair(tunes, output, resume="resume"), 240) == [0, 0], said(output, 0, "resume")
+    assert ended(start_pair(tunes, output, resume="resume"), 240) == [0, 0], said(
+        output, 0, "resume"
+    )
     assert_same_weights(pair / "pair", output, atol=1e-6)
 
 
 def test_what_cannot_be_dealt_out_is_refused():
     ALONE.check(CONFIG)
-    with pytest.raises(TrainingError, match=r"multiple of the number of devices, 3. Received: 4. Try --batch-size 6"):
+    with pytest.raises(
+        TrainingError,
+        match=r"multiple of the number of devices, 3. Received: 4. Try --batch-size 6",
+    ):
         Group(processes=3, devices=3).check(CONFIG)
 
 

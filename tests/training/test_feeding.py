@@ -49,7 +49,9 @@ def test_windows_of_a_row_go_on_where_the_last_ended(data):
 
 def test_an_epoch_holds_no_piece_twice_before_every_piece_once(data):
     windows = Windows(data.train, ENCODER, MODEL, CONFIG)
-    lengths = [len(rows) for rows, _ in zip(windows._pieces(), range(2 * len(data.train)), strict=False)]
+    lengths = [
+        len(rows) for rows, _ in zip(windows._pieces(), range(2 * len(data.train)), strict=False)
+    ]
     half = len(data.train)
     assert sorted(lengths[:half]) == sorted(lengths[half:]) == sorted(data.train.lengths.tolist())
 
@@ -68,7 +70,9 @@ def test_what_comes_depends_on_seed_epoch_and_step_alone(data, tbptt):
     resumed.lay_out(4, step=5)  # as Keras and its callbacks do
     for a, b in zip(whole[5:], batches(resumed), strict=True):
         assert all(np.array_equal(x, y) for x, y in zip(a, b, strict=True))
-    assert all(np.array_equal(x, y) for x, y in zip(first[2], whole[2], strict=True))  # asked for again
+    assert all(
+        np.array_equal(x, y) for x, y in zip(first[2], whole[2], strict=True)
+    )  # asked for again
     first.lay_out(5)
     assert not np.array_equal(first[0][0], whole[0][0])
 
@@ -88,7 +92,10 @@ def test_with_tbptt_a_window_is_of_one_piece_and_rows_go_through_pieces(data):
             assert (y[real - 1] == END) == (real < 16 or y[real - 1] == END)
     whole = {tuple(data.train.tokens(i).tolist()) for i in range(len(data.train))}
     complete = [tuple(piece) for row in heard for piece in row if piece[-1] == END]
-    assert set(complete) <= whole and len(whole) // 2 < len(set(complete)) <= len(complete) <= len(whole) + 3
+    assert (
+        set(complete) <= whole
+        and len(whole) // 2 < len(set(complete)) <= len(complete) <= len(whole) + 3
+    )
 
 
 def test_with_tbptt_little_music_is_heard_to_its_end(data):
@@ -105,7 +112,9 @@ def test_context_comes_with_its_tokens(data):
         assert np.array_equal(inputs["tokens"], x) and np.array_equal(follow, y)
     tokens = data.train.tokens(0)
     expected = context(tokens, ENCODER.vocabulary, View.of(model))
-    told = Windows(data.train, ENCODER, model, replace(CONFIG, tbptt=True, sequence_length=len(tokens)))
+    told = Windows(
+        data.train, ENCODER, model, replace(CONFIG, tbptt=True, sequence_length=len(tokens))
+    )
     found = [
         inputs["context"][row, : len(tokens) - 1]
         for inputs, _, _ in batches(told)
@@ -116,10 +125,14 @@ def test_context_comes_with_its_tokens(data):
 
 
 def test_little_music_makes_fewer_rows_not_shorter_windows(data):
-    windows = Windows(data.train[:3], ENCODER, MODEL, replace(CONFIG, batch_size=64, sequence_length=32))
+    windows = Windows(
+        data.train[:3], ENCODER, MODEL, replace(CONFIG, batch_size=64, sequence_length=32)
+    )
     tokens, _ = windows[0]
     assert windows.steps == 1 and tokens.shape == (int(data.train[:3].lengths.sum()) // 32, 32)
-    one = Windows(data.train[:1], ENCODER, MODEL, replace(CONFIG, batch_size=64, sequence_length=4096))
+    one = Windows(
+        data.train[:1], ENCODER, MODEL, replace(CONFIG, batch_size=64, sequence_length=4096)
+    )
     assert one[0][0].shape == (1, 4096)
 
 
@@ -127,7 +140,10 @@ def test_validation_holds_every_token_once_and_padding_weighs_nothing(data):
     made = batches(WholePieces(data.validation, ENCODER, MODEL, tokens=300))
     assert sum(float(weight.sum()) for _, _, weight in made) == (data.validation.lengths - 1).sum()
     found = sorted(
-        (int(x[0]), *y[: int(w.sum())].tolist()) for batch in made for x, y, w in zip(*batch, strict=True) if w.any()
+        (int(x[0]), *y[: int(w.sum())].tolist())
+        for batch in made
+        for x, y, w in zip(*batch, strict=True)
+        if w.any()
     )
     assert found == sorted(tuple(piece.tokens.tolist()) for piece in data.validation)
     assert all(tokens.size <= 300 or len(tokens) == 1 for tokens, _, _ in made)

@@ -16,9 +16,12 @@ from musegen import Encoder, EncoderConfig, ModelConfig, Score, Track, TrainingC
 from musegen.training.resuming import restore, snapshot
 from musegen.training.train import train
 
-ENCODER = Encoder(EncoderConfig(parts=1, programs=False, drums=False, velocities=0, tempos=0, steps_per_quarter=4))
+ENCODER = Encoder(
+    EncoderConfig(parts=1, programs=False, drums=False, velocities=0, tempos=0, steps_per_quarter=4)
+)
 
-# All that has a state: dropout, moments, averages, carried memory, order and transposition of the data, the log.
+# All that has a state: dropout, moments, averages, carried memory, order and transposition of the
+# data, the log.
 RUN = textwrap.dedent(
     """
     import sys
@@ -35,7 +38,10 @@ RUN = textwrap.dedent(
           on_step=lambda report: print("step", flush=True))
     """
 )
-SETTINGS = {"plain": {"warmup": 0.1}, "all": {"tbptt": True, "ema": 0.9, "schedule": "plateau", "optimizer": "rmsprop"}}
+SETTINGS = {
+    "plain": {"warmup": 0.1},
+    "all": {"tbptt": True, "ema": 0.9, "schedule": "plateau", "optimizer": "rmsprop"},
+}
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +62,10 @@ def start(folder, output, settings, resume):
 
 
 def digest(output):
-    return {name: hashlib.sha256((output / name).read_bytes()).hexdigest() for name in ("model.weights.h5",)}
+    return {
+        name: hashlib.sha256((output / name).read_bytes()).hexdigest()
+        for name in ("model.weights.h5",)
+    }
 
 
 def killed_until_done(folder, output, settings, kills, rng):
@@ -87,16 +96,29 @@ def killed_until_done(folder, output, settings, kills, rng):
 
 @pytest.mark.parametrize(
     ("settings", "kills"),
-    [("all", 2), pytest.param("plain", 12, marks=pytest.mark.slow), pytest.param("all", 12, marks=pytest.mark.slow)],
+    [
+        ("all", 2),
+        pytest.param("plain", 12, marks=pytest.mark.slow),
+        pytest.param("all", 12, marks=pytest.mark.slow),
+    ],
 )
 def test_killed_runs_reach_the_same_weights_to_the_bit(folder, tmp_path, settings, kills):
     whole = start(folder, tmp_path / "whole", SETTINGS[settings], resume=False)
     _, errors = whole.communicate(timeout=300)
     assert whole.returncode == 0, errors
-    hits = killed_until_done(folder, tmp_path / "killed", SETTINGS[settings], kills, np.random.default_rng(kills))
+    hits = killed_until_done(
+        folder, tmp_path / "killed", SETTINGS[settings], kills, np.random.default_rng(kills)
+    )
     assert hits >= min(kills // 2, 3)  # a run may be done before the last
     assert digest(tmp_path / "killed") == digest(tmp_path / "whole")
-    columns = ("epoch", "train_nats", "validation_nats", "learning_rate", "gradient_norm_max", "clipped")
+    columns = (
+        "epoch",
+        "train_nats",
+        "validation_nats",
+        "learning_rate",
+        "gradient_norm_max",
+        "clipped",
+    )
     rows = [log(tmp_path / name / "training.csv", columns) for name in ("whole", "killed")]
     assert rows[0] == rows[1]
     assert not (tmp_path / "killed" / ".training").exists()
@@ -108,7 +130,10 @@ def log(path, columns):
 
 
 def test_a_snapshot_is_whole_or_not_there(tmp_path, monkeypatch):
-    variables = [keras.Variable(np.arange(6, dtype=np.float32)), keras.Variable(np.uint32([7, 8]), dtype="uint32")]
+    variables = [
+        keras.Variable(np.arange(6, dtype=np.float32)),
+        keras.Variable(np.uint32([7, 8]), dtype="uint32"),
+    ]
     path = tmp_path / "latest.npz"
     snapshot(path, variables, {"step": 1, "nats": 0.1 + 0.2})
 
@@ -148,9 +173,21 @@ def test_a_run_may_be_stopped_while_it_is_saved(folder, tmp_path):
     with pytest.raises(Stopped):
         train([folder], tmp_path / "run", ENCODER, model, config, on_step=stop, save_seconds=0)
     steps = []
-    with pytest.raises(TrainingError, match=r"learning_rate was 0.002 and is 0.5.*start over with --force"):
-        train([folder], tmp_path / "run", ENCODER, model, replace(config, learning_rate=0.5), resume=True)
+    with pytest.raises(
+        TrainingError, match=r"learning_rate was 0.002 and is 0.5.*start over with --force"
+    ):
+        train(
+            [folder],
+            tmp_path / "run",
+            ENCODER,
+            model,
+            replace(config, learning_rate=0.5),
+            resume=True,
+        )
     train([folder], tmp_path / "run", ENCODER, model, config, resume=True, on_step=steps.append)
-    assert (steps[0].epoch, steps[0].step) == (2, 3)  # the third step was reported, and not saved yet
+    assert (steps[0].epoch, steps[0].step) == (
+        2,
+        3,
+    )  # the third step was reported, and not saved yet
     whole, _ = train([folder], tmp_path / "whole", ENCODER, model, config)
     assert digest(tmp_path / "run") == digest(whole.path)

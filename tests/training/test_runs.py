@@ -41,11 +41,21 @@ def finished(path, validation=(3.0, 2.0, 2.5), when=1000):
 def under_way(path, validation=(4.0, 3.5), step=7):
     run = path / RUN
     run.mkdir(parents=True)
-    settings = {**LINE.to_dict(), **MODEL.to_dict(), **TrainingConfig(epochs=9).to_dict(), "data": "…", "from": None}
+    settings = {
+        **LINE.to_dict(),
+        **MODEL.to_dict(),
+        **TrainingConfig(epochs=9).to_dict(),
+        "data": "…",
+        "from": None,
+    }
     (run / SETTINGS).write_text(json.dumps(settings))
     if validation:
         write_log(run / LOG, validation)
-    np.savez(run / LATEST, facts=np.array(json.dumps({"reports": [], "epoch": {}, "step": step})), a=np.zeros(3))
+    np.savez(
+        run / LATEST,
+        facts=np.array(json.dumps({"reports": [], "epoch": {}, "step": step})),
+        a=np.zeros(3),
+    )
     return run
 
 
@@ -99,14 +109,20 @@ def test_a_run_that_has_only_begun(tmp_path):
 
 def test_the_shipped_checkpoints_are_listed():
     found = by_name(SHIPPED)
-    assert {name: run.state for name, run in found.items()} == dict.fromkeys(checkpoint.available(), "finished")
+    assert {name: run.state for name, run in found.items()} == dict.fromkeys(
+        checkpoint.available(), "finished"
+    )
     for name, run in found.items():
         provenance = checkpoint.load(name).provenance
         assert len(run.log) == provenance["epochs"]
         assert run.best["epoch"] == provenance["best_epoch"]
-        assert run.best["validation_nats"] == pytest.approx(provenance["validation_nats_per_token"], abs=1e-4)
+        assert run.best["validation_nats"] == pytest.approx(
+            provenance["validation_nats_per_token"], abs=1e-4
+        )
     result = runs(SHIPPED)
-    assert re.search(r"folk +finished +16/16 +0\.4790 +16 +29 min +▅\S+▁ +█\S+▁ +2 × 256 gru", result.stdout)
+    assert re.search(
+        r"folk +finished +16/16 +0\.4790 +16 +29 min +▅\S+▁ +█\S+▁ +2 × 256 gru", result.stdout
+    )
 
 
 DAMAGE = {
@@ -130,7 +146,9 @@ DAMAGE = {
 }
 
 
-@pytest.mark.parametrize(("name", "content", "said"), [(n, *case) for n, cases in DAMAGE.items() for case in cases])
+@pytest.mark.parametrize(
+    ("name", "content", "said"), [(n, *case) for n, cases in DAMAGE.items() for case in cases]
+)
 def test_a_damaged_checkpoint_has_a_row_that_says_so(tmp_path, name, content, said):
     finished(tmp_path / "good")
     finished(tmp_path / "bad")
@@ -151,7 +169,10 @@ def test_a_damaged_unfinished_run_has_a_row_that_says_so(tmp_path, name, content
     result = runs(tmp_path, "--json")
     assert result.exit_code == 0, result.output
     run = json.loads(result.stdout)
-    if (name, content) != (SETTINGS, b"{}"):  # says nothing of a model, which a run that has just begun may do
+    if (name, content) != (
+        SETTINGS,
+        b"{}",
+    ):  # says nothing of a model, which a run that has just begun may do
         assert run["state"] == "damaged" and name in run["problem"]
 
 
@@ -172,13 +193,19 @@ def test_without_folders_it_looks_here_and_where_named_checkpoints_are(tmp_path,
     monkeypatch.chdir(tmp_path / "here")
     monkeypatch.setenv("MUSEGEN_CHECKPOINTS", str(tmp_path / "named"))
     result = runs()
-    assert re.search("^mine ", result.stdout, re.M) and "yours" in result.stdout and "folk" in result.stdout
+    assert (
+        re.search("^mine ", result.stdout, re.M)
+        and "yours" in result.stdout
+        and "folk" in result.stdout
+    )
 
 
 def test_json_has_everything(tmp_path):
     finished(tmp_path / "done", (2.0, math.nan, 1.0))
     under_way(tmp_path / "half")
-    said = {run["name"]: run for run in map(json.loads, runs(tmp_path, "--json").stdout.splitlines())}
+    said = {
+        run["name"]: run for run in map(json.loads, runs(tmp_path, "--json").stdout.splitlines())
+    }
     done, half = said["done"], said["half"]
     assert (done["best_epoch"], done["validation_nats"], done["epochs"]) == (3, 1.0, 3)
     assert done["log"][1]["validation_nats"] is None and done["log"][2]["seconds"] == 10
@@ -187,7 +214,8 @@ def test_json_has_everything(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("sort", "names"), [("recent", ["b", "c", "a"]), ("validation", ["c", "a", "b"]), ("name", ["a", "b", "c"])]
+    ("sort", "names"),
+    [("recent", ["b", "c", "a"]), ("validation", ["c", "a", "b"]), ("name", ["a", "b", "c"])],
 )
 def test_runs_are_sorted(tmp_path, sort, names):
     for name, best, when in (("a", 2.0, 100), ("b", 3.0, 300), ("c", 1.0, 200)):
@@ -248,29 +276,52 @@ def test_the_curve_stands_where_the_numbers_say(tmp_path):
     finished(tmp_path / "one", (40.0, 10.0, 1.0))
     root = drawn(tmp_path)
     height = {
-        text.text: float(text.get("y")) - 5 for text in root.findall(".//{*}text") if text.get("text-anchor") == "end"
+        text.text: float(text.get("y")) - 5
+        for text in root.findall(".//{*}text")
+        if text.get("text-anchor") == "end"
     }
-    curve = next(g for g in root.findall(".//{*}g") if g.find("{*}title") is not None).findall("{*}path")[1].get("d")
+    curve = (
+        next(g for g in root.findall(".//{*}g") if g.find("{*}title") is not None)
+        .findall("{*}path")[1]
+        .get("d")
+    )
     ys = [float(point.split()[1]) for point in curve.removesuffix("h0")[1:].split("L")]
     assert ys[1:] == pytest.approx([height["10"], height["1"]], abs=0.2)
 
 
 @pytest.mark.parametrize(
-    "values", [[0.0], [1.0], [2.0, 2.0], [1e-9, 5], [math.nan, 1.0], [math.nan], [1e30, 1.0], list(range(1, 5000))]
+    "values",
+    [
+        [0.0],
+        [1.0],
+        [2.0, 2.0],
+        [1e-9, 5],
+        [math.nan, 1.0],
+        [math.nan],
+        [1e30, 1.0],
+        list(range(1, 5000)),
+    ],
 )
 def test_any_curve_can_be_drawn(values):
-    log = tuple({"epoch": float(n), "train_nats": v, "validation_nats": v} for n, v in enumerate(values, 1))
+    log = tuple(
+        {"epoch": float(n), "train_nats": v, "validation_nats": v} for n, v in enumerate(values, 1)
+    )
     picture = svg([Run(Path("x"), "finished", 0, None, {}, log)], ["x"])
     ElementTree.fromstring(picture)
     assert "nan" not in picture and "inf" not in picture
 
 
 def test_many_runs_are_told_apart(tmp_path):
-    log = tuple({"epoch": float(n), "train_nats": 3.0 / n, "validation_nats": 2.0 / n} for n in range(1, 9))
+    log = tuple(
+        {"epoch": float(n), "train_nats": 3.0 / n, "validation_nats": 2.0 / n} for n in range(1, 9)
+    )
     many = [Run(Path("x"), "finished", 0, MODEL, {}, log) for _ in range(20)]
     root = ElementTree.fromstring(svg(many, [f"{i:02}" + "long" * 50 for i in range(20)]))
     looks = [
-        (group.findall("{*}path")[1].get("fill"), re.sub(r"[\d.]+", "", group.findall("{*}path")[1].get("d")))
+        (
+            group.findall("{*}path")[1].get("fill"),
+            re.sub(r"[\d.]+", "", group.findall("{*}path")[1].get("d")),
+        )
         for group in root.findall("{*}g")
         if group.find("{*}title") is None and len(group.findall("{*}path")) == 2
     ]
@@ -290,4 +341,7 @@ def test_listing_imports_no_keras(tmp_path):
     code = f"import sys; sys.argv[1:] = ['runs', {str(tmp_path)!r}]\nfrom musegen.cli import main\ntry: main()\n"
     code += "finally: assert 'keras' not in sys.modules and 'tensorflow' not in sys.modules"
     finished(tmp_path / "done")
-    assert b"finished" in subprocess.run([sys.executable, "-c", code], check=True, capture_output=True).stdout
+    assert (
+        b"finished"
+        in subprocess.run([sys.executable, "-c", code], check=True, capture_output=True).stdout
+    )

@@ -15,8 +15,8 @@ class Corpus:
         folder: The folder below music21's `corpus/`.
         suffix: Its files' ending: there may be the same music in other formats.
         description: What it is.
-        terms: What is known of licence and rights; music21's `corpus/license.txt` says that encodings
-            come with their encoders' permission, and some not for commercial use.
+        terms: What is known of licence and rights; music21's `corpus/license.txt` says that
+            encodings come with their encoders' permission, and some not for commercial use.
         parts: Take pieces of exactly so many parts. None takes all.
         composer: Who wrote it, where the files do not say.
     """
@@ -33,7 +33,9 @@ UNMARKED = "music in the public domain; encodings carry no licence"
 
 CORPORA: dict[str, Corpus] = {
     "airdsAirs": Corpus(
-        "airdsAirs", ".abc", "James Aird's Selection of Scotch, English, Irish and Foreign Airs, 1782-1803",
+        "airdsAirs",
+        ".abc",
+        "James Aird's Selection of Scotch, English, Irish and Foreign Airs, 1782-1803",
         "music in the public domain; contributor credited: Jack Campin",
     ),
     "bach": Corpus(
@@ -43,29 +45,43 @@ CORPORA: dict[str, Corpus] = {
         "beethoven", ".mxl", "string quartets by Beethoven", UNMARKED, composer="L. van Beethoven"
     ),
     "essenFolksong": Corpus(
-        "essenFolksong", ".abc", "Essen collection of folk songs",
+        "essenFolksong",
+        ".abc",
+        "Essen collection of folk songs",
         "legal status unclear; permitted for non-commercial use; not for published weights",
     ),
     "haydn": Corpus("haydn", ".mxl", "string quartets by Haydn", UNMARKED, composer="J. Haydn"),
     "mozart": Corpus(
-        "mozart", ".mxl", "string quartets by Mozart, and a sonata", UNMARKED, composer="W. A. Mozart"
+        "mozart",
+        ".mxl",
+        "string quartets by Mozart, and a sonata",
+        UNMARKED,
+        composer="W. A. Mozart",
     ),
     "nottingham": Corpus(
-        "nottingham-dataset", ".abc", "two reels of the Nottingham Music Database",
+        "nottingham-dataset",
+        ".abc",
+        "two reels of the Nottingham Music Database",
         "GPL-3 where it is published elsewhere; not for published weights",
     ),
     "oneills1850": Corpus(
-        "oneills1850", ".abc", "O'Neill's Music of Ireland, 1903",
+        "oneills1850",
+        ".abc",
+        "O'Neill's Music of Ireland, 1903",
         "music in the public domain; contributors credited; Henrik Norbeck's own files forbid commercial use",
     ),
     "palestrina": Corpus(
-        "palestrina", ".krn", "Palestrina's masses",
+        "palestrina",
+        ".krn",
+        "Palestrina's masses",
         "rights to derivative formats reserved by the encoder; not for published weights",
         composer="G. P. da Palestrina",
     ),
     "ryansMammoth": Corpus(
-        "ryansMammoth", ".abc", "Ryan's Mammoth Collection of fiddle tunes, 1883",
+        "ryansMammoth",
+        ".abc",
+        "Ryan's Mammoth Collection of fiddle tunes, 1883",
         "music in the public domain; contributors credited",
     ),
-}  # fmt: skip
+}
 """The exportable parts of music21's corpus, by name."""

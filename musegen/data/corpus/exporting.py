@@ -15,7 +15,15 @@ from pathlib import Path
 from typing import Any
 
 from musegen.data.corpus.collection import CORPORA
-from musegen.data.corpus.metadata import abc_fields, about_abc, about_metadata, ascii_name, cut_bars, key_name, slug
+from musegen.data.corpus.metadata import (
+    abc_fields,
+    about_abc,
+    about_metadata,
+    ascii_name,
+    cut_bars,
+    key_name,
+    slug,
+)
 from musegen.data.corpus.tables import PROVENANCE, SKIPPED, read_record, write_tables
 from musegen.errors import ConfigError, MidiError, MusegenError
 from musegen.score import Score, midi, notation
@@ -61,8 +69,13 @@ class _Task:
     @property
     def settings(self) -> dict[str, Any]:
         """What the result depends on, besides the source."""
-        return {"format": FORMAT, "source": self.source, "first": self.first, "stop": self.stop,
-                "without": sorted(text.lower() for text in self.without)}  # fmt: skip
+        return {
+            "format": FORMAT,
+            "source": self.source,
+            "first": self.first,
+            "stop": self.stop,
+            "without": sorted(text.lower() for text in self.without),
+        }
 
     @property
     def record(self) -> Path:
@@ -95,7 +108,9 @@ def source_files(name: str) -> list[Path]:
     folder = corpus_root() / CORPORA[name].folder
     files = sorted(p for p in folder.rglob("*") if p.suffix == CORPORA[name].suffix)
     if not files:
-        raise MusegenError(f"{folder}: no {CORPORA[name].suffix} files. Install music21 with its corpus.")
+        raise MusegenError(
+            f"{folder}: no {CORPORA[name].suffix} files. Install music21 with its corpus."
+        )
     return files
 
 
@@ -155,7 +170,9 @@ def _check_ours(output_dir: Path) -> None:
             )
 
 
-def _tasks(name: str, files: list[Path], output_dir: Path, without: tuple[str, ...]) -> Iterator[_Task]:
+def _tasks(
+    name: str, files: list[Path], output_dir: Path, without: tuple[str, ...]
+) -> Iterator[_Task]:
     root = corpus_root()
     for path in files:
         count = len(notation.split_abc(notation.read_text(path))) if path.suffix == ".abc" else 1
@@ -201,9 +218,15 @@ def _do(task: _Task) -> _Task:
         try:
             score = _convert(task, material, about)
             title = slug(about["title"])
-            file = f"{stem}-{title}.mid" if title and about["title"] not in task.source else f"{stem}.mid"
+            file = (
+                f"{stem}-{title}.mid"
+                if title and about["title"] not in task.source
+                else f"{stem}.mid"
+            )
             midi.write(score, task.output_dir / file, force=True)
-        except ValueError as error:  # MidiError, and what a MIDI file cannot carry; a full disk is neither
+        except (
+            ValueError
+        ) as error:  # MidiError, and what a MIDI file cannot carry; a full disk is neither
             skipped.append({**about, "reason": str(error)})
         else:
             written.append({**about, "file": file})
@@ -251,7 +274,9 @@ def _convert(task: _Task, material: str | Path, about: dict[str, Any]) -> Score:
         stream = notation.parse_file(material)
         stated = [(str(name), str(value)) for name, value in stream.metadata.all()]
         about.update(about_metadata(stated, material))
-        _check_wanted("\n".join(value for name, value in stated if name != "filePath"), task.without)
+        _check_wanted(
+            "\n".join(value for name, value in stated if name != "filePath"), task.without
+        )
     score = notation.from_music21(stream)
     if not len(score):
         raise MidiError("no notes in it")

@@ -10,7 +10,15 @@ import numpy as np
 
 from musegen.score import Score
 
-__all__ = ["abc_fields", "about_abc", "about_metadata", "ascii_name", "cut_bars", "key_name", "slug"]
+__all__ = [
+    "abc_fields",
+    "about_abc",
+    "about_metadata",
+    "ascii_name",
+    "cut_bars",
+    "key_name",
+    "slug",
+]
 
 
 def abc_fields(text: str) -> dict[str, list[str]]:
@@ -61,7 +69,9 @@ def cut_bars(score: Score) -> int:
     """Return how many bars are shorter than their time signature says: misprints and odd repeats."""
     barlines, meters = score.barlines(), score.with_default_meter()
     meter = meters[np.searchsorted(meters["tick"], barlines[:-1], side="right") - 1]
-    whole = 4 * score.ticks_per_quarter * meter["numerator"].astype(np.int64) // meter["denominator"]
+    whole = (
+        4 * score.ticks_per_quarter * meter["numerator"].astype(np.int64) // meter["denominator"]
+    )
     return int((np.diff(barlines) < whole).sum())
 
 

@@ -40,8 +40,8 @@ class Source(Protocol):
 class Index:
     """Training pieces, made ready for finding copies of them.
 
-    A run counts if it has at least three different pairs of interval and rhythm: what is shorter of colour,
-    notes repeated, a scale, a trill, stands everywhere and is nobody's.
+    A run counts if it has at least three different pairs of interval and rhythm: what is shorter of
+    colour, notes repeated, a scale, a trill, stands everywhere and is nobody's.
 
     >>> from musegen import Score, Track
     >>> tune = [(0, 60), (480, 62), (720, 64), (960, 67), (1920, 65)]
@@ -54,8 +54,8 @@ class Index:
         names: What each piece is called.
         in_all: How many training pieces there are; more than names where the index is partial.
         steps_per_quarter: The grid of rhythms.
-        played: Rhythms are those of a performance: a quarter is half a second, whatever the tempo, and all
-            tracks but drums are one voice.
+        played: Rhythms are those of a performance: a quarter is half a second, whatever the tempo,
+            and all tracks but drums are one voice.
     """
 
     def __init__(self, kept: storage.Kept) -> None:
@@ -82,7 +82,11 @@ class Index:
 
     @classmethod
     def of(
-        cls, pieces: Iterable[tuple[str, Score]], encoder: Encoder | None = None, *, in_all: int | None = None
+        cls,
+        pieces: Iterable[tuple[str, Score]],
+        encoder: Encoder | None = None,
+        *,
+        in_all: int | None = None,
     ) -> Self:
         """Return the index of some music.
 
@@ -104,19 +108,31 @@ class Index:
             bars.append(np.minimum(_bars(score, found.tick), 2**16 - 1).astype(np.uint16))
         text = np.concatenate(texts)
         in_all = len(names) if in_all is None else in_all
-        return cls(storage.Kept(
-            steps_per_quarter=steps, played=played, in_all=in_all, names=names,
-            lengths=np.array(lengths, np.int64), text=text, order=ordered(text), bars=np.concatenate(bars),
-        ))  # fmt: skip
+        return cls(
+            storage.Kept(
+                steps_per_quarter=steps,
+                played=played,
+                in_all=in_all,
+                names=names,
+                lengths=np.array(lengths, np.int64),
+                text=text,
+                order=ordered(text),
+                bars=np.concatenate(bars),
+            )
+        )
 
     @classmethod
     def of_tokens(
-        cls, pieces: Source, encoder: Encoder, chosen: NDArray[np.int64] | None = None, most: int = MOST_NOTES
+        cls,
+        pieces: Source,
+        encoder: Encoder,
+        chosen: NDArray[np.int64] | None = None,
+        most: int = MOST_NOTES,
     ) -> Self:
         """Return the index of pieces that are tokens; of many, that of a part.
 
-        Pieces are drawn at random, the same ones each time, until they have `most` notes between them: which
-        bounds the time and memory that it takes, and nothing else is read.
+        Pieces are drawn at random, the same ones each time, until they have `most` notes between
+        them: which bounds the time and memory that it takes, and nothing else is read.
 
         Args:
             pieces: A `Store`, or a part of one.
@@ -132,12 +148,18 @@ class Index:
             some = drawn[at : at + PIECES_AT_ONCE]
             scores = encoder.decode_many(pieces.tokens(index) for index in some)
             sums = list(accumulate(map(len, scores), initial=notes))
-            taken |= {index: score for index, score, total in zip(some, scores, sums[1:], strict=True) if total <= most}
+            taken |= {
+                index: score
+                for index, score, total in zip(some, scores, sums[1:], strict=True)
+                if total <= most
+            }
             notes = sums[-1]
             if notes > most:
                 break
         names = pieces.names
-        return cls.of(((names[index], taken[index]) for index in sorted(taken)), encoder, in_all=len(chosen))
+        return cls.of(
+            ((names[index], taken[index]) for index in sorted(taken)), encoder, in_all=len(chosen)
+        )
 
     def longest(self, score: Score, start: int = 0, end: int | None = None) -> Copied:
         """Return the longest run of notes that stands in a training piece, the first if there are several.
@@ -150,7 +172,9 @@ class Index:
         found = self._copied(score, start, end, 1, only_longest=True)
         return found[0] if found else Copied(of=len(self.names))
 
-    def copied(self, score: Score, start: int = 0, end: int | None = None, at_least: int = 1) -> list[Copied]:
+    def copied(
+        self, score: Score, start: int = 0, end: int | None = None, at_least: int = 1
+    ) -> list[Copied]:
         """Return all runs that stand in a training piece and cannot be made longer, as they come in the score.
 
         They may overlap: a note can end what is from one piece and begin what is from another.
@@ -161,20 +185,25 @@ class Index:
             end: Only notes before this tick.
             at_least: Leave out runs of fewer notes.
         """
-        return sorted(self._copied(score, start, end, at_least), key=lambda run: (run.tick, run.track))
+        return sorted(
+            self._copied(score, start, end, at_least), key=lambda run: (run.tick, run.track)
+        )
 
     def notes(self, score: Score, start: int = 0, end: int | None = None) -> int:
         """Return how many notes of a score's voices count."""
         return len(voices(score, self.steps_per_quarter, self.played, start, end).symbol)
 
-    def run_lengths(self, intervals: NDArray[np.integer], rhythms: NDArray[np.integer]) -> NDArray[np.int64]:
+    def run_lengths(
+        self, intervals: NDArray[np.integer], rhythms: NDArray[np.integer]
+    ) -> NDArray[np.int64]:
         """Return for each note of a voice how long the longest run is that ends there and stands in a training piece.
 
         Runs that do not count (see above) are 0 long. It takes about a millisecond for 100 notes.
 
         Args:
             intervals: Semitones up from note to note, `int[N − 1]`.
-            rhythms: Time from onset to onset, in steps of which a quarter has `steps_per_quarter`: `int[N − 1]`.
+            rhythms: Time from onset to onset, in steps of which a quarter has `steps_per_quarter`:
+                `int[N − 1]`.
 
         Returns:
             `int64[N]`, in notes.
@@ -191,18 +220,32 @@ class Index:
         if only_longest:
             runs = runs.take(np.flatnonzero(runs.length == runs.length.max(initial=0))[:1])
         first = runs.start - 1  # an interval leads to each note of a run but the first
-        bars = _bars(score, here.tick[first]) - int(len(first) > 0 and pad_pickup(score) is not score)
+        bars = _bars(score, here.tick[first]) - int(
+            len(first) > 0 and pad_pickup(score) is not score
+        )
         rows = zip(runs.start.tolist(), runs.length.tolist(), bars.tolist(), strict=True)
-        return [self._described(here.symbol[at : at + length], bar, int(here.tick[at - 1]), int(here.track[at - 1]))
-                for at, length, bar in rows]  # fmt: skip
+        return [
+            self._described(
+                here.symbol[at : at + length], bar, int(here.tick[at - 1]), int(here.track[at - 1])
+            )
+            for at, length, bar in rows
+        ]
 
     def _described(self, run: NDArray[np.uint16], bar: int, tick: int, track: int) -> Copied:
         """Return what is known of a run."""
         places = self._suffixes.places(run)
         place = int(places.min())
         owners = np.sort(self._begins.searchsorted(places, side="right") - 1)
-        return Copied(len(run) + 1, self.names[owners[0]], int(self.kept.bars[place - 1]), bar, tick, track,
-                      int(changes(owners).sum()), len(self.names))  # fmt: skip
+        return Copied(
+            len(run) + 1,
+            self.names[owners[0]],
+            int(self.kept.bars[place - 1]),
+            bar,
+            tick,
+            track,
+            int(changes(owners).sum()),
+            len(self.names),
+        )
 
     def save(self, path: str | Path) -> None:
         """Write the index; into a checkpoint's directory it belongs as `FILE`.

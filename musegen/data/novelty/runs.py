@@ -22,8 +22,10 @@ class Copied:
     Attributes:
         notes: How many.
         piece: Name of the first training piece that has it.
-        bar_there: The bar where it begins there; the first, a pickup filled up with a rest, is bar 1.
-        bar_here: The bar where it begins here, counted from 1; a short first bar, a pickup, is bar 0.
+        bar_there: The bar where it begins there; the first, a pickup filled up with a rest, is bar
+            1.
+        bar_here: The bar where it begins here, counted from 1; a short first bar, a pickup, is bar
+            0.
         tick: Onset of its first note here.
         track: Index of its track here.
         pieces: How many training pieces have it.
@@ -82,27 +84,35 @@ class Runs(NamedTuple):
 
     def take(self, chosen: NDArray[Any]) -> Self:
         """Return some of them."""
-        return self._replace(start=self.start[chosen], length=self.length[chosen], dull=self.dull[chosen])
+        return self._replace(
+            start=self.start[chosen], length=self.length[chosen], dull=self.dull[chosen]
+        )
 
     def ending(self) -> NDArray[np.int64]:
         """Return how many notes the longest run that counts has of those that end at each place, `int64[size]`."""
         out = np.zeros(self.size, np.int64)
         end = self.start + self.length
         before = np.minimum(np.append(0, end[:-1])[: len(end)], end)
-        at = np.maximum(self.start, before)  # of a place within several runs the first begins earliest
+        at = np.maximum(
+            self.start, before
+        )  # of a place within several runs the first begins earliest
         place, run = _ragged(at, end - at)
         here = place - self.start[run] + 1
         out[place] = np.where(here > self.dull[run], here + 1, 0)
         return out
 
 
-def _ragged(start: NDArray[np.int64], length: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _ragged(
+    start: NDArray[np.int64], length: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return every place in some stretches, one after the other, and which stretch it is in."""
     run = np.arange(len(start)).repeat(length)
     return np.arange(len(run)) + (start - length.cumsum() + length)[run], run
 
 
-def _dull(sequence: Symbols, start: NDArray[np.int64], length: NDArray[np.int64]) -> NDArray[np.int64]:
+def _dull(
+    sequence: Symbols, start: NDArray[np.int64], length: NDArray[np.int64]
+) -> NDArray[np.int64]:
     """Return how many symbols of each run come before the first that makes more than `DULL` different ones."""
     order = sequence.argsort(kind="stable")
     same = sequence[order[1:]] == sequence[order[:-1]]

@@ -40,9 +40,14 @@ STEPS = 12  # of a quarter, where an encoding has none
 MOST_BYTES = 2**28  # unpacked
 ANEW = "Make it anew: musegen novelty --index CHECKPOINT --against STORE --force."
 DTYPES = {
-    "facts": "u1", "names": "u1", "lengths": "i4", "interval": "u1", "rhythm": "u1", "bar": "u2",
+    "facts": "u1",
+    "names": "u1",
+    "lengths": "i4",
+    "interval": "u1",
+    "rhythm": "u1",
+    "bar": "u2",
     **{f"order_{byte}": "u1" for byte in range(4)},
-}  # fmt: skip
+}
 OF_NOTES = tuple(DTYPES)[3:]
 FACTS = {"format": int, "steps_per_quarter": int, "played": bool, "in_all": int}
 
@@ -99,13 +104,27 @@ def load(path: Path) -> Kept:
         arrays = _arrays(path)
         facts = json.loads(arrays["facts"].tobytes())
         names = (
-            arrays["names"].tobytes().decode("utf-8", "surrogateescape").split("\n") if len(arrays["lengths"]) else []
+            arrays["names"].tobytes().decode("utf-8", "surrogateescape").split("\n")
+            if len(arrays["lengths"])
+            else []
         )
         problem = _problem(arrays, facts, names)
     except FileNotFoundError as error:
-        raise CheckpointError(f"{path} does not exist: nobody has listed the training pieces yet. {ANEW}") from error
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error, NotImplementedError) as error:
-        raise CheckpointError(f"{path} is damaged, or no index of training pieces: {error}. {ANEW}") from error
+        raise CheckpointError(
+            f"{path} does not exist: nobody has listed the training pieces yet. {ANEW}"
+        ) from error
+    except (
+        OSError,
+        ValueError,
+        KeyError,
+        EOFError,
+        zipfile.BadZipFile,
+        zlib.error,
+        NotImplementedError,
+    ) as error:
+        raise CheckpointError(
+            f"{path} is damaged, or no index of training pieces: {error}. {ANEW}"
+        ) from error
     if problem:
         raise CheckpointError(f"{path} cannot be used: {problem}. {ANEW}")
     order = np.stack([arrays[f"order_{byte}"] for byte in range(4)], axis=1).view("<i4")[:, 0]
@@ -132,10 +151,14 @@ def _arrays(path: Path) -> dict[str, NDArray[Any]]:
 
 def _problem(arrays: dict[str, NDArray[Any]], facts: Any, names: list[str]) -> str:
     """Return what of a file is not as it must be: nothing, if it is."""
-    if not isinstance(facts, dict) or not all(type(facts.get(name)) is kind for name, kind in FACTS.items()):
+    if not isinstance(facts, dict) or not all(
+        type(facts.get(name)) is kind for name, kind in FACTS.items()
+    ):
         return f"expected facts {', '.join(FACTS)}, received {str(facts)[:80]}"
     if facts["format"] != FORMAT:
-        return f"expected format {FORMAT}, received {facts['format']}, of another version of musegen"
+        return (
+            f"expected format {FORMAT}, received {facts['format']}, of another version of musegen"
+        )
     for name, dtype in DTYPES.items():
         if arrays[name].dtype != np.dtype(dtype) or arrays[name].ndim != 1:
             return f"expected {name} as {np.dtype(dtype)}[N], received {arrays[name].dtype}{list(arrays[name].shape)}"
@@ -144,7 +167,5 @@ def _problem(arrays: dict[str, NDArray[Any]], facts: Any, names: list[str]) -> s
     if len({notes, *(len(arrays[name]) for name in OF_NOTES)}) > 1 or lengths.min(initial=0) < 0:
         return f"expected {notes} notes in each array, received {[len(arrays[name]) for name in OF_NOTES]}"
     if len(names) != len(lengths) or not 1 <= facts["steps_per_quarter"] <= 2**16:
-        return (
-            f"expected {len(lengths)} names on a grid of steps, received {len(names)} on {facts['steps_per_quarter']}"
-        )
+        return f"expected {len(lengths)} names on a grid of steps, received {len(names)} on {facts['steps_per_quarter']}"
     return ""

@@ -1,9 +1,9 @@
 """Where stretches of a sequence stand in a long text: a suffix array.
 
-The array has the places of a text in the order of what follows them (Manber and Myers 1993), so that all
-places where the same follows are neighbours, and are found by halving. It is made by doubling: places
-sorted by 4 symbols, and what is known of the place 4 further on, are sorted by 8, and so on
-(Larsson and Sadakane 2007: only groups that are not told apart yet are sorted again).
+The array has the places of a text in the order of what follows them (Manber and Myers 1993), so
+that all places where the same follows are neighbours, and are found by halving. It is made by
+doubling: places sorted by 4 symbols, and what is known of the place 4 further on, are sorted by 8,
+and so on (Larsson and Sadakane 2007: only groups that are not told apart yet are sorted again).
 """
 
 from __future__ import annotations
@@ -41,7 +41,9 @@ def ordered(text: Symbols) -> NDArray[np.int32]:
     key = packed(text)[:count]
     order = key.argsort(kind="stable")
     first = changes(key[order])
-    rank = np.zeros(count + 1, np.int64)  # the first slot of a place's group, and 1; 0 behind the end
+    rank = np.zeros(
+        count + 1, np.int64
+    )  # the first slot of a place's group, and 1; 0 behind the end
     rank[order] = (first.nonzero()[0] + 1)[first.cumsum() - 1]
     known = PACKED
     while True:
@@ -93,7 +95,9 @@ class Suffixes:
     def places(self, stretch: Symbols) -> NDArray[np.int32]:
         """Return all places of the text where a stretch stands, in no order."""
         within = _blocks(np.zeros(1, np.int64), len(stretch) // PACKED + 1, len(stretch))
-        low, high = (int(self._slots(packed(stretch, filling)[within])[0]) for filling in (NOTHING, NOWHERE))
+        low, high = (
+            int(self._slots(packed(stretch, filling)[within])[0]) for filling in (NOTHING, NOWHERE)
+        )
         return self._order[low:high]
 
     def _slots(self, wanted: NDArray[np.uint64]) -> NDArray[np.int64]:
@@ -106,7 +110,10 @@ class Suffixes:
             there = self._at(middle, wanted.shape[1])
             differs = (there != wanted).argmax(1)
             before = (there[row, differs] < wanted[row, differs]) & (low < high)
-            low, high = np.where(before, middle + 1, low), np.where(before, high, np.maximum(middle, low))
+            low, high = (
+                np.where(before, middle + 1, low),
+                np.where(before, high, np.maximum(middle, low)),
+            )
         return low
 
     def _common(self, wanted: NDArray[np.uint64], slot: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -118,13 +125,17 @@ class Suffixes:
         unlike = self._at(slot[inside], wanted.shape[1]) ^ wanted[inside]
         block = (unlike != 0).argmax(1)
         bits = unlike[np.arange(len(unlike)), block]
-        same = PACKED * block + sum((bits >> np.uint64(shift) == 0).astype(np.int64) for shift in (48, 32, 16))
+        same = PACKED * block + sum(
+            (bits >> np.uint64(shift) == 0).astype(np.int64) for shift in (48, 32, 16)
+        )
         out[inside] = np.where(bits == 0, PACKED * wanted.shape[1], same)
         return out
 
     def _at(self, slot: NDArray[np.int64], blocks: int) -> NDArray[np.uint64]:
         """Return what follows the places in some slots, `uint64[M, blocks]`."""
-        return self._packed[_blocks(self._order[slot].astype(np.int64), blocks, len(self._packed) - 1)]
+        return self._packed[
+            _blocks(self._order[slot].astype(np.int64), blocks, len(self._packed) - 1)
+        ]
 
 
 def _blocks(place: NDArray[np.int64], blocks: int, end: int) -> NDArray[np.int64]:

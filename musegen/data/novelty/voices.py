@@ -17,7 +17,8 @@ __all__ = ["NOTHING", "Voices", "symbols", "voices"]
 NOTHING = 0
 """The symbol of a voice's first note, which no interval leads to."""
 
-LONGEST = 254  # steps; later onsets count as just as late, and 255 << 8 | 255 stays free for what stands nowhere
+# Steps; later onsets count as just as late, and 255 << 8 | 255 stays free for what stands nowhere
+LONGEST = 254
 
 Symbols = NDArray[np.uint16]
 
@@ -40,18 +41,22 @@ def symbols(intervals: NDArray[Any], rhythms: NDArray[Any]) -> Symbols:
         intervals: Semitones up from note to note, `int[N]`, −127 to 127.
         rhythms: Steps from onset to onset, `int[N]`, at least 0.
     """
-    out: Symbols = ((np.asarray(intervals, np.int64) + 128 << 8) + np.minimum(rhythms, LONGEST)).astype(np.uint16)
+    out: Symbols = (
+        (np.asarray(intervals, np.int64) + 128 << 8) + np.minimum(rhythms, LONGEST)
+    ).astype(np.uint16)
     return out
 
 
-def voices(score: Score, steps_per_quarter: int, played: bool, start: int = 0, end: int | None = None) -> Voices:
+def voices(
+    score: Score, steps_per_quarter: int, played: bool, start: int = 0, end: int | None = None
+) -> Voices:
     """Return the voices of a score: of each track but drums the highest note at each step that has some.
 
     Args:
         score: The music.
         steps_per_quarter: The grid that onsets are rounded to, as the metric encoding does it.
-        played: As the performance encoding has it: a quarter is half a second, whatever the score's tempo, and
-            all tracks are one voice.
+        played: As the performance encoding has it: a quarter is half a second, whatever the score's
+            tempo, and all tracks are one voice.
         start: Earlier notes (ticks) are left out.
         end: Notes from this tick on, too.
     """
@@ -65,7 +70,9 @@ def voices(score: Score, steps_per_quarter: int, played: bool, start: int = 0, e
     notes = notes[counts]
     onset = notes["onset"].astype(np.int64)
     if played:
-        step = np.floor(score.seconds(onset) * (1e6 / DEFAULT_TEMPO * steps_per_quarter) + 0.5).astype(np.int64)
+        step = np.floor(
+            score.seconds(onset) * (1e6 / DEFAULT_TEMPO * steps_per_quarter) + 0.5
+        ).astype(np.int64)
     else:
         step = to_steps(onset, score.ticks_per_quarter, steps_per_quarter)
     track, pitch = notes["track"].astype(np.int64), notes["pitch"].astype(np.int64)

@@ -1,6 +1,7 @@
 """Frames: music as rows of equal length, as data sets of chorales and folk songs have it; to scores and back.
 
-Likelihoods of such sets are published in nats per frame (Boulanger-Lewandowski, Bengio and Vincent 2012).
+Likelihoods of such sets are published in nats per frame (Boulanger-Lewandowski, Bengio and Vincent
+2012).
 
 ========  ================  =========================================  ==================================
 kind      frames            a note is                                  tracks

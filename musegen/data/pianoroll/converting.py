@@ -32,19 +32,28 @@ def to_score(frames: Frames, grid: Fraction) -> Score:
     """
     kind, ticks = kind_of(frames), frame_ticks(grid, TICKS_PER_QUARTER)
     rows = kind.notes(frames)
-    notes = columns(NOTE, onset=rows.onset * ticks, duration=rows.duration * ticks, pitch=rows.pitch,
-                    velocity=VELOCITY, track=rows.track)  # fmt: skip
-    tracks = tuple(
-        Track(f"{kind.name} {number}" if kind.parts > 1 else kind.name) for number in range(1, kind.parts + 1)
+    notes = columns(
+        NOTE,
+        onset=rows.onset * ticks,
+        duration=rows.duration * ticks,
+        pitch=rows.pitch,
+        velocity=VELOCITY,
+        track=rows.track,
     )
-    return Score(notes, tracks, TICKS_PER_QUARTER, meters=table(METER, [(0, 4, 4)]), end=len(frames) * ticks)
+    tracks = tuple(
+        Track(f"{kind.name} {number}" if kind.parts > 1 else kind.name)
+        for number in range(1, kind.parts + 1)
+    )
+    return Score(
+        notes, tracks, TICKS_PER_QUARTER, meters=table(METER, [(0, 4, 4)]), end=len(frames) * ticks
+    )
 
 
 def to_frames(score: Score, grid: Fraction, kind: Kind) -> Frames:
     """Return what sounds in each frame of a score, up to `score.end`: exactly what `to_score` made it from.
 
-    Of other scores it is less than they say: voices cannot tell a repeated note from a held one, nor chords a
-    held one from a repeated one. Loudness, tempo and meter are no part of frames.
+    Of other scores it is less than they say: voices cannot tell a repeated note from a held one,
+    nor chords a held one from a repeated one. Loudness, tempo and meter are no part of frames.
 
     Args:
         score: Notes on the grid.
@@ -53,8 +62,8 @@ def to_frames(score: Score, grid: Fraction, kind: Kind) -> Frames:
 
     Raises:
         ConfigError: A frame has no whole number of ticks.
-        EncodingError: A note begins or ends between frames, is on a track beyond the kind's, or a voice
-            has two at once.
+        EncodingError: A note begins or ends between frames, is on a track beyond the kind's, or a
+            voice has two at once.
     """
     ticks = frame_ticks(grid, score.ticks_per_quarter)
     notes = score.notes
@@ -74,8 +83,14 @@ def to_frames(score: Score, grid: Fraction, kind: Kind) -> Frames:
         )
     count = duration // ticks
     nth = np.arange(count.sum()) - (count.cumsum() - count).repeat(count)
-    onset, pitch, track = ((onset // ticks).repeat(count) + nth, notes["pitch"].repeat(count), track.repeat(count))
-    return kind.filled(-(-score.end // ticks), Rows(onset, np.ones_like(onset), pitch.astype(np.int64), track))
+    onset, pitch, track = (
+        (onset // ticks).repeat(count) + nth,
+        notes["pitch"].repeat(count),
+        track.repeat(count),
+    )
+    return kind.filled(
+        -(-score.end // ticks), Rows(onset, np.ones_like(onset), pitch.astype(np.int64), track)
+    )
 
 
 def trimmed(frames: Frames) -> Frames:
@@ -108,6 +123,10 @@ def frame_ticks(grid: Fraction, ticks_per_quarter: int) -> int:
     """
     ticks = ticks_per_quarter * Fraction(grid)
     fits = ticks >= 1 and ticks.denominator == 1
-    require(fits, f"a frame must be a whole number of ticks, of which a quarter has {ticks_per_quarter}", str(grid),
-            "Use Fraction(1, 4) for sixteenths, Fraction(1) for quarters.")  # fmt: skip
+    require(
+        fits,
+        f"a frame must be a whole number of ticks, of which a quarter has {ticks_per_quarter}",
+        str(grid),
+        "Use Fraction(1, 4) for sixteenths, Fraction(1) for quarters.",
+    )
     return int(ticks)

@@ -85,7 +85,12 @@ class Voices(Kind):
 
     def __post_init__(self) -> None:
         """Check the number of voices."""
-        require(1 <= self.parts <= MAX_VOICES, f"there must be 1 to {MAX_VOICES} voices", self.parts, "See grids.")
+        require(
+            1 <= self.parts <= MAX_VOICES,
+            f"there must be 1 to {MAX_VOICES} voices",
+            self.parts,
+            "See grids.",
+        )
 
     def notes(self, frames: Frames) -> Rows:
         """Return the notes of a piece: a row where a voice has another entry than before."""
@@ -152,7 +157,9 @@ class Chords(Kind):
     def of_entries(self, entries: NDArray[np.int64], lengths: NDArray[np.int64]) -> Frames:
         """Return the frames of a piece; a pitch that a frame lists twice is in it once."""
         frame = np.arange(len(lengths)).repeat(lengths)
-        return self.filled(len(lengths), Rows(frame, np.ones_like(frame), entries, np.zeros_like(frame)))
+        return self.filled(
+            len(lengths), Rows(frame, np.ones_like(frame), entries, np.zeros_like(frame))
+        )
 
     def sounding(self, frames: Frames) -> NDArray[np.bool_]:
         """Return which cells hold a pitch: the frames themselves."""

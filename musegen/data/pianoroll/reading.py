@@ -76,13 +76,17 @@ def read_pianorolls(path: str | Path, kind: str = "auto") -> PianoRolls:
 
     Args:
         path: An object with "train", "valid" (or "validation") and "test".
-        kind: "voices", "chords", or "auto": voices if all frames of all pieces list equally many entries.
+        kind: "voices", "chords", or "auto": voices if all frames of all pieces list equally many
+            entries.
 
     Raises:
         ConfigError: There is no such kind, or there are too many voices.
-        MidiError: The file cannot be read, or does not hold frames of the kind; the message says where.
+        MidiError: The file cannot be read, or does not hold frames of the kind; the message says
+            where.
     """
-    require(kind in KINDS, f"kind must be one of {', '.join(KINDS)}", kind, "Leave it out to find out.")
+    require(
+        kind in KINDS, f"kind must be one of {', '.join(KINDS)}", kind, "Leave it out to find out."
+    )
     path = Path(path)
     pieces = list(_pieces(_load(path), path))
     found = _kind(pieces, kind, path)
@@ -104,9 +108,13 @@ def _load(path: Path) -> Any:
             data = stream.read(MAX_BYTES + 1)
     except (OSError, EOFError, zlib.error) as error:
         reason = getattr(error, "strerror", None) or error
-        raise MidiError(f"cannot read {path}: {reason}. Give a .json or .json.gz file of frames.") from error
+        raise MidiError(
+            f"cannot read {path}: {reason}. Give a .json or .json.gz file of frames."
+        ) from error
     if len(data) > MAX_BYTES:
-        raise MidiError(f"{path}: at most {MAX_BYTES:,} bytes of JSON were expected. Received: more. Divide it.")
+        raise MidiError(
+            f"{path}: at most {MAX_BYTES:,} bytes of JSON were expected. Received: more. Divide it."
+        )
     try:
         return json.loads(data)
     except (ValueError, RecursionError) as error:
@@ -168,16 +176,26 @@ def _kind(pieces: list[_Piece], kind: str, path: Path) -> Kind:
     if kind == "chords" or (kind == "auto" and ragged and not rest):
         if rest:
             frame = _frame(rest.lengths, int((rest.entries == SILENCE).argmax()))
-            raise _fault(path, f"{rest.split}, piece {rest.number}, frame {frame}", "pitches 0 to 127 alone, of chords",
-                         SILENCE, "Leave it out; or, of voices, leave out --kind.")  # fmt: skip
+            raise _fault(
+                path,
+                f"{rest.split}, piece {rest.number}, frame {frame}",
+                "pitches 0 to 127 alone, of chords",
+                SILENCE,
+                "Leave it out; or, of voices, leave out --kind.",
+            )
         return Chords()
     if ragged or not width:
         piece = ragged or pieces[0]
         frame = int((piece.lengths != width).argmax())
-        raise _fault(path, f"{piece.split}, piece {piece.number}, frame {frame}",
-                     f"as many voices in every frame, {width} as in the first" if width else "frames of voices",
-                     f"{piece.lengths[frame]} entries",
-                     "Fill up voices with -1; or, if frames are sets of pitches, leave -1 out.")  # fmt: skip
+        raise _fault(
+            path,
+            f"{piece.split}, piece {piece.number}, frame {frame}",
+            f"as many voices in every frame, {width} as in the first"
+            if width
+            else "frames of voices",
+            f"{piece.lengths[frame]} entries",
+            "Fill up voices with -1; or, if frames are sets of pitches, leave -1 out.",
+        )
     return Voices(width)
 
 
@@ -198,7 +216,9 @@ def _lost(kind: Kind, frames: Frames, piece: _Piece) -> Iterator[str]:
         yield "late end"
 
 
-def _fault(path: Path, where: str, expected: str, received: Any, remedy: str = "Correct it there.") -> MidiError:
+def _fault(
+    path: Path, where: str, expected: str, received: Any, remedy: str = "Correct it there."
+) -> MidiError:
     """Return the error for what stands somewhere in a file."""
     text = received if isinstance(received, str) else json.dumps(received)
     return MidiError(f"{path}: {where}: {expected} was expected. Received: {text:.100}. {remedy}")

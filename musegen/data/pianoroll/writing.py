@@ -29,7 +29,8 @@ class Counts:
         frames: Frames; `predicted` of them, all but the first of each piece.
         predicted: What models count that are not asked for the first frame.
         silent_frames: Frames in which nothing sounds.
-        cells: What the frames say: an entry for each voice in each frame, or the pitches of each chord.
+        cells: What the frames say: an entry for each voice in each frame, or the pitches of each
+            chord.
         silent_cells: Cells that are rests; chords have none.
         notes: Notes, as `to_score` makes them.
         longest: Frames of the longest piece.
@@ -77,7 +78,8 @@ def write_folder(
         grids: The data set.
         folder: Made if missing.
         grid: Quarters in a frame; that of the published sets if left out, `grids.kind.grid`.
-        force: Write into a folder with something in it: what an earlier run wrote is removed, and nothing else.
+        force: Write into a folder with something in it: what an earlier run wrote is removed, and
+            nothing else.
         on_progress: Called with the pieces done and the pieces in all.
 
     Raises:
@@ -85,8 +87,14 @@ def write_folder(
         MusegenError: The folder is not empty and `force` is false, or it cannot be written.
     """
     folder, grid = Path(folder), grid or grids.kind.grid
-    pieces = [(split, number, frames) for split, these in grids.splits.items() for number, frames in enumerate(these)]
-    frame_ticks(grid, TICKS_PER_QUARTER)  # or what --force removes would be gone before the grid is refused
+    pieces = [
+        (split, number, frames)
+        for split, these in grids.splits.items()
+        for number, frames in enumerate(these)
+    ]
+    frame_ticks(
+        grid, TICKS_PER_QUARTER
+    )  # or what --force removes would be gone before the grid is refused
     _make_room(folder, force)
     for done, (split, number, frames) in enumerate(pieces, 1):
         to_score(frames, grid).save(folder / split / f"{number:03}.mid")

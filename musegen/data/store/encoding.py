@@ -27,7 +27,9 @@ from musegen.score.notation import load_notation
 
 __all__ = ["Job", "contents", "crashed", "encode"]
 
-FAR = 4096  # quarters; a longer piece is encoded by itself: of some hundreds such, the bars alone could fill memory
+# Quarters; a longer piece is encoded by itself: of some hundreds such, the bars alone could fill
+# memory
+FAR = 4096
 _IS_FAR = "to be encoded by itself"
 LONGEST_NAME = 100  # characters of a track's name that are kept: some hold a whole text
 STEPS_PER_TOKEN = 100  # performance: at least so many time shifts must there be
@@ -59,7 +61,8 @@ def encode(job: Job, files: Sequence[Found]) -> Entries:
         for path in reader.far:
             done |= reader.outcomes([path])
         return table([done[file.path] for file in files])
-    except Exception as error:  # memory, or a fault of ours that one file brings to light: it must not stop the others
+    except Exception as error:
+        # Memory, or a fault of ours that one file brings to light: it must not stop the others
         if len(files) > 1:
             return joined([encode(job, [file]) for file in files])
         why = f"it cannot be encoded, which should not happen: {type(error).__name__}: {error}"
@@ -67,7 +70,8 @@ def encode(job: Job, files: Sequence[Found]) -> Entries:
 
 
 def crashed(
-    file: Found, why: str = "the process that read it died. It is most likely damaged: export it again."
+    file: Found,
+    why: str = "the process that read it died. It is most likely damaged: export it again.",
 ) -> Outcome:
     """Return the row of a file that could not be worked on."""
     try:
@@ -116,16 +120,18 @@ class _Reader:
             raise MidiError(file.problem)
         data = _content(file)
         self._sha256[file.path] = sha256 = _sha256(file.path, data)
-        if len(self._known) and self._known[self._known.searchsorted(sha256) % len(self._known)] == sha256.rstrip(
-            b"\0"
-        ):
+        if len(self._known) and self._known[
+            self._known.searchsorted(sha256) % len(self._known)
+        ] == sha256.rstrip(b"\0"):
             raise _Known
         if is_notation(file.path):
             _check_archive(file.path)
             return load_notation(file.path)
         source = parse(data, file.path)
         if (notes := source.note_num()) > self.job.max_tokens:
-            raise _TooLong(f"{notes:,} notes, which make more than the {self.job.max_tokens:,} tokens that are kept")
+            raise _TooLong(
+                f"{notes:,} notes, which make more than the {self.job.max_tokens:,} tokens that are kept"
+            )
         return source
 
     def _failed(self, path: str, error: MusegenError) -> Outcome:
@@ -140,7 +146,11 @@ class _Reader:
     def _encoded(self, batch: bulk.Batch) -> dict[str, Outcome]:
         encoder, bundle, most = self.job.encoder, batch.bundle, self.job.max_tokens
         paths = [str(path) for path in batch.paths]
-        if encoder.config.encoding == "performance" and len(paths) == 1 and bundle.end[0] > STEPS_PER_TOKEN * most:
+        if (
+            encoder.config.encoding == "performance"
+            and len(paths) == 1
+            and bundle.end[0] > STEPS_PER_TOKEN * most
+        ):
             return {paths[0]: self._too_long(paths[0], int(bundle.end[0]) // STEPS_PER_TOKEN)}
         tokens, starts = encoder.codec.encode(bundle, encoder.vocabulary)
         tokens = tokens.astype(np.uint16)
@@ -151,14 +161,21 @@ class _Reader:
         for index, (path, own, line) in enumerate(zip(paths, *pieces, strict=True)):
             if not notes[index]:
                 nothing = "no notes in it that the encoding carries"
-                done[path] = self._outcome(path, status=STATUSES.index("empty"), reason=_text(nothing))
+                done[path] = self._outcome(
+                    path, status=STATUSES.index("empty"), reason=_text(nothing)
+                )
             elif len(own) > most:
                 done[path] = self._too_long(path, len(own))
             else:
                 done[path] = self._outcome(
-                    path, status=KEPT, notes=int(notes[index]), signature=int(signature[index]),
-                    tracks=_tracks(batch.scores[index]), melody=line, tokens=own,
-                )  # fmt: skip
+                    path,
+                    status=KEPT,
+                    notes=int(notes[index]),
+                    signature=int(signature[index]),
+                    tracks=_tracks(batch.scores[index]),
+                    melody=line,
+                    tokens=own,
+                )
         return done
 
     def _prepared(self, bundle: Bundle) -> Bundle:
@@ -170,7 +187,9 @@ class _Reader:
         return pad_pickups(bundle)
 
     def _too_long(self, path: str, tokens: int) -> Outcome:
-        return self._failed(path, _TooLong(f"{tokens:,} tokens; at most {self.job.max_tokens:,} are kept"))
+        return self._failed(
+            path, _TooLong(f"{tokens:,} tokens; at most {self.job.max_tokens:,} are kept")
+        )
 
     def _outcome(self, path: str, **more: Any) -> Outcome:
         file = self.files[path]
@@ -194,7 +213,9 @@ def _content(file: Found) -> bytes:
 
 def _sha256(path: str, data: bytes) -> bytes:
     """Return the address of a content. Written music is told from MIDI by its name: the same bytes are other music."""
-    return hashlib.sha256(data + Path(path).suffix.lower().encode() if is_notation(path) else data).digest()
+    return hashlib.sha256(
+        data + Path(path).suffix.lower().encode() if is_notation(path) else data
+    ).digest()
 
 
 def _check_archive(path: str) -> None:
@@ -211,7 +232,10 @@ def _check_archive(path: str) -> None:
 
 def _tracks(source: Any) -> bytes:
     """Return a line for each track of what was read: program, 1 for drums, name."""
-    rows = (f"{t.program} {t.is_drum:d} {t.name[:LONGEST_NAME]}".replace("\n", " ") for t in source.tracks)
+    rows = (
+        f"{t.program} {t.is_drum:d} {t.name[:LONGEST_NAME]}".replace("\n", " ")
+        for t in source.tracks
+    )
     return _text("\n".join(rows))
 
 

@@ -72,10 +72,18 @@ RUNS_ON = ("name", "reason", "tracks", "melody", "tokens")
 """The columns that run on; the length of each row's stretch is in `<column>_length`."""
 
 _DTYPES = {
-    "identity": "S16", "sha256": "S32", "status": "u1", "notes": "i4", "signature": "u8",
-    "name": "u1", "reason": "u1", "tracks": "u1", "melody": "i1", "tokens": "u2",
+    "identity": "S16",
+    "sha256": "S32",
+    "status": "u1",
+    "notes": "i4",
+    "signature": "u8",
+    "name": "u1",
+    "reason": "u1",
+    "tracks": "u1",
+    "melody": "i1",
+    "tokens": "u2",
     **{f"{column}_length": "i8" for column in RUNS_ON},
-}  # fmt: skip
+}
 
 
 class Outcome(NamedTuple):
@@ -101,7 +109,9 @@ def table(outcomes: Sequence[Outcome]) -> Entries:
         if field in RUNS_ON:
             columns[f"{field}_length"] = np.array([*map(len, values)], "i8")
             values = [np.frombuffer(v, np.uint8) if isinstance(v, bytes) else v for v in values]
-            columns[field] = np.concatenate([np.zeros(0, _DTYPES[field]), *values], dtype=_DTYPES[field])
+            columns[field] = np.concatenate(
+                [np.zeros(0, _DTYPES[field]), *values], dtype=_DTYPES[field]
+            )
         else:
             columns[field] = np.array(values, _DTYPES[field])
     return Entries(**columns)

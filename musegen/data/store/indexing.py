@@ -27,7 +27,9 @@ _OF_CONTENT = ("status", "notes", "signature", "reason_length", "tokens_length")
 Columns = dict[str, NDArray[Any]]
 
 
-def write_index(store: Path, order: bytes, seed: int, held_out: float, by_folder: bool = False) -> int:
+def write_index(
+    store: Path, order: bytes, seed: int, held_out: float, by_folder: bool = False
+) -> int:
     """Write what the shards hold of some files as `index.npz` and `report.tsv`.
 
     What a file needs in memory is a row of numbers and its name, half a kilobyte in all.
@@ -37,7 +39,8 @@ def write_index(store: Path, order: bytes, seed: int, held_out: float, by_folder
         order: The identities of the files, 16 bytes each.
         seed: Seeds the split.
         held_out: Share of the pieces in validation, and again in test.
-        by_folder: The split is what the files' folders are called, and every piece counts, be it a duplicate.
+        by_folder: The split is what the files' folders are called, and every piece counts, be it a
+            duplicate.
 
     Returns:
         How many pieces the index before had whose files are no longer among these.
@@ -96,7 +99,9 @@ def _files(shards: Shards, order: bytes) -> Columns:
     """Return a row for each file, in order: what it is called, and where in the shards its content is."""
     every, shard_tokens = _entries(shards)
     wanted = np.frombuffer(order, "S16")
-    wanted = wanted[np.sort(np.unique(wanted, return_index=True)[1])]  # a file given twice counts once
+    wanted = wanted[
+        np.sort(np.unique(wanted, return_index=True)[1])
+    ]  # a file given twice counts once
     sort = every["identity"].argsort(kind="stable")
     # Of several rows for one file the last counts: the others were made when it could not be read.
     entry = sort[every["identity"][sort].searchsorted(wanted, side="right") - 1]
@@ -164,16 +169,31 @@ def _melodies(
 
 def _write_report(path: Path, index: Columns) -> None:
     """Write a line for each file, for people and their spreadsheets."""
-    names, reasons = (Texts(index[column], index[f"{column}_length"]) for column in ("name", "reason"))
+    names, reasons = (
+        Texts(index[column], index[f"{column}_length"]) for column in ("name", "reason")
+    )
     fields = ("status", "notes", "tokens_length", "duplicate_of", "group", "part")
-    with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8", newline="\n") as file:
+    with (
+        atomic_path(path) as temporary,
+        temporary.open("w", encoding="utf-8", newline="\n") as file,
+    ):
         file.write("path\tstatus\treason\tnotes\ttokens\tduplicate of\tgroup\tsplit\n")
         for at in range(0, len(index["status"]), LINES_AT_ONCE):
-            rows = zip(*(index[field][at : at + LINES_AT_ONCE].tolist() for field in fields), strict=True)
+            rows = zip(
+                *(index[field][at : at + LINES_AT_ONCE].tolist() for field in fields), strict=True
+            )
             for number, (status, notes, tokens, original, group, part) in enumerate(rows, at):
                 twin = names[original] if original >= 0 else ""
-                cells = (names[number], STATUSES[status], reasons[number], notes, tokens, twin,
-                         group if group >= 0 else "", PARTS[part] if part else "")  # fmt: skip
+                cells = (
+                    names[number],
+                    STATUSES[status],
+                    reasons[number],
+                    notes,
+                    tokens,
+                    twin,
+                    group if group >= 0 else "",
+                    PARTS[part] if part else "",
+                )
                 file.write("\t".join(str(cell).translate(_ONE_LINE) for cell in cells) + "\n")
 
 

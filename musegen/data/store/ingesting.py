@@ -37,7 +37,9 @@ from musegen.utils.parallel import Crash, each
 __all__ = ["MAX_TOKENS", "ingest"]
 
 LOCK = ".lock"
-HALF_WRITTEN = re.compile(rf"\.[a-z0-9_]+-({SHARD.pattern}|{'|'.join(map(re.escape, (INDEX, REPORT, SETTINGS)))})")
+HALF_WRITTEN = re.compile(
+    rf"\.[a-z0-9_]+-({SHARD.pattern}|{'|'.join(map(re.escape, (INDEX, REPORT, SETTINGS)))})"
+)
 MAX_TOKENS = 2**20  # of a piece: a symphony has half as many
 FILES_LOOKED_UP_AT_ONCE = 1024
 TOKENS_PER_SHARD = 2**24
@@ -67,28 +69,33 @@ def ingest(
     that is left out are dropped from the store.
 
     Args:
-        sources: All folders of the store, searched to any depth for MIDI and written music; or files.
+        sources: All folders of the store, searched to any depth for MIDI and written music; or
+            files.
         store: The store's folder; made if it is missing.
         encoder: Turns files into tokens: that of the store if left out, or `Encoder()`.
         workers: Processes to share the work. With more than one, a script must keep what it does
-            behind `if __name__ == "__main__":`, and a file that crashes the reader costs itself alone.
+            behind `if __name__ == "__main__":`, and a file that crashes the reader costs itself
+            alone.
         seed: Seeds the split.
         held_out: Share of the pieces in validation, and again in test.
-        by_folder: Split by what folders are called, `train`, `validation` (or `valid`) and `test`, as somebody has
-            done it before; then no piece is left out as a duplicate.
+        by_folder: Split by what folders are called, `train`, `validation` (or `valid`) and `test`,
+            as somebody has done it before; then no piece is left out as a duplicate.
         max_tokens: Longer pieces are left out.
         force: Start anew: remove what is in the store. What is no store is never touched.
         on_progress: Called with (files done, files in all).
-        on_dropped: Called with the number of pieces of an earlier run that this one dropped, if there are any:
-            their files are gone, or are in no folder that was given.
+        on_dropped: Called with the number of pieces of an earlier run that this one dropped, if
+            there are any: their files are gone, or are in no folder that was given.
 
     Raises:
         ConfigError: A setting is out of range.
-        MusegenError: There is no music, or the store has other settings, is no store, or cannot be written.
+        MusegenError: There is no music, or the store has other settings, is no store, or cannot be
+            written.
     """
     require(workers >= 1, "workers must be >= 1", workers, "Use os.cpu_count() for all cores.")
     require(0 < held_out < 0.5, "held_out must be above 0 and below 0.5", held_out, "Use 0.05.")
-    require(max_tokens >= 1, "max_tokens must be >= 1", max_tokens, f"Leave it out for {MAX_TOKENS}.")
+    require(
+        max_tokens >= 1, "max_tokens must be >= 1", max_tokens, f"Leave it out for {MAX_TOKENS}."
+    )
     require(seed >= 0, "seed must be >= 0", seed, "Use 0.")
     sources, store = list(sources), Path(store)
     total = counted(sources)
@@ -114,11 +121,15 @@ def _make_room(store: Path) -> None:
     elif store.exists():
         # Hidden files may be those of a run that was stopped before it had begun.
         if not store.is_dir() or any(not path.name.startswith(".") for path in store.iterdir()):
-            raise MusegenError(f"{store} exists already and is no token store. Choose another place with -o.")
+            raise MusegenError(
+                f"{store} exists already and is no token store. Choose another place with -o."
+            )
     try:
         store.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise MusegenError(f"cannot make {store}: {error.strerror or error}. Choose another place with -o.") from error
+        raise MusegenError(
+            f"cannot make {store}: {error.strerror or error}. Choose another place with -o."
+        ) from error
 
 
 def _clear(store: Path) -> None:
@@ -151,7 +162,9 @@ def _opened(store: Path, encoder: Encoder | None, max_tokens: int, force: bool) 
     given = {**(encoder or own).config.to_dict(), "max_tokens": max_tokens}
     there = {**own.config.to_dict(), "max_tokens": settings["max_tokens"]}
     changed = [
-        f"{name} is {there[name]!r} there and {value!r} here" for name, value in given.items() if value != there[name]
+        f"{name} is {there[name]!r} there and {value!r} here"
+        for name, value in given.items()
+        if value != there[name]
     ]
     if changed:
         raise MusegenError(
@@ -164,7 +177,9 @@ def _opened(store: Path, encoder: Encoder | None, max_tokens: int, force: bool) 
 class _Run:
     """One run over the folders; what it does is kept shard by shard."""
 
-    def __init__(self, store: Path, encoder: Encoder, max_tokens: int, on_done: Callable[[int], None]) -> None:
+    def __init__(
+        self, store: Path, encoder: Encoder, max_tokens: int, on_done: Callable[[int], None]
+    ) -> None:
         self.shards = Shards(store)
         self.shards.folder.mkdir(exist_ok=True)
         _tidy(store)
@@ -186,7 +201,9 @@ class _Run:
         for files, rows in each(partial(encode, self._job), tasks, workers):
             if isinstance(rows, Crash):  # which of them it was shows when each is tried by itself
                 alone = each(partial(encode, self._job), ([file] for file in files), workers)
-                rows = joined([table([crashed(f)]) if isinstance(r, Crash) else r for (f,), r in alone])
+                rows = joined(
+                    [table([crashed(f)]) if isinstance(r, Crash) else r for (f,), r in alone]
+                )
             self._add(rows, sum(map(_weight, files)))
             self._count(len(files))
         if self._open or not self._job.shards:  # at least one shard, be it empty
@@ -204,9 +221,13 @@ class _Run:
             keys = np.frombuffer(identities, "S16")
             known = _among(keys, self._seen)
             for index in (known & _among(keys, self._unread)).nonzero()[0].tolist():
-                known[index] = files[index].size > MAX_BYTES or not os.access(files[index].path, os.R_OK)
+                known[index] = files[index].size > MAX_BYTES or not os.access(
+                    files[index].path, os.R_OK
+                )
             self._count(int(known.sum()))
-            yield from (file for file, is_known in zip(files, known.tolist(), strict=True) if not is_known)
+            yield from (
+                file for file, is_known in zip(files, known.tolist(), strict=True) if not is_known
+            )
 
     def _add(self, rows: Entries, weight: int) -> None:
         known = (rows.sha256 != b"") & _among(rows.sha256, self._contents)
@@ -216,14 +237,19 @@ class _Run:
                 self._open_contents.add(sha256)
         self._open.append(pointing(rows, known))
         self._weight += weight
-        if self._weight >= WEIGHT_PER_SHARD or sum(len(part.tokens) for part in self._open) >= TOKENS_PER_SHARD:
+        if (
+            self._weight >= WEIGHT_PER_SHARD
+            or sum(len(part.tokens) for part in self._open) >= TOKENS_PER_SHARD
+        ):
             self._close()
 
     def _close(self) -> None:
         rows = joined([*self._open, table([])])
         self.shards.write(next(self._free), rows)
         new = np.array(sorted(self._open_contents), "S32")
-        self._contents = np.sort(np.concatenate([self._contents, new]), kind="stable")  # two ascending runs: quick
+        self._contents = np.sort(
+            np.concatenate([self._contents, new]), kind="stable"
+        )  # two ascending runs: quick
         self._open, self._open_contents, self._weight = [], set(), 0
 
 
@@ -234,7 +260,9 @@ def _seen(
     seen, unread = [np.zeros(0, "S16")], [np.zeros(0, "S16")]
     for number in numbers:
         identity, sha256, status = shards.columns(number, "identity", "sha256", "status")
-        seen.append(identity[(status != SAME) | _among(sha256, known)])  # of a lost shard's content nothing is known
+        seen.append(
+            identity[(status != SAME) | _among(sha256, known)]
+        )  # of a lost shard's content nothing is known
         unread.append(identity[sha256 == b""])
     return np.sort(np.concatenate(seen)), np.sort(np.concatenate(unread))
 

@@ -17,7 +17,8 @@ from musegen.utils.hashing import splitmix64
 __all__ = ["SHARED_RUN", "melodies", "runs", "same_tunes", "signatures", "tunes"]
 
 SHARED_RUN = 16  # intervals; two pieces with such a run in common count as one tune
-DULL = 3  # different intervals: a run of no more is an exercise or a tremolo, and says nothing of the tune
+# Different intervals: a run of no more is an exercise or a tremolo, and says nothing of the tune
+DULL = 3
 MOST_RUNS = 2**24  # compared at once: 0.2 GB of hashes and their owners
 INTERVALS_AT_ONCE = 2**20
 
@@ -50,7 +51,8 @@ def melodies(bundle: Bundle) -> tuple[NDArray[np.int8], Column]:
 def signatures(bundle: Bundle) -> Hashes:
     """Return a hash of each piece's notes that key, tempo, loudness, rhythm and tracks do not change, `uint64[pieces]`.
 
-    What is hashed, of the notes in the order of onset and pitch, one pitch at one onset counting once:
+    What is hashed, of the notes in the order of onset and pitch, one pitch at one onset counting
+    once:
 
     ===========================  ============================================================
     all notes                    whether they begin with the note before
@@ -65,7 +67,9 @@ def signatures(bundle: Bundle) -> Hashes:
     """
     notes = bundle.notes
     drum = bundle.tracks.drum[notes.track]
-    key = np.unique((moments(notes.piece, notes.onset) << 8) + (drum.astype(np.int64) << 7) + notes.pitch)
+    key = np.unique(
+        (moments(notes.piece, notes.onset) << 8) + (drum.astype(np.int64) << 7) + notes.pitch
+    )
     out = np.zeros(len(bundle.end), np.uint64)
     if not len(key):
         return out
@@ -80,7 +84,9 @@ def signatures(bundle: Bundle) -> Hashes:
     symbol = _rhythm(piece, at, begins, _is_dull(piece, value, len(out)))
     symbol = (symbol << 10) + (together.astype(np.int64) << 9) + value
     place = np.arange(len(key)) - begins.repeat(count)
-    out[piece[begins]] = np.add.reduceat(splitmix64(splitmix64(place.view(np.uint64)) + symbol.view(np.uint64)), begins)
+    out[piece[begins]] = np.add.reduceat(
+        splitmix64(splitmix64(place.view(np.uint64)) + symbol.view(np.uint64)), begins
+    )
     return out
 
 
@@ -115,7 +121,9 @@ def same_tunes(melodies: list[NDArray[np.int8]]) -> NDArray[np.int64]:
     return tunes([(flat, lengths, np.arange(len(melodies)))], len(melodies))
 
 
-def tunes(parts: Iterable[tuple[NDArray[np.int8], Column, Column]], pieces: int) -> NDArray[np.int64]:
+def tunes(
+    parts: Iterable[tuple[NDArray[np.int8], Column, Column]], pieces: int
+) -> NDArray[np.int64]:
     """Return what `same_tunes` does, for melodies that come in parts.
 
     Of more than `MOST_RUNS` runs those are compared whose hash is below a limit: the same ones in
@@ -155,7 +163,9 @@ def runs(melody: NDArray[np.int8], lengths: Column) -> Iterator[tuple[Hashes, Co
     starts = offsets(lengths)
     first = 0
     while first < len(lengths):
-        last = max(first + 1, int(starts.searchsorted(starts[first] + INTERVALS_AT_ONCE, side="right")) - 1)
+        last = max(
+            first + 1, int(starts.searchsorted(starts[first] + INTERVALS_AT_ONCE, side="right")) - 1
+        )
         run, owner = _runs(melody[starts[first] : starts[last]], lengths[first:last])
         yield run, owner + first
         first = last
@@ -167,7 +177,11 @@ def _runs(melody: NDArray[np.int8], lengths: Column) -> tuple[Hashes, Column]:
         return np.zeros(0, np.uint64), owner[:0]
     within = owner[: 1 - SHARED_RUN] == owner[SHARED_RUN - 1 :]
     packed = melody.view(np.uint8).astype(np.uint64)
-    for half in (1, 2, 4):  # 1, 2, 4, then 8 intervals in a number: exact, and two of them make a run
+    for half in (
+        1,
+        2,
+        4,
+    ):  # 1, 2, 4, then 8 intervals in a number: exact, and two of them make a run
         packed = (packed[:-half] << np.uint64(8 * half)) + packed[half:]
     start = (within & (_different(melody) > DULL)).nonzero()[0]
     return splitmix64(splitmix64(packed[start]) + packed[start + SHARED_RUN // 2]), owner[start]
@@ -175,7 +189,9 @@ def _runs(melody: NDArray[np.int8], lengths: Column) -> tuple[Hashes, Column]:
 
 def _different(melody: NDArray[np.int8]) -> NDArray[np.uint8]:
     """Return how many different intervals each run has, `uint8[N − SHARED_RUN + 1]`."""
-    since = np.full(len(melody), SHARED_RUN, np.uint8)  # an interval last came, if that is within a run
+    since = np.full(
+        len(melody), SHARED_RUN, np.uint8
+    )  # an interval last came, if that is within a run
     for back in range(SHARED_RUN - 1, 0, -1):
         np.copyto(since[back:], back, where=melody[back:] == melody[:-back])
     out = np.zeros(len(melody) - SHARED_RUN + 1, np.uint8)

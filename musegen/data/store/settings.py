@@ -63,9 +63,13 @@ def load_settings(store: Path) -> dict[str, Any]:
     try:
         settings = json.loads(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, NotADirectoryError) as error:
-        raise MusegenError(f"{path} does not exist: {store} is no token store. Make one: musegen encode.") from error
+        raise MusegenError(
+            f"{path} does not exist: {store} is no token store. Make one: musegen encode."
+        ) from error
     except OSError as error:
-        raise MusegenError(f"{path} cannot be read: {error.strerror or error}. Make it readable.") from error
+        raise MusegenError(
+            f"{path} cannot be read: {error.strerror or error}. Make it readable."
+        ) from error
     except RecursionError as error:
         raise _foreign(store, "lists in lists without end") from error
     except ValueError as error:  # that of Unicode has the whole file in its `repr`
@@ -73,7 +77,10 @@ def load_settings(store: Path) -> dict[str, Any]:
     if not isinstance(settings, dict):
         raise _foreign(store, f"a {type(settings).__name__}")
     if not all(isinstance(settings.get(name), kind) for name, kind in OURS.items()):
-        raise _foreign(store, f"{len(settings)} key(s)" + "".join(f", {key[:40]!r}" for key in list(settings)[:3]))
+        raise _foreign(
+            store,
+            f"{len(settings)} key(s)" + "".join(f", {key[:40]!r}" for key in list(settings)[:3]),
+        )
     return settings
 
 
@@ -107,7 +114,9 @@ def read_settings(store: Path) -> tuple[dict[str, Any], Encoder]:
     try:
         encoder = Encoder(EncoderConfig.from_dict(config))
     except (ConfigError, TypeError) as error:
-        raise MusegenError(f"{path} has encoder settings that this version does not know: {error}") from error
+        raise MusegenError(
+            f"{path} has encoder settings that this version does not know: {error}"
+        ) from error
     if encoder.vocabulary.fingerprint != fingerprint:
         raise MusegenError(
             f"{path} has tokens of another vocabulary than this version of musegen makes of the same settings. "

@@ -43,7 +43,9 @@ class Shards:
 
     def numbers(self) -> list[int]:
         """Return the numbers of the shards that are whole, ascending."""
-        names = sorted(path.stem for path in self.folder.glob("*.npz") if SHARD.fullmatch(path.name))
+        names = sorted(
+            path.stem for path in self.folder.glob("*.npz") if SHARD.fullmatch(path.name)
+        )
         return [number for name in names if self._is_whole(number := int(name))]
 
     def _is_whole(self, number: int) -> bool:

@@ -21,20 +21,24 @@ from musegen.score import Track
 
 __all__ = ["Store"]
 
-READS = 512  # pieces after which the memory of pages read is given back, so that they do not pile up
+READS = (
+    512  # pieces after which the memory of pages read is given back, so that they do not pile up
+)
 
 
 class Store:
     """Pieces of music as tokens, on disk: what `musegen encode` makes of folders.
 
-    Tokens stay on the disk until they are asked for; opening takes as long for a million pieces as for ten.
+    Tokens stay on the disk until they are asked for; opening takes as long for a million pieces as
+    for ten.
 
     Attributes:
         path: The store's folder.
         encoder: What made the tokens.
 
     Raises:
-        MusegenError: There is no store, its files are missing or damaged, or it is of another version.
+        MusegenError: There is no store, its files are missing or damaged, or it is of another
+            version.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -48,7 +52,10 @@ class Store:
         self._reads = 0
         for number, tokens in enumerate(self._column("shard_tokens").tolist()):
             if tokens >= 0 and (received := len(self._tokens(number))) != tokens:
-                raise damaged(self._shards.tokens_path(number), f"expected {tokens} tokens, received {received}")
+                raise damaged(
+                    self._shards.tokens_path(number),
+                    f"expected {tokens} tokens, received {received}",
+                )
 
     def _tokens(self, shard: int) -> NDArray[np.uint16]:
         if shard not in self._open:
@@ -88,7 +95,9 @@ class Store:
             self._give_back()
         file = self._kept[piece]
         start, length = (int(self._column(name)[file]) for name in ("start", "tokens_length"))
-        return self._tokens(int(self._column("shard")[file]))[start : start + length].astype(np.int32)
+        return self._tokens(int(self._column("shard")[file]))[start : start + length].astype(
+            np.int32
+        )
 
     @property
     def lengths(self) -> NDArray[np.int64]:
@@ -120,7 +129,12 @@ class Store:
             TrainingError: There were too few different tunes to split.
         """
         parts = PARTS[1:]
-        require(part in parts, f"part must be one of {', '.join(parts)}", part, "Most pieces are in train.")
+        require(
+            part in parts,
+            f"part must be one of {', '.join(parts)}",
+            part,
+            "Most pieces are in train.",
+        )
         of = self._column("part")[self._kept]
         if not of.any():
             raise TrainingError(
@@ -141,7 +155,10 @@ class Store:
         names, reasons = self._texts("name"), self._texts("reason")
         status, twin = self._column("status"), self._column("duplicate_of")
         return [
-            (names[file], f"the same notes as {names[twin[file]]}" if twin[file] >= 0 else reasons[file])
+            (
+                names[file],
+                f"the same notes as {names[twin[file]]}" if twin[file] >= 0 else reasons[file],
+            )
             for file in (status != KEPT).nonzero()[0].tolist()
         ]
 

@@ -74,7 +74,9 @@ def _folder(path: str, name: str) -> Iterator[Found]:
             try:
                 levels.append((*inside, *_listing(inside[0])))
             except OSError as error:
-                yield Found(*inside, 0, 0, f"the folder cannot be opened: {error.strerror or error}")
+                yield Found(
+                    *inside, 0, 0, f"the folder cannot be opened: {error.strerror or error}"
+                )
             inside = None
         elif not levels[-1][3]:
             levels.pop()
@@ -92,7 +94,9 @@ def _listing(path: str) -> tuple[set[str], list[str]]:
     with os.scandir(path) as listing:
         entries = [(entry.name, entry.is_dir(follow_symlinks=False)) for entry in listing]
     folders = {name for name, is_folder in entries if is_folder}
-    return folders, sorted((n for n, is_folder in entries if is_folder or n.lower().endswith(SUFFIXES)), reverse=True)
+    return folders, sorted(
+        (n for n, is_folder in entries if is_folder or n.lower().endswith(SUFFIXES)), reverse=True
+    )
 
 
 def _found(path: str, name: str) -> Found:

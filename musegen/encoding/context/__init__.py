@@ -1,8 +1,8 @@
 """What the tokens so far say for nothing: where in the bar the music is, and what sounds.
 
-A network may see, beside each token, a row of small whole numbers that follow from the tokens up to and
-with that one. It need not learn to count beats, nor remember for how long each part holds its note. The
-columns and their sizes depend on the number of parts, and whether it looks back:
+A network may see, beside each token, a row of small whole numbers that follow from the tokens up to
+and with that one. It need not learn to count beats, nor remember for how long each part holds its
+note. The columns and their sizes depend on the number of parts, and whether it looks back:
 
 =============  ======  ======================================================  ===========================
 column         values  metric                                                  performance
@@ -23,15 +23,23 @@ alike          7       how many of the last tokens, `ALIKE`, are the same at an 
 next           V + 1   1 + the token that came next there; 0 if there is no such place
 =============  ======  ======================================================  ===========================
 
-From `highest` to `count` there is a column for each of the first parts; a performance is one part. A note
-sounds from the token that says all of it: `duration`, or `note_on`. Times of a performance are in steps that
-grow with their length; 0 means that nothing sounds. `alike` and `next` have a column for each of the places
-that are looked back to, `LOOKBACKS`: see `musegen.encoding.context.lookback`.
+From `highest` to `count` there is a column for each of the first parts; a performance is one part.
+A note sounds from the token that says all of it: `duration`, or `note_on`. Times of a performance
+are in steps that grow with their length; 0 means that nothing sounds. `alike` and `next` have a
+column for each of the places that are looked back to, `LOOKBACKS`: see
+`musegen.encoding.context.lookback`.
 """
 
 from __future__ import annotations
 
-from musegen.encoding.context.columns import Context, metric_columns, performance_columns, row, since, until
+from musegen.encoding.context.columns import (
+    Context,
+    metric_columns,
+    performance_columns,
+    row,
+    since,
+    until,
+)
 from musegen.encoding.context.layout import ALIKE, ALONE, LOOKBACKS, WIDTH, View
 from musegen.encoding.context.lookback import Heard
 from musegen.encoding.context.pieces import beside, context

@@ -18,11 +18,14 @@ Context = NDArray[np.uint16]
 PHRASE = 8  # bars
 _COLUMNS = sum(columns for _, columns in OF_PART.values())  # of each part
 
-# 10 ms steps to 12·log₂(1 + steps / 12): exact up to a tenth of a second, and a step of 6 % after some seconds.
+# 10 ms steps to 12·log₂(1 + steps / 12): exact up to a tenth of a second, and a step of 6 % after
+# some seconds.
 _SINCE = np.minimum(12 * np.log2(1 + np.arange(3100) / 12), LONGEST - 1).astype(np.int64)
 
 
-def metric_columns(bar: Any, position: Any, meter: Any, length: Any, part: Any, steps_per_quarter: int) -> Any:
+def metric_columns(
+    bar: Any, position: Any, meter: Any, length: Any, part: Any, steps_per_quarter: int
+) -> Any:
     """Return the columns before the parts', of numbers or arrays; −1 stands for what was not said yet."""
     left = -((np.maximum(position, 0) - length) // steps_per_quarter)  # rounded up
     return (
@@ -51,16 +54,22 @@ def since(steps: Any) -> Any:
 
 
 def row(
-    of_piece: Sequence[Any], sounds: NDArray[np.bool_], times: NDArray[np.int64], ended: NDArray[np.int64],
-    heard: Sequence[Heard], view: View,
-) -> Context:  # fmt: skip
+    of_piece: Sequence[Any],
+    sounds: NDArray[np.bool_],
+    times: NDArray[np.int64],
+    ended: NDArray[np.int64],
+    heard: Sequence[Heard],
+    view: View,
+) -> Context:
     """Return a row of `context` for each of B places in pieces, `uint16[B, F]`, from what a grammar knows.
 
     Args:
         of_piece: The columns before the parts', `int64[B]` each, or a number for all.
-        sounds: `bool[B, P, 128]`: the pitches that sound in each part; P may be less than `view.parts`.
+        sounds: `bool[B, P, 128]`: the pitches that sound in each part; P may be less than
+            `view.parts`.
         times: `int64[B, P, 128]`: their times, as `until` and `since` give them.
-        ended: `int64[B, P]`: 1 + the pitch that ended last, of several that did so together the highest; 0 for none.
+        ended: `int64[B, P]`: 1 + the pitch that ended last, of several that did so together the
+            highest; 0 for none.
         heard: The last tokens of each.
         view: As for `context`.
     """
@@ -71,10 +80,16 @@ def row(
         return np.take_along_axis(times, pitch[..., None], axis=-1)[..., 0]
 
     columns = np.zeros((len(sounds), _COLUMNS, view.parts), np.uint16)
-    for index, values in enumerate((
-        np.where(any_, high + 1, ended), (low + 1) * any_, ended, time(high) * any_, time(low) * any_,
-        np.minimum(sounds.sum(axis=-1), MOST),
-    )):  # fmt: skip
+    for index, values in enumerate(
+        (
+            np.where(any_, high + 1, ended),
+            (low + 1) * any_,
+            ended,
+            time(high) * any_,
+            time(low) * any_,
+            np.minimum(sounds.sum(axis=-1), MOST),
+        )
+    ):
         columns[:, index, : sounds.shape[1]] = values
     out = np.empty((len(sounds), len(view.sizes)), np.uint16)
     for index, values in enumerate(of_piece):

@@ -66,7 +66,9 @@ class View:
     def _columns(self) -> tuple[str, ...]:
         if not self:
             return ()
-        of_parts = (kind for kind, (_, columns) in OF_PART.items() for _ in range(columns * self.parts))
+        of_parts = (
+            kind for kind, (_, columns) in OF_PART.items() for _ in range(columns * self.parts)
+        )
         return (*_OF_PIECE, *of_parts, *["alike"] * self.lookbacks, *["next"] * self.lookbacks)
 
     @cached_property

@@ -1,9 +1,10 @@
 """What came next where the piece was alike before.
 
-Music repeats itself, and a recurrent network of modest width cannot hold a tune of sixteen bars word for word. It is
-shown what it would have to remember: for each of some earlier places the token that came next there, and how many of
-the last tokens were the same there. Places some bars ago are those of the Lookback RNN (Waite 2016, Magenta); the
-last time that the same tokens were heard is the match model of Mahoney's PAQ.
+Music repeats itself, and a recurrent network of modest width cannot hold a tune of sixteen bars
+word for word. It is shown what it would have to remember: for each of some earlier places the token
+that came next there, and how many of the last tokens were the same there. Places some bars ago are
+those of the Lookback RNN (Waite 2016, Magenta); the last time that the same tokens were heard is
+the match model of Mahoney's PAQ.
 """
 
 from __future__ import annotations
@@ -44,9 +45,15 @@ class Heard:
         """Have heard nothing."""
         self._kinds, self._values = vocabulary.kinds.tolist(), vocabulary.values.tolist()
         self._follows = vocabulary.follows.tolist()
-        self._bar, self._position, self._part = (vocabulary.kind(kind) for kind in ("bar", "position", "part"))
-        self._text = ""  # a character for each token: copies cost nothing, and it is searched as text
-        self._places: list[int] = []  # where each is: bar, position, part and how many tokens after that
+        self._bar, self._position, self._part = (
+            vocabulary.kind(kind) for kind in ("bar", "position", "part")
+        )
+        self._text = (
+            ""  # a character for each token: copies cost nothing, and it is searched as text
+        )
+        self._places: list[
+            int
+        ] = []  # where each is: bar, position, part and how many tokens after that
         self._bars = 0
         self._place = 0
         self._vocabulary = vocabulary
@@ -67,7 +74,10 @@ class Heard:
         self._text += chr(token)
         self._places.append(self._place)
         if len(self._text) > 2 * HORIZON:
-            self._text, self._places = self._text[-HORIZON - ALIKE[-1] :], self._places[-HORIZON - ALIKE[-1] :]
+            self._text, self._places = (
+                self._text[-HORIZON - ALIKE[-1] :],
+                self._places[-HORIZON - ALIKE[-1] :],
+            )
 
     def copy(self) -> Self:
         """Return the same, which goes on by itself."""
@@ -92,7 +102,10 @@ class Heard:
         found = [self._found(self._text, place) for place in self._ago()]
         if self._behind is not None:
             there = [self._found(self._behind._text, place) for place in self._ahead(self._behind)]
-            found = [max(pair, key=lambda place: (place[0], place[1] > 0)) for pair in zip(found, there, strict=True)]
+            found = [
+                max(pair, key=lambda place: (place[0], place[1] > 0))
+                for pair in zip(found, there, strict=True)
+            ]
         return [alike for alike, _ in found] + [follow for _, follow in found]
 
     def _ago(self) -> Iterator[int]:
@@ -101,10 +114,16 @@ class Heard:
         least = max(last - HORIZON, 0)
         for bars in _BARS:
             there = self._bars > bars
-            place = bisect_right(self._places, self._place - bars * _IN_BAR, least) - 1 if there else -1
+            place = (
+                bisect_right(self._places, self._place - bars * _IN_BAR, least) - 1 if there else -1
+            )
             yield place if place >= least else -1
         for count in _TOKENS:
-            at = self._text.rfind(self._text[-count:], max(least - count + 1, 0), last) if last >= count else -1
+            at = (
+                self._text.rfind(self._text[-count:], max(least - count + 1, 0), last)
+                if last >= count
+                else -1
+            )
             yield at + count - 1 if at >= 0 else -1
 
     def _ahead(self, behind: Heard) -> Iterator[int]:
@@ -139,14 +158,18 @@ def lookback(tokens: Tokens, vocabulary: Vocabulary) -> NDArray[np.uint16]:
         vocabulary: What they mean.
 
     Returns:
-        `uint16[T, 2K]` for K places: how much alike each is, 0 to `len(ALIKE)`, then 1 + the token that came next
-        there. Both are 0 where there is no such place, or what came next there cannot come next here.
+        `uint16[T, 2K]` for K places: how much alike each is, 0 to `len(ALIKE)`, then 1 + the token
+        that came next there. Both are 0 where there is no such place, or what came next there
+        cannot come next here.
     """
     now, kinds = np.arange(len(tokens)), vocabulary.kinds[tokens]
     begun = latest(kinds == vocabulary.kind("start"))
     grams = _grams(tokens)
     bars, keys = _keyed(tokens, vocabulary, begun)
-    places = [np.where(bars > ago, keys.searchsorted(keys - ago * _IN_BAR, side="right") - 1, -1) for ago in _BARS]
+    places = [
+        np.where(bars > ago, keys.searchsorted(keys - ago * _IN_BAR, side="right") - 1, -1)
+        for ago in _BARS
+    ]
     places += [_before(grams[count], begun) for count in _TOKENS]
     out = np.zeros((2, len(places), len(tokens)), np.uint16)
     for index, place in enumerate(places):
@@ -183,8 +206,8 @@ def _keyed(tokens: Tokens, vocabulary: Vocabulary, begun: Integers) -> tuple[Int
 def _grams(tokens: Tokens) -> dict[int, NDArray[np.uint64]]:
     """Return numbers that stand for the last n tokens at each place, for every n that is asked for.
 
-    They are the same for the same tokens, and for others but once in 2⁶⁴. Those before the first n − 1 tokens are
-    of fewer.
+    They are the same for the same tokens, and for others but once in 2⁶⁴. Those before the first n
+    − 1 tokens are of fewer.
     """
     grams = {1: tokens.astype(np.uint64) + np.uint64(1)}
     for count in (2, 4, 6, 8, 16, 32):
@@ -193,7 +216,9 @@ def _grams(tokens: Tokens) -> dict[int, NDArray[np.uint64]]:
     return grams
 
 
-def _joined(earlier: NDArray[np.uint64], later: NDArray[np.uint64], apart: int) -> NDArray[np.uint64]:
+def _joined(
+    earlier: NDArray[np.uint64], later: NDArray[np.uint64], apart: int
+) -> NDArray[np.uint64]:
     """Return numbers that stand for two numbers, the first of them that of some tokens ago."""
     both = later.copy()
     both[apart:] += splitmix64(earlier[: max(len(earlier) - apart, 0)])

@@ -9,7 +9,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from musegen.encoding.context.columns import Context, metric_columns, performance_columns, since, until
+from musegen.encoding.context.columns import (
+    Context,
+    metric_columns,
+    performance_columns,
+    since,
+    until,
+)
 from musegen.encoding.context.layout import MOST, View
 from musegen.encoding.context.lookback import latest, lookback
 from musegen.encoding.vocabulary import Tokens, Vocabulary
@@ -32,7 +38,8 @@ def context(tokens: Tokens, vocabulary: Vocabulary, view: View) -> Context:
         view: Which columns are wanted.
 
     Returns:
-        `uint16[T, F]`, F = `len(view.sizes)`: row t follows from the piece's tokens up to and with t.
+        `uint16[T, F]`, F = `len(view.sizes)`: row t follows from the piece's tokens up to and with
+        t.
 
     Raises:
         EncodingError: The first token is not `start`.
@@ -40,7 +47,9 @@ def context(tokens: Tokens, vocabulary: Vocabulary, view: View) -> Context:
     out = np.empty((len(tokens), len(view.sizes)), np.uint16)
     starts = np.flatnonzero(tokens == vocabulary.first["start"])
     if len(tokens) and not (len(starts) and starts[0] == 0):
-        raise EncodingError(f"the first event must be start. Received: {vocabulary.event(int(tokens[0]))}.")
+        raise EncodingError(
+            f"the first event must be start. Received: {vocabulary.event(int(tokens[0]))}."
+        )
     columns = _performance if vocabulary.config.encoding == "performance" else _metric
     borders = starts[np.unique(starts // STRETCH, return_index=True)[1]]
     for first, stop in pairwise([*borders.tolist(), len(tokens)]):
@@ -109,7 +118,9 @@ def _metric(tokens: Tokens, vocabulary: Vocabulary, parts: int) -> tuple[Any, ND
     return metric_columns(bar, position, meter, length, part, quarter), of_parts
 
 
-def _performance(tokens: Tokens, vocabulary: Vocabulary, parts: int) -> tuple[Any, NDArray[np.uint8]]:
+def _performance(
+    tokens: Tokens, vocabulary: Vocabulary, parts: int
+) -> tuple[Any, NDArray[np.uint8]]:
     """Return the columns before the parts', and the parts', `uint8[6 · parts, T]`."""
     values = vocabulary.values[tokens].astype(np.int64)
     of = _by_kind(tokens, vocabulary)
@@ -146,7 +157,9 @@ def _by_kind(tokens: Tokens, vocabulary: Vocabulary) -> Callable[..., NDArray[np
     return of
 
 
-def _sounding(notes: _Notes, piece: Integers, parts: int, time: Callable[[Integers], Any]) -> NDArray[np.uint8]:
+def _sounding(
+    notes: _Notes, piece: Integers, parts: int, time: Callable[[Integers], Any]
+) -> NDArray[np.uint8]:
     """Return the columns of the parts, `uint8[6 · parts, T]`."""
     size = len(piece)
     keep = notes.part < parts

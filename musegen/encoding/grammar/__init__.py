@@ -17,7 +17,16 @@ from musegen.encoding.grammar.metric import MetricGrammar
 from musegen.encoding.grammar.performance import BAR, PerformanceGrammar
 from musegen.encoding.vocabulary import Vocabulary
 
-__all__ = ["BAR", "Grammar", "Mask", "MetricGrammar", "Note", "PerformanceGrammar", "allowed", "grammar"]
+__all__ = [
+    "BAR",
+    "Grammar",
+    "Mask",
+    "MetricGrammar",
+    "Note",
+    "PerformanceGrammar",
+    "allowed",
+    "grammar",
+]
 
 
 def grammar(vocabulary: Vocabulary) -> MetricGrammar | PerformanceGrammar:

@@ -35,7 +35,8 @@ class Grammar(ABC):
 
     Attributes:
         vocabulary: What the tokens mean.
-        length: Where the music must end, in bars (metric) or steps of 10 ms (performance); None: anywhere.
+        length: Where the music must end, in bars (metric) or steps of 10 ms (performance); None:
+            anywhere.
         longest_rest: In the same unit, how long at most no note may begin; None: for ever.
         kind: Of the last token; None before `start`.
         now: The current step, from the beginning of the piece.
@@ -123,9 +124,16 @@ class Tables:
     def __init__(self, vocabulary: Vocabulary) -> None:
         """Make the first table: row k has what may follow kind k, the last what a piece begins with."""
         self.vocabulary = vocabulary
-        self.slices = {kind: slice(first, first + vocabulary.blocks[kind]) for kind, first in vocabulary.first.items()}
-        self.followers = np.vstack([vocabulary.follows[:, vocabulary.kinds], vocabulary.of("start")])
-        self.codes: dict[str | None, int] = {name: code for code, name in enumerate(vocabulary.names)}
+        self.slices = {
+            kind: slice(first, first + vocabulary.blocks[kind])
+            for kind, first in vocabulary.first.items()
+        }
+        self.followers = np.vstack(
+            [vocabulary.follows[:, vocabulary.kinds], vocabulary.of("start")]
+        )
+        self.codes: dict[str | None, int] = {
+            name: code for code, name in enumerate(vocabulary.names)
+        }
         self.codes[None] = len(vocabulary.names)
 
     def all(self, rows: int) -> Mask:
@@ -135,13 +143,17 @@ class Tables:
     def from_on(self, kind: str, rows: int) -> Mask:
         """Return a table of which row n forbids the first n values of a kind."""
         out = self.all(rows)
-        out[:, self.slices[kind]] = np.arange(self.vocabulary.blocks[kind]) >= np.arange(rows)[:, None]
+        out[:, self.slices[kind]] = (
+            np.arange(self.vocabulary.blocks[kind]) >= np.arange(rows)[:, None]
+        )
         return out
 
     def below(self, kind: str, rows: int) -> Mask:
         """Return a table of which row n forbids all values of a kind but the first n."""
         out = self.all(rows)
-        out[:, self.slices[kind]] = np.arange(self.vocabulary.blocks[kind]) < np.arange(rows)[:, None]
+        out[:, self.slices[kind]] = (
+            np.arange(self.vocabulary.blocks[kind]) < np.arange(rows)[:, None]
+        )
         return out
 
     def other_than(self, kind: str) -> Mask:

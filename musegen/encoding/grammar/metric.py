@@ -49,10 +49,14 @@ class MetricGrammar(Grammar):
         self.chord: tuple[int, int] | None = None
         self.writing = (0, 0)
         self.off = np.zeros((vocabulary.config.parts, 128), np.int64)
-        self._over = np.zeros(vocabulary.config.parts, np.int64)  # end · 128 + pitch of notes whose pitch came again
+        self._over = np.zeros(
+            vocabulary.config.parts, np.int64
+        )  # end · 128 + pitch of notes whose pitch came again
         self.latest_off = 0
         self._last_note = -1  # bar in which the last note began
-        self._drum: dict[int, bool] = {}  # parts that have declared themselves, and whether as drums
+        self._drum: dict[
+            int, bool
+        ] = {}  # parts that have declared themselves, and whether as drums
         self._tables = _tables(vocabulary)
 
     @property
@@ -65,14 +69,16 @@ class MetricGrammar(Grammar):
         """How many steps the note that is being said may still last; None for any number."""
         if self.length is None:
             return None
-        return self.bar_start + (self.length - self.bar) * self.bar_length - self.now - self.writing[1]
+        return (
+            self.bar_start + (self.length - self.bar) * self.bar_length - self.now - self.writing[1]
+        )
 
     @classmethod
     def allowed_in(cls, rows: Sequence[Self]) -> Mask:
         """Return `bool[B, V]`: the tokens that may come next in each row."""
         tables = rows[0]._tables
-        followers, position, meter, tempo, part, chord, first, duration, lowest, bar, end, now = zip(
-            *(rules._places() for rules in rows), strict=True
+        followers, position, meter, tempo, part, chord, first, duration, lowest, bar, end, now = (
+            zip(*(rules._places() for rules in rows), strict=True)
         )
         out: Mask = looked_up(tables.followers, followers) & looked_up(tables.position, position)
         out &= looked_up(tables.meter, meter)
@@ -92,7 +98,8 @@ class MetricGrammar(Grammar):
             out[:, tables.slices[kind]] &= silent
         for index, rules in enumerate(rows):
             if rules.kind == "bar" and rules.length is not None and rules.meter >= 0:
-                # A shorter meter must not move the end before the end of a note that is held already.
+                # A shorter meter must not move the end before the end of a note that is held
+                # already.
                 ends = rules.bar_start + (rules.length - rules.bar) * rules.vocabulary.meter_steps
                 out[index, tables.slices["time_signature"]] &= ends >= rules.latest_off
         return out
@@ -121,7 +128,9 @@ class MetricGrammar(Grammar):
         """Return whether the bar may end, and whether the piece may."""
         if self.longest_rest is not None and self.bar - self._last_note >= self.longest_rest:
             return False, False
-        end = self.latest_off <= self.bar_start + self.bar_length  # else a note is held over the barline
+        end = (
+            self.latest_off <= self.bar_start + self.bar_length
+        )  # else a note is held over the barline
         if self.length is None:
             return True, end
         more = self.bar + 1 < self.length
@@ -132,7 +141,9 @@ class MetricGrammar(Grammar):
         drum = self._drum.get(self.part)
         if self.part < 0:
             return 7
-        needs_program = drum is None and "program" in self.vocabulary.blocks and self.kind != "program"
+        needs_program = (
+            drum is None and "program" in self.vocabulary.blocks and self.kind != "program"
+        )
         return (
             4 * (drum is not None or self.kind == "duration")
             + 2 * (drum is False or self.kind == "program")
@@ -143,14 +154,17 @@ class MetricGrammar(Grammar):
     def merge_mass(cls, rows: Sequence[Self], logits: NDArray[np.float32]) -> None:
         """Let a note too long for the end count as one that lasts until there, in logits `float32[B, V]`, in place.
 
-        And where it is told where to end, let the barline that must be the last count as the end, and an end before
-        that as a barline. Merely forbidding these would leave their probability to the shortest notes and to more
-        notes at the last place of the bar, and pieces would end in a splutter.
+        And where it is told where to end, let the barline that must be the last count as the end,
+        and an end before that as a barline. Merely forbidding these would leave their probability
+        to the shortest notes and to more notes at the last place of the bar, and pieces would end
+        in a splutter.
         """
         tables = rows[0]._tables
         turns = [tables.slices[kind].start for kind in ("bar", "end")]
         told = [index for index, rules in enumerate(rows) if rules.length is not None]
-        logits[np.ix_(told, turns)] = np.logaddexp.reduce(logits[np.ix_(told, turns)], axis=1, keepdims=True)
+        logits[np.ix_(told, turns)] = np.logaddexp.reduce(
+            logits[np.ix_(told, turns)], axis=1, keepdims=True
+        )
         block, hold = tables.slices["duration"], tables.slices["hold"].start
         for rules, mine in zip(rows, logits, strict=True):
             room = rules.room if rules.kind in IN_NOTE else None
@@ -162,7 +176,9 @@ class MetricGrammar(Grammar):
     def contexts(cls, rows: Sequence[Self], view: View) -> Context:
         """Return what `musegen.encoding.context` knows after the last token of each row, `uint16[B, F]`."""
         quarter = rows[0].vocabulary.config.steps_per_quarter
-        facts = np.array([(r.bar, r.position, r.meter, r.bar_length, r.part, r.now) for r in rows]).T
+        facts = np.array(
+            [(r.bar, r.position, r.meter, r.bar_length, r.part, r.now) for r in rows]
+        ).T
         bar, position, meter, length, part, now = facts
         off = stacked([rules.off[: view.parts] for rules in rows])
         left = off - now[:, None, None]
@@ -170,7 +186,9 @@ class MetricGrammar(Grammar):
         over = np.maximum(over, stacked([rules._over[: view.parts] for rules in rows]))
         columns = metric_columns(bar, position, meter, length, part, quarter)
         ended = ((over & 127) + 1) * (over > 0)
-        return row(columns, left > 0, until(left, quarter), ended, [rules.heard for rules in rows], view)
+        return row(
+            columns, left > 0, until(left, quarter), ended, [rules.heard for rules in rows], view
+        )
 
     def take(self, kind: str, value: int) -> None:
         """Take an event that was allowed."""
@@ -197,7 +215,10 @@ class MetricGrammar(Grammar):
                 self._last_note = self.bar
                 self.notes.append(Note(self.now, self.part, value, drum, -1))
             case "hold":
-                self.writing = (self.writing[0], self.writing[1] + self.vocabulary.blocks["duration"])
+                self.writing = (
+                    self.writing[0],
+                    self.writing[1] + self.vocabulary.blocks["duration"],
+                )
             case "duration":
                 pitch, held = self.writing
                 end = self.now + held + value + 1
@@ -218,7 +239,10 @@ class _Tables(Tables):
         self.followers = np.vstack([self.followers, vocabulary.of("time_signature")])
         self.position = self.from_on("position", blocks["position"] + 1)
         lengths = np.append(4 * vocabulary.config.steps_per_quarter, vocabulary.meter_steps)
-        self.meter = self.other_than("time_signature") & self.below("position", blocks["position"] + 1)[lengths]
+        self.meter = (
+            self.other_than("time_signature")
+            & self.below("position", blocks["position"] + 1)[lengths]
+        )
         self.tempo = self.other_than("tempo") if "tempo" in blocks else None
         self.part = self.other_than("part") if "part" in blocks else None
         self.chord = self.from_on("part", blocks["part"] + 1) if "part" in blocks else self.all(1)

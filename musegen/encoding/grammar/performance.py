@@ -54,10 +54,13 @@ class PerformanceGrammar(Grammar):
         sounding = stacked([rules.sounding for rules in rows])
         lowest = np.where(sounding.any(axis=1), sounding.argmax(axis=1), -1)
         followers, shift, velocity, on, off, more = zip(
-            *(rules._places(low) for rules, low in zip(rows, lowest.tolist(), strict=True)), strict=True
+            *(rules._places(low) for rules, low in zip(rows, lowest.tolist(), strict=True)),
+            strict=True,
         )
         out: Mask = looked_up(tables.followers, followers) & looked_up(tables.shift, shift)
-        above: Mask = looked_up(tables.above, on) & ~sounding  # no two at one moment, and none that sounds
+        above: Mask = (
+            looked_up(tables.above, on) & ~sounding
+        )  # no two at one moment, and none that sounds
         out[:, tables.slices["note_on"]] &= above
         out[:, tables.slices["note_off"]] &= sounding & looked_up(tables.between, off)
         if tables.velocity is not None:
@@ -91,14 +94,23 @@ class PerformanceGrammar(Grammar):
             velocity = self._velocity + 1
         if over:
             velocity = self._tables.silent
-        return followers, max(shift, 0), velocity, on, off, lowest < 0 and (over or self.length is None)
+        return (
+            followers,
+            max(shift, 0),
+            velocity,
+            on,
+            off,
+            lowest < 0 and (over or self.length is None),
+        )
 
     @classmethod
     def contexts(cls, rows: Sequence[Self], view: View) -> Context:
         """Return what `musegen.encoding.context` knows after the last token of each row, `uint16[B, F]`."""
         facts = [(r.now, r._last_note, r._ended, len(r.notes) > 0) for r in rows]
         now, last_note, ended, begun = np.array(facts).T
-        sounding, began = (stacked([getattr(r, name) for r in rows])[:, None] for name in ("sounding", "since"))
+        sounding, began = (
+            stacked([getattr(r, name) for r in rows])[:, None] for name in ("sounding", "since")
+        )
         of_piece = performance_columns(since(now - last_note) * begun)
         times = since(now[:, None, None] - began)
         return row(of_piece, sounding, times, ended[:, None], [r.heard for r in rows], view)
@@ -131,7 +143,9 @@ class _Tables(Tables):
         self.shift = self.below("time_shift", MAX_SHIFT + 1)
         pitches = np.arange(128)
         self.above = pitches >= np.arange(129)[:, None]
-        self.between = np.vstack([self.above, pitches <= pitches[:, None]])  # row 129 + n: at most pitch n
+        self.between = np.vstack(
+            [self.above, pitches <= pitches[:, None]]
+        )  # row 129 + n: at most pitch n
         self.velocity: Mask | None = None
         if "velocity" in vocabulary.blocks:
             unsaid, silent = self.all(1), self.all(1)

@@ -5,7 +5,14 @@ Every function works on whole arrays, a row per note, bar or token, of many piec
 
 from musegen.encoding.metric.decoding import decode
 from musegen.encoding.metric.encoding import encode
-from musegen.encoding.metric.grid import DEFAULT_VELOCITY, loud, of_rows, only, to_steps, without_overlaps
+from musegen.encoding.metric.grid import (
+    DEFAULT_VELOCITY,
+    loud,
+    of_rows,
+    only,
+    to_steps,
+    without_overlaps,
+)
 from musegen.encoding.metric.layout import Slot, lay_out
 from musegen.encoding.metric.meters import supported_meter
 from musegen.encoding.metric.quantising import quantise

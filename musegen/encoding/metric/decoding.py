@@ -7,7 +7,18 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from musegen.encoding.bundle import Bundle, Column, Meters, Notes, Pedals, Tempos, Tracks, last_of_piece, moments, take
+from musegen.encoding.bundle import (
+    Bundle,
+    Column,
+    Meters,
+    Notes,
+    Pedals,
+    Tempos,
+    Tracks,
+    last_of_piece,
+    moments,
+    take,
+)
 from musegen.encoding.metric.grid import DEFAULT_VELOCITY, LONGEST
 from musegen.encoding.metric.meters import METER_COLUMNS
 from musegen.encoding.vocabulary import Tokens, Vocabulary
@@ -64,7 +75,9 @@ def decode(tokens: Tokens, starts: Column, vocabulary: Vocabulary) -> Bundle:
     notes, drums = _notes(read, tokens, vocabulary)
     tracks, track = _tracks(read, notes, drums, len(starts), vocabulary)
     notes = notes._replace(track=track)
-    tempo_at, meter_at = ((read.kind == vocabulary.kind(name)).nonzero()[0] for name in ("tempo", "time_signature"))
+    tempo_at, meter_at = (
+        (read.kind == vocabulary.kind(name)).nonzero()[0] for name in ("tempo", "time_signature")
+    )
     tempos = Tempos(read.piece[tempo_at], read.steps(tempo_at, vocabulary), read.values(tempo_at))
     if len(tempo_at):
         tempos = tempos._replace(microseconds=vocabulary.tempo_values[tempos.microseconds])
@@ -75,13 +88,20 @@ def decode(tokens: Tokens, starts: Column, vocabulary: Vocabulary) -> Bundle:
         notes=notes,
         tracks=tracks,
         tempos=tempos,
-        meters=Meters(read.piece[meter_at], read.line[read.bar[meter_at] - 1], *METER_COLUMNS[:, read.value[meter_at]]),
+        meters=Meters(
+            read.piece[meter_at],
+            read.line[read.bar[meter_at] - 1],
+            *METER_COLUMNS[:, read.value[meter_at]],
+        ),
         pedals=Pedals.none(),
     )
-    out.refuse(out.end >= LONGEST, lambda piece: (
-        f"these tokens are not music: they last {out.end[piece]} steps; expected fewer than {LONGEST}. "
-        "Use tokens that an encoder made."
-    ))  # fmt: skip
+    out.refuse(
+        out.end >= LONGEST,
+        lambda piece: (
+            f"these tokens are not music: they last {out.end[piece]} steps; expected fewer than {LONGEST}. "
+            "Use tokens that an encoder made."
+        ),
+    )
     return out
 
 
@@ -95,7 +115,8 @@ def _read(tokens: Tokens, starts: Column, vocabulary: Vocabulary) -> tuple[_Read
     bar = is_bar.cumsum()
     bar_at = is_bar.nonzero()[0]
     first_bar = bar_at.searchsorted(starts)  # of each piece, among all bars
-    # A bar is as long as its time signature says, or the one before; a prefix may not have said yet: common time.
+    # A bar is as long as its time signature says, or the one before; a prefix may not have said
+    # yet: common time.
     length = np.full(len(bar_at), -1)
     length[first_bar[first_bar < len(bar_at)]] = 4 * vocabulary.config.steps_per_quarter
     length[bar[meter_at] - 1] = vocabulary.meter_steps[values[meter_at]]
@@ -150,12 +171,19 @@ def _tracks(
     first = count.cumsum() - count
     track = first[notes.piece] + notes.track
     of = np.arange(pieces).repeat(count)
-    used, drum, program = np.zeros(len(of), bool), np.zeros(len(of), bool), np.zeros(len(of), np.int64)
+    used, drum, program = (
+        np.zeros(len(of), bool),
+        np.zeros(len(of), bool),
+        np.zeros(len(of), np.int64),
+    )
     used[track] = True
     drum[track[drums]] = True
     declared = (read.kind == vocabulary.kind("program")).nonzero()[0]
     if len(declared):
-        part, piece = read.last(read.kind == vocabulary.kind("part"), declared), read.piece[declared]
+        part, piece = (
+            read.last(read.kind == vocabulary.kind("part"), declared),
+            read.piece[declared],
+        )
         known = part < count[piece]
         program[(first[piece] + part)[known]] = read.value[declared[known]]
     return Tracks(of, np.arange(len(of)) - first[of], program * used, drum), track

@@ -23,7 +23,8 @@ def encode(bundle: Bundle, vocabulary: Vocabulary) -> tuple[Tokens, Column]:
     first, notes, tempos = vocabulary.first, bundle.notes, bundle.tempos
     note_at, tempo_at = moments(notes.piece, notes.onset), moments(tempos.piece, tempos.tick)
     bar_at, meter_at, meter = bars(bundle, vocabulary)
-    # What stands between the notes: rows of every kind, in the order that they take within one step.
+    # What stands between the notes: rows of every kind, in the order that they take within one
+    # step.
     pieces = np.arange(len(bundle.end))
     rows: list[tuple[Column, Any]] = [
         (pieces << STEP_BITS, first["start"]),
@@ -54,18 +55,24 @@ def _note_slots(
     notes, tracks, first = bundle.notes, bundle.tracks, vocabulary.first
     n, longest = len(note_at), vocabulary.blocks["duration"]
     new_step, new_part = changes(note_at), changes(notes.track)
-    if len(tempo_at) and n:  # the position stands before the tempo, and not again before a note of the same step
+    if (
+        len(tempo_at) and n
+    ):  # the position stands before the tempo, and not again before a note of the same step
         beside = np.minimum(note_at.searchsorted(tempo_at), n - 1)
         new_step[beside[note_at[beside] == tempo_at]] = False
     first_in_bar = note_at.searchsorted(bar_at)
-    notes_in_bar = stops(first_in_bar, np.zeros(len(bar_at), bool), np.full(len(bar_at), n)) - first_in_bar
+    notes_in_bar = (
+        stops(first_in_bar, np.zeros(len(bar_at), bool), np.full(len(bar_at), n)) - first_in_bar
+    )
     slots: list[Slot] = [(new_step, note_at - (bar_at - first["position"]).repeat(notes_in_bar))]
     if "part" in first:
         slots.append((new_part, (tracks.number + first["part"])[notes.track]))
     if "program" in first:
         entries = new_part.nonzero()[0][::-1]
         debut = np.full(len(tracks.piece), n)
-        debut[notes.track[entries]] = entries  # of several for one track the last, its first note, stays
+        debut[notes.track[entries]] = (
+            entries  # of several for one track the last, its first note, stays
+        )
         declares = np.zeros(n + 1, bool)
         declares[debut[~tracks.drum]] = True
         slots.append((declares[:n], (tracks.program + first["program"])[notes.track]))

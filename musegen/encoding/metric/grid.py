@@ -34,7 +34,9 @@ def of_rows(values: Column | int, piece: Column) -> Column | int:
     return values[piece] if isinstance(values, np.ndarray) else values
 
 
-def without_overlaps(voice: Column, onset: Column, duration: Column) -> tuple[NDArray[np.bool_], Column]:
+def without_overlaps(
+    voice: Column, onset: Column, duration: Column
+) -> tuple[NDArray[np.bool_], Column]:
     """Return which notes stay, `bool[N]`, and how long, `int64[N]`, for no voice to sound twice at once.
 
     Of two notes that begin together the longer stays; an earlier one is cut where a later begins.

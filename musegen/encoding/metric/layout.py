@@ -21,7 +21,8 @@ def lay_out(slots: list[Slot], before: Column, between: Column) -> Tokens:
 
     Args:
         slots: The tokens of a row, in order.
-        before: `int64[B]`, ascending: the row before which each token of `between` stands (N: after all).
+        before: `int64[B]`, ascending: the row before which each token of `between` stands (N: after
+            all).
         between: `int64[B]`: tokens.
 
     Returns:

@@ -36,7 +36,8 @@ def quantised_meters(
         return _only_meters(bundle, vocabulary, index, last)
     start = to_steps(tick, of_rows(per_quarter, piece), 4) * sixteenth
     begun = start < last[piece]
-    # A meter whose sixteenth comes no sooner than the one after it takes no time, and drops out below.
+    # A meter whose sixteenth comes no sooner than the one after it takes no time, and drops out
+    # below.
     piece, start, index = piece[begun], start[begun], index[begun]
     final = finals(piece)
     length = vocabulary.meter_steps[index]
@@ -48,7 +49,9 @@ def quantised_meters(
     after = start + bars * length
     end = np.zeros(len(last), np.int64)
     end[piece[final]] = after[final]
-    if rest.any():  # each row becomes two: its whole bars, and a bar of the sixteenths that are left
+    if (
+        rest.any()
+    ):  # each row becomes two: its whole bars, and a bar of the sixteenths that are left
         there = _alternate(bars, rest) > 0
         piece = piece.repeat(2)[there]
         start = _alternate(start, after)[there]
@@ -60,7 +63,9 @@ def quantised_meters(
     return Meters(piece[new], start[new], *METER_COLUMNS[:, index[new]]), end
 
 
-def _only_meters(bundle: Bundle, vocabulary: Vocabulary, index: Column, last: Column) -> tuple[Meters, Column]:
+def _only_meters(
+    bundle: Bundle, vocabulary: Vocabulary, index: Column, last: Column
+) -> tuple[Meters, Column]:
     """Return what `quantised_meters` does of pieces that have one meter each, as most do."""
     length = vocabulary.meter_steps[index]
     bars = (last + length - 1) // length
@@ -79,10 +84,13 @@ def stops(start: Column, final: NDArray[np.bool_], end: Column) -> Column:
 
 def _refuse_more_bars(bundle: Bundle, bars: NDArray[Any]) -> None:
     """Raise `Unencodable` if pieces have more bars than music has."""
-    bundle.refuse(bars > MAX_BARS, lambda piece: (
-        f"the music must have at most {MAX_BARS} bars. Received: {bars[piece]:.0f}, the last ending at tick "
-        f"{bundle.end[piece]}. Remove the stray event far behind the music."
-    ))  # fmt: skip
+    bundle.refuse(
+        bars > MAX_BARS,
+        lambda piece: (
+            f"the music must have at most {MAX_BARS} bars. Received: {bars[piece]:.0f}, the last ending at tick "
+            f"{bundle.end[piece]}. Remove the stray event far behind the music."
+        ),
+    )
 
 
 def _alternate(first: NDArray[Any], second: NDArray[Any]) -> NDArray[Any]:

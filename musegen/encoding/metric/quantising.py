@@ -35,10 +35,13 @@ def quantise(bundle: Bundle, vocabulary: Vocabulary) -> Bundle:
     spq = config.steps_per_quarter
     per_quarter = only(bundle.ticks_per_quarter)
     end = to_steps(bundle.end, per_quarter, spq)
-    bundle.refuse(end >= LONGEST, lambda piece: (
-        f"the music must be shorter than {LONGEST} steps. Received: {bundle.end[piece]} ticks at "
-        f"{bundle.ticks_per_quarter[piece]} per quarter. Remove the stray event far behind the music."
-    ))  # fmt: skip
+    bundle.refuse(
+        end >= LONGEST,
+        lambda piece: (
+            f"the music must be shorter than {LONGEST} steps. Received: {bundle.end[piece]} ticks at "
+            f"{bundle.ticks_per_quarter[piece]} per quarter. Remove the stray event far behind the music."
+        ),
+    )
     notes = _quantised_notes(bundle, vocabulary, per_quarter)
     end = last_of_piece(notes.piece, notes.onset + notes.duration, end)
     meters, end = quantised_meters(bundle, vocabulary, per_quarter, end)
@@ -65,8 +68,8 @@ def _quantised_notes(bundle: Bundle, vocabulary: Vocabulary, per_quarter: Column
     onset = to_steps(notes.onset, per_quarter, config.steps_per_quarter)
     offset = to_steps(notes.onset + notes.duration, per_quarter, config.steps_per_quarter)
     duration = np.maximum(offset - onset, 1)
-    # Two integers hold a note: one that sorts notes as a score has them, and what comes along. The pieces stay
-    # where they are. (At most 64 parts: 6 bits for a track's number.)
+    # Two integers hold a note: one that sorts notes as a score has them, and what comes along. The
+    # pieces stay where they are. (At most 64 parts: 6 bits for a track's number.)
     number = tracks.number[notes.track]
     first_track = notes.track - number
     sorts = (moments(notes.piece, onset) << 13) + (number << 7) + notes.pitch
@@ -84,11 +87,14 @@ def _refuse_more_parts(bundle: Bundle, notes: Notes, parts: int) -> None:
     """Raise `Unencodable` if notes are on tracks beyond the encoding's parts."""
     number = bundle.tracks.number[notes.track]
     last = last_of_piece(notes.piece, number, np.zeros(len(bundle.end), np.int64))
-    bundle.refuse(last >= parts, lambda piece: (
-        f"the encoding has {parts} part(s), the highest used track must be below that. Received: notes "
-        f"on {len(np.unique(number[notes.piece == piece]))} track(s), the last with index {last[piece]}. "
-        "Pick tracks with score.select([...]), or use an EncoderConfig with more parts."
-    ))  # fmt: skip
+    bundle.refuse(
+        last >= parts,
+        lambda piece: (
+            f"the encoding has {parts} part(s), the highest used track must be below that. Received: notes "
+            f"on {len(np.unique(number[notes.piece == piece]))} track(s), the last with index {last[piece]}. "
+            "Pick tracks with score.select([...]), or use an EncoderConfig with more parts."
+        ),
+    )
 
 
 def _quantised_tracks(tracks: Tracks, notes: Notes, programs: bool) -> tuple[Tracks, Column]:
@@ -101,14 +107,18 @@ def _quantised_tracks(tracks: Tracks, notes: Notes, programs: bool) -> tuple[Tra
     track = notes.track
     if not used.all():
         last = np.full(tracks.piece[-1] + 1, -1)
-        last[tracks.piece[used]] = used.nonzero()[0]  # of several for one piece the last is written last
+        last[tracks.piece[used]] = used.nonzero()[
+            0
+        ]  # of several for one piece the last is written last
         kept = np.arange(len(used)) <= last[tracks.piece]
         tracks, used, track = take(tracks, kept), used[kept], (kept.cumsum() - 1)[track]
     drum = tracks.drum & used
     return tracks._replace(program=tracks.program * (used & ~drum & programs), drum=drum), track
 
 
-def _quantised_tempos(bundle: Bundle, vocabulary: Vocabulary, per_quarter: Column | int, end: Column) -> Tempos:
+def _quantised_tempos(
+    bundle: Bundle, vocabulary: Vocabulary, per_quarter: Column | int, end: Column
+) -> Tempos:
     """Return the tempos that the vocabulary has, where they change."""
     piece, tick, microseconds = bundle.tempos
     if not vocabulary.config.tempos:

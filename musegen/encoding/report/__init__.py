@@ -36,8 +36,8 @@ suggestions      a list of `change` (setting: value), `gains` and `costs` (loss:
                  grows only because notes are kept that were lost is no cost
 ===============  =====================================================================================
 
-A spread is `mean`, `median` and `max` of absolute values. The piece is measured as it sounds: where the encoding
-applies the sustain pedal, a note lasts for as long as the pedal holds it.
+A spread is `mean`, `median` and `max` of absolute values. The piece is measured as it sounds: where
+the encoding applies the sustain pedal, a note lasts for as long as the pedal holds it.
 """
 
 from musegen.encoding.report.diagnosing import diagnose

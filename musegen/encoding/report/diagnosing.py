@@ -38,15 +38,23 @@ _METRIC, _PERFORMANCE = ("metric",), ("performance",)
 
 LADDERS = (
     Candidates("drums", _METRIC, (True,), ("notes_dropped",)),
-    # 24 holds thirty-seconds and triplets of sixteenths, 48 sixty-fourths; 96 is as fine as it gets.
+    # 24 holds thirty-seconds and triplets of sixteenths, 48 sixty-fourths; 96 is as fine as it
+    # gets.
     Candidates("steps_per_quarter", _METRIC, (12, 24, 48, 96), _IN_TIME),
     Candidates("programs", _METRIC, (True,), ("programs",)),
     Candidates("sustain", _PERFORMANCE, (True,), ("pedals",)),
     Candidates("velocities", _METRIC + _PERFORMANCE, (32, 127), ("velocity",)),
     Candidates("tempos", _METRIC, (32, 128), ("tempo_bpm", "tempos")),
-    Candidates("encoding", _METRIC, _PERFORMANCE, ("onset_ms", "duration_ms", "notes_dropped", "pedals")),
-    Candidates("encoding", _PERFORMANCE, _METRIC, ("notes_dropped", "meters", "tracks", "programs", "onset_ms")),
-)  # fmt: skip
+    Candidates(
+        "encoding", _METRIC, _PERFORMANCE, ("onset_ms", "duration_ms", "notes_dropped", "pedals")
+    ),
+    Candidates(
+        "encoding",
+        _PERFORMANCE,
+        _METRIC,
+        ("notes_dropped", "meters", "tracks", "programs", "onset_ms"),
+    ),
+)
 
 
 @dataclass(frozen=True)
@@ -70,8 +78,9 @@ class Baseline:
     def costs(self, encoder: Encoder, trial: Report) -> dict[str, dict[str, float]]:
         """Return what is substantially worse in a trial.
 
-        Notes that the trial alone keeps have their errors as well, and their tracks theirs: that is better than not
-        to have them, and no cost. So a loss counts only if it is larger for the notes that are kept now, too.
+        Notes that the trial alone keeps have their errors as well, and their tracks theirs: that is
+        better than not to have them, and no cost. So a loss counts only if it is larger for the
+        notes that are kept now, too.
         """
         costs = _more(losses(self.report), losses(trial))
         if not costs or self.report.notes.kept == self.report.notes.in_file:
@@ -96,7 +105,8 @@ def _suggestions(present: Baseline) -> Iterator[Suggestion]:
     config, dropped = present.encoder.config, present.report.notes.dropped
     for ladder in (*_more_parts(present.piece, config), *LADDERS):
         if ladder.setting == "drums" and not dropped["drums"]:
-            continue  # the parts that come with drums would spare notes, and the drums get the credit
+            # The parts that come with drums would spare notes, and the drums get the credit
+            continue
         if config.encoding in ladder.encodings:
             found = list(_climb(present, ladder))
             yield from found if len(found) < 2 else (found[0], found[-1])
@@ -116,7 +126,9 @@ def _climb(present: Baseline, ladder: Candidates) -> Iterator[Suggestion]:
         other = type(encoder)(replace(encoder.config, **change))
         trial = measure(piece, other)
         then = losses(trial)
-        if trial.error or (ladder.setting == "encoding" and then["notes_dropped"] > now["notes_dropped"]):
+        if trial.error or (
+            ladder.setting == "encoding" and then["notes_dropped"] > now["notes_dropped"]
+        ):
             continue  # nothing is worth whole tracks
         if any(name in _less(best, then) for name in ladder.against):
             best = then

@@ -43,7 +43,8 @@ def measure(subject: Piece, encoder: Encoder, among: Column | None = None) -> Re
     Args:
         subject: The piece.
         encoder: What would encode it.
-        among: Notes of the score to measure, beside the others, which still cut them short; all by default.
+        among: Notes of the score to measure, beside the others, which still cut them short; all by
+            default.
     """
     config, vocabulary = encoder.config, encoder.vocabulary
     kept, tokens, error = _encoded(subject, encoder)
@@ -110,9 +111,14 @@ def _errors(subject: Piece, config: EncoderConfig, fate: Fates) -> tuple[Error, 
     """Return the errors of onsets and of durations, and how many onsets and ends have none."""
     pedal = config.encoding == "performance" and config.sustain
     begins, ends = subject.bundle.notes.onset[fate.kept], fate.silent
-    begins_s, ends_s = (subject.seconds[name][fate.kept] for name in ("begins", "silent" if pedal else "released"))
+    begins_s, ends_s = (
+        subject.seconds[name][fate.kept] for name in ("begins", "silent" if pedal else "released")
+    )
     until = fate.onset + fate.duration
-    onset, end = to_ticks(subject, config, fate.onset) - begins, to_ticks(subject, config, until) - ends
+    onset, end = (
+        to_ticks(subject, config, fate.onset) - begins,
+        to_ticks(subject, config, until) - ends,
+    )
     onset_ms = 1000 * (to_seconds(subject, config, fate.onset) - begins_s)
     end_ms = 1000 * (to_seconds(subject, config, until) - ends_s)
     uncut = to_ticks(subject, config, fate.onset + fate.wanted) - ends
@@ -147,7 +153,12 @@ def _tempo(subject: Piece, config: EncoderConfig, kept: Bundle | None) -> Tempo:
     there = rows["microseconds"][np.searchsorted(rows["tick"], step, side="right") - 1]
     # Without tempos all is 120 bpm: what is kept, if that is what the file has.
     same = len(rows) if config.tempos else int((there == microseconds).all())
-    return Tempo(config.tempos > 0, len(stated), min(same, len(stated)), Spread.of(6e7 / there - 6e7 / microseconds))
+    return Tempo(
+        config.tempos > 0,
+        len(stated),
+        min(same, len(stated)),
+        Spread.of(6e7 / there - 6e7 / microseconds),
+    )
 
 
 def _tempos(kept: Bundle) -> Table:
@@ -176,7 +187,9 @@ def _meters(subject: Piece, config: EncoderConfig) -> Meters:
     rows = rows[(rows["tick"] < score.end) | (rows["tick"] == 0)]
     if config.encoding == "performance":
         return Meters(False, len(rows), (), 0)
-    tick, numerator, denominator = (rows[name].astype(np.int64) for name in ("tick", "numerator", "denominator"))
+    tick, numerator, denominator = (
+        rows[name].astype(np.int64) for name in ("tick", "numerator", "denominator")
+    )
     bar = 4 * score.ticks_per_quarter * numerator
     meters = zip(numerator.tolist(), denominator.tolist(), strict=True)
     there = [(meter, METERS[supported_meter(*meter)]) for meter in meters]

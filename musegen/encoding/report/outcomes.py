@@ -51,7 +51,13 @@ class Fates(NamedTuple):
         rows, eligible = chosen[self.kept], self.eligible & chosen
         columns = (self.kept, self.silent, self.onset, self.duration, self.wanted)
         merged = int(eligible.sum() - rows.sum())
-        return Fates(self.dropped, eligible, merged, min(self.doubled, merged), *(column[rows] for column in columns))
+        return Fates(
+            self.dropped,
+            eligible,
+            merged,
+            min(self.doubled, merged),
+            *(column[rows] for column in columns),
+        )
 
 
 def fates(subject: Piece, config: EncoderConfig, *, too_long: bool = False) -> Fates:
@@ -70,14 +76,20 @@ def fates(subject: Piece, config: EncoderConfig, *, too_long: bool = False) -> F
     dropped = dict(zip(DROPPED, (int(why.sum()) for why in (unheard, beyond, left)), strict=True))
     eligible &= not too_long
     index = eligible.nonzero()[0]
-    lifted, silent = (subject.lifted, subject.silent) if config.sustain and not metric else (subject.released,) * 2
+    lifted, silent = (
+        (subject.lifted, subject.silent)
+        if config.sustain and not metric
+        else (subject.released,) * 2
+    )
     onset = _steps(subject, config, notes.onset[index])
     lasts = _steps(subject, config, lifted[index]) - onset
     wanted = lasts if silent is lifted else _steps(subject, config, silent[index]) - onset
     voice = notes.pitch[index] + (notes.track[index] << 7 if metric else 0)
     stays, duration = without_overlaps(voice, onset, np.maximum(lasts, 1))
     merged = int((~stays).sum())
-    doubled = len(voice) - len(np.unique((voice << STEP_BITS) + notes.onset[index])) if merged else 0
+    doubled = (
+        len(voice) - len(np.unique((voice << STEP_BITS) + notes.onset[index])) if merged else 0
+    )
     columns = (index, silent[index], onset, duration, wanted)
     return Fates(dropped, eligible, merged, doubled, *(column[stays] for column in columns))
 

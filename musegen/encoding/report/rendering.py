@@ -10,7 +10,15 @@ from musegen.encoding.metric import DEFAULT_VELOCITY
 from musegen.encoding.report.losses import LOSSES, losses
 
 if TYPE_CHECKING:
-    from musegen.encoding.report.report import Error, NotCarried, Notes, Report, Spread, Suggestion, Tracks
+    from musegen.encoding.report.report import (
+        Error,
+        NotCarried,
+        Notes,
+        Report,
+        Spread,
+        Suggestion,
+        Tracks,
+    )
 
 __all__ = ["Worded", "html", "rows", "settings", "text", "verdict"]
 
@@ -30,7 +38,9 @@ def verdict(report: Report) -> str:
     if report.error:
         return f"cannot be encoded with these settings{'' if report.suggestions else ', nor with others'}"
     notes, tracks = report.notes, report.tracks
-    moved = {name: error.ms for name, error in (("onset", report.onset), ("duration", report.duration))}
+    moved = {
+        name: error.ms for name, error in (("onset", report.onset), ("duration", report.duration))
+    }
     exact = ["note"] * (notes.kept == notes.in_file) + [n for n, ms in moved.items() if not ms.max]
     rounded = [what for what, is_so in _rounded(report).items() if is_so]
     absent = _absent(report)
@@ -42,9 +52,13 @@ def verdict(report: Report) -> str:
         clauses = [f"{clause} of the others" for clause in clauses] * bool(notes.kept)
         clauses.insert(0, f"loses {notes.in_file - notes.kept:,} of {notes.in_file:,} notes{gone}")
     clauses += [
-        f"{name}s off by {_number(ms.mean)} ms (at most {_number(ms.max)})" for name, ms in moved.items() if ms.max
+        f"{name}s off by {_number(ms.mean)} ms (at most {_number(ms.max)})"
+        for name, ms in moved.items()
+        if ms.max
     ]
-    clauses += [f"rounds {_listed(rounded)}"] * bool(rounded) + [f"leaves out {_listed(absent)}"] * bool(absent)
+    clauses += [f"rounds {_listed(rounded)}"] * bool(rounded) + [
+        f"leaves out {_listed(absent)}"
+    ] * bool(absent)
     return "; ".join(clauses)
 
 
@@ -74,7 +88,9 @@ def _absent(report: Report) -> list[str]:
         what: sum(event.count for event in report.not_carried if (event.kind == "meta") == is_meta)
         for what, is_meta in others.items()
     }
-    return [what for what, is_so in absent.items() if is_so] + [f"{n:,} {what}" for what, n in counts.items() if n]
+    return [what for what, is_so in absent.items() if is_so] + [
+        f"{n:,} {what}" for what, n in counts.items() if n
+    ]
 
 
 def rows(report: Report, worded: Worded) -> list[tuple[str, str]]:
@@ -84,17 +100,33 @@ def rows(report: Report, worded: Worded) -> list[tuple[str, str]]:
     shown = [(what, much) for what, much in found if much]
     if intact and (notes.kept or not (notes.in_file or report.error)):
         # Of lost notes the onsets are lost, too.
-        shown.append(("nothing lost" if notes.kept == notes.in_file else "nothing else lost", ", ".join(intact)))
-    shown += [("try", f"{worded(each.change)}: {_effect(each, report)}") for each in report.suggestions]
+        shown.append(
+            (
+                "nothing lost" if notes.kept == notes.in_file else "nothing else lost",
+                ", ".join(intact),
+            )
+        )
+    shown += [
+        ("try", f"{worded(each.change)}: {_effect(each, report)}") for each in report.suggestions
+    ]
     if not report.suggestions and any(losses(report).values()):
-        shown.append(("try", f"no other setting, changed alone, would {'do' if report.error else 'lose less'}"))
+        shown.append(
+            (
+                "try",
+                f"no other setting, changed alone, would {'do' if report.error else 'lose less'}",
+            )
+        )
     return shown
 
 
 def _rows(report: Report) -> Iterator[tuple[str, str]]:
     """Yield every row; one that has nothing to say is empty."""
     config, tracks, programs = report.config, report.tracks, report.programs
-    grid = f"{config.steps_per_quarter} steps a quarter" if config.encoding == "metric" else "steps of 10 ms"
+    grid = (
+        f"{config.steps_per_quarter} steps a quarter"
+        if config.encoding == "metric"
+        else "steps of 10 ms"
+    )
     taken = "" if report.tokens is None else f"{report.tokens:,} tokens; "
     yield "encoding", f"{config.encoding}, {grid}; {taken}vocabulary {report.vocabulary:,}"
     if report.error:
@@ -108,12 +140,21 @@ def _rows(report: Report) -> Iterator[tuple[str, str]]:
     yield "tempo", _tempo(report)
     yield "time signatures", _meters(report)
     yield "tracks", _tracks(tracks)
-    lost = {"not carried": programs.lost, "of drum kits, for which there is no token": programs.drum_kits}
+    lost = {
+        "not carried": programs.lost,
+        "of drum kits, for which there is no token": programs.drum_kits,
+    }
     yield "programs", _counted({**lost, "dropped with their tracks": programs.dropped})
     yield "sustain pedal", _pedal(report)
     if report.counted:
-        yield "other events", _events([event for event in report.not_carried if event.kind != "meta"])
-    yield "names and marks", _events([event for event in report.not_carried if event.kind == "meta"])
+        yield (
+            "other events",
+            _events([event for event in report.not_carried if event.kind != "meta"]),
+        )
+    yield (
+        "names and marks",
+        _events([event for event in report.not_carried if event.kind == "meta"]),
+    )
 
 
 def _notes(notes: Notes) -> str:
@@ -124,7 +165,11 @@ def _notes(notes: Notes) -> str:
     counts["lengthened to a step from less than half of one"] = notes.lengthened
     if not notes.in_file:
         return "none in the piece"
-    kept = f"all {notes.in_file:,}" if notes.kept == notes.in_file else f"{notes.kept:,} of {notes.in_file:,}"
+    kept = (
+        f"all {notes.in_file:,}"
+        if notes.kept == notes.in_file
+        else f"{notes.kept:,} of {notes.in_file:,}"
+    )
     return "; ".join([f"{kept} kept", _counted(counts)]).removesuffix("; ")
 
 
@@ -148,18 +193,26 @@ def _timing(error: Error, share: float, where: str) -> str:
 def _spread(spread: Spread, unit: str) -> str:
     """Return mean, median and largest; nothing if there is no error, one number if they are the same."""
     mean, median, most = (_number(value) for value in (spread.mean, spread.median, spread.max))
-    return f"{mean}{unit}" + (f" (median {median}, max {most})" if mean != most else "") if spread.max else ""
+    return (
+        f"{mean}{unit}" + (f" (median {median}, max {most})" if mean != most else "")
+        if spread.max
+        else ""
+    )
 
 
 def _tempo(report: Report) -> str:
     tempo, seconds = report.tempo, report.seconds
     if tempo.error is None:
-        return "left out: time is kept in seconds" if report.config.encoding == "performance" else ""
+        return (
+            "left out: time is kept in seconds" if report.config.encoding == "performance" else ""
+        )
     changed = tempo.kept < tempo.in_file
     if not tempo.error.max and not changed:
         return ""
     out = [f"{tempo.kept} of {tempo.in_file} kept" if tempo.carried else "left out: all is 120 bpm"]
-    out = out * (changed or not tempo.carried) + [f"off by {_spread(tempo.error, ' bpm')}"] * (tempo.error.max > 0)
+    out = out * (changed or not tempo.carried) + [f"off by {_spread(tempo.error, ' bpm')}"] * (
+        tempo.error.max > 0
+    )
     lasts = f"lasts {seconds.kept:,.1f} s instead of {seconds.in_file:,.1f}"
     return "; ".join(out + [lasts] * (abs(seconds.kept - seconds.in_file) >= 0.05))
 
@@ -168,9 +221,13 @@ def _meters(report: Report) -> str:
     meters = report.meters
     if not meters.carried:
         return "bars are not carried"
-    renamed = list(dict.fromkeys(f"{meter['from']} becomes {meter['to']}" for meter in meters.approximated))
+    renamed = list(
+        dict.fromkeys(f"{meter['from']} becomes {meter['to']}" for meter in meters.approximated)
+    )
     cut = "a bar" if meters.cut_short == 1 else f"{meters.cut_short} bars"
-    return "; ".join(renamed + [f"{cut} cut short, now of a meter of their own"] * bool(meters.cut_short))
+    return "; ".join(
+        renamed + [f"{cut} cut short, now of a meter of their own"] * bool(meters.cut_short)
+    )
 
 
 def _pedal(report: Report) -> str:
@@ -199,12 +256,19 @@ def settings(change: Mapping[str, Any]) -> str:
 
 def _effect(suggestion: Suggestion, report: Report) -> str:
     """Say what a suggestion would spare, and what it would cost."""
-    spares, costs = (", ".join(_difference(*item) for item in x.items()) for x in (suggestion.gains, suggestion.costs))
+    spares, costs = (
+        ", ".join(_difference(*item) for item in x.items())
+        for x in (suggestion.gains, suggestion.costs)
+    )
     parts = [spares, f"but {costs}"] if costs else [spares]
     if suggestion.tokens and report.tokens:
         more = suggestion.tokens / report.tokens - 1
-        parts += [f"{abs(more):.0%} {'more' if more > 0 else 'fewer'} tokens".replace("%", " %")] * (abs(more) >= 0.005)
-    parts += [f"vocabulary {suggestion.vocabulary:,}"] * (suggestion.vocabulary != report.vocabulary)
+        parts += [
+            f"{abs(more):.0%} {'more' if more > 0 else 'fewer'} tokens".replace("%", " %")
+        ] * (abs(more) >= 0.005)
+    parts += [f"vocabulary {suggestion.vocabulary:,}"] * (
+        suggestion.vocabulary != report.vocabulary
+    )
     return "; ".join(parts)
 
 

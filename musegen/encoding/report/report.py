@@ -13,11 +13,25 @@ from musegen.config import EncoderConfig
 from musegen.encoding.report import rendering
 
 __all__ = [
-    "Error", "Grid", "Meters", "NotCarried", "Notes", "Pedal", "Programs", "Report", "Seconds", "Spread", "Suggestion",
-    "Tempo", "Tracks", "Velocity",
-]  # fmt: skip
+    "Error",
+    "Grid",
+    "Meters",
+    "NotCarried",
+    "Notes",
+    "Pedal",
+    "Programs",
+    "Report",
+    "Seconds",
+    "Spread",
+    "Suggestion",
+    "Tempo",
+    "Tracks",
+    "Velocity",
+]
 
-DECIMALS = 6  # of errors: far below what a file can say, and far above what floats make of exact values
+DECIMALS = (
+    6  # of errors: far below what a file can say, and far above what floats make of exact values
+)
 
 
 @dataclass(frozen=True)
@@ -187,7 +201,10 @@ class Report:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report as plain values that JSON can hold."""
-        return {"verdict": self.verdict, **{name: _plain(value) for name, value in asdict(self).items()}}
+        return {
+            "verdict": self.verdict,
+            **{name: _plain(value) for name, value in asdict(self).items()},
+        }
 
     def rows(self, worded: rendering.Worded = rendering.settings) -> list[tuple[str, str]]:
         """Return the report as (what, how much) lines for people; what is not lost shares one line.

@@ -49,7 +49,11 @@ class Piece:
             return self.released
         down = moments(pedals.track, pedals.onset)
         order = np.argsort(down, kind="stable")
-        row = order[np.maximum(np.searchsorted(down[order], moments(track, self.released), side="right") - 1, 0)]
+        row = order[
+            np.maximum(
+                np.searchsorted(down[order], moments(track, self.released), side="right") - 1, 0
+            )
+        ]
         holds = (pedals.track[row] == track) & (pedals.onset[row] <= self.released)
         lifted = np.minimum(pedals.onset[row] + pedals.duration[row], 2**STEP_BITS - 1)
         return np.where(holds, np.maximum(self.released, lifted), self.released)
@@ -90,7 +94,9 @@ class Piece:
         clock = np.append(0, np.cumsum(np.diff(at) * microseconds[:-1]))
         row = np.searchsorted(at, ticks, side="right") - 1
         step = self.score.ticks_per_quarter * 10_000
-        out: Column = (2 * (clock[row] + (ticks - at[row]) * microseconds[row]) + step) // (2 * step)
+        out: Column = (2 * (clock[row] + (ticks - at[row]) * microseconds[row]) + step) // (
+            2 * step
+        )
         return out
 
 
@@ -106,5 +112,9 @@ def subject(source: Any) -> Piece:
     )
     if not is_file:
         return Piece(score, counting.of_score(score), counted=False)
-    data, name = (source, "the given bytes") if isinstance(source, bytes) else (read_bytes(source), str(source))
+    data, name = (
+        (source, "the given bytes")
+        if isinstance(source, bytes)
+        else (read_bytes(source), str(source))
+    )
     return Piece(score, counting.of_file(data, name, score), counted=True)

@@ -31,7 +31,11 @@ SOFTER = 0.85  # share of the primer's mean velocity, where the model knows no l
 
 
 def accompaniment(
-    prefilled: Prefilled, assignment: PartAssignment, request: Request, checkpoint: Checkpoint, encoder: Encoder
+    prefilled: Prefilled,
+    assignment: PartAssignment,
+    request: Request,
+    checkpoint: Checkpoint,
+    encoder: Encoder,
 ) -> Plan:
     """Return the plan of parts beside a primer, over its own bars.
 
@@ -51,9 +55,13 @@ def accompaniment(
         decoded = encoder.decode(transposed(tokens, -assignment.shift, vocabulary))
         tracks = _tracks(assignment, decoded, checkpoint, encoder)
         notes = _added(assignment, decoded, encoder)
-        notes["track"] = len(assignment.primer.tracks) + np.searchsorted(sorted(tracks), notes["track"])
+        notes["track"] = len(assignment.primer.tracks) + np.searchsorted(
+            sorted(tracks), notes["track"]
+        )
         if request.constraints.end == "fade":
-            notes = faded(notes, 0, assignment.end, bar_ticks(assignment.primer, assignment.end - 1))
+            notes = faded(
+                notes, 0, assignment.end, bar_ticks(assignment.primer, assignment.end - 1)
+            )
         score = replace(
             assignment.primer,
             notes=np.concatenate([assignment.primer.notes, notes]),
@@ -62,14 +70,24 @@ def accompaniment(
         )
         nats = float(drawn.nats[_chosen(tokens, decoded, assignment, encoder)[1:]].sum())
         return Composition(
-            score, 0, notes, nats, checkpoint.name, request.seed, assignment.names, assignment.left_out, assignment.end,
+            score,
+            0,
+            notes,
+            nats,
+            checkpoint.name,
+            request.seed,
+            assignment.names,
+            assignment.left_out,
+            assignment.end,
             relaxed=drawn.relaxed,
-        )  # fmt: skip
+        )
 
     return Plan(task, finish)
 
 
-def _constraints(assignment: PartAssignment, request: Request, encoder: Encoder) -> Constraints | None:
+def _constraints(
+    assignment: PartAssignment, request: Request, encoder: Encoder
+) -> Constraints | None:
     """Return what is asked of the added parts; None for nothing."""
     wanted = request.constraints
     if wanted == ConstraintConfig():
@@ -77,12 +95,19 @@ def _constraints(assignment: PartAssignment, request: Request, encoder: Encoder)
     key = find_key(assignment.primer) if wanted.key in ("none", "auto") else Key.parse(wanted.key)
     stop, quarter = assignment.stop(encoder), float(encoder.config.steps_per_quarter)
     place = ConstraintContext(
-        key=key, shift=assignment.shift, stop=stop, quarter=quarter, bar=4 * quarter, parts=assignment.size
+        key=key,
+        shift=assignment.shift,
+        stop=stop,
+        quarter=quarter,
+        bar=4 * quarter,
+        parts=assignment.size,
     )
     return Constraints.of(wanted, encoder.vocabulary, place)
 
 
-def _tracks(assignment: PartAssignment, decoded: Score, checkpoint: Checkpoint, encoder: Encoder) -> dict[int, Track]:
+def _tracks(
+    assignment: PartAssignment, decoded: Score, checkpoint: Checkpoint, encoder: Encoder
+) -> dict[int, Track]:
     """Return the track of each part that was added."""
     out = {}
     for part in np.unique(decoded.notes["track"]).tolist():
@@ -97,8 +122,8 @@ def _tracks(assignment: PartAssignment, decoded: Score, checkpoint: Checkpoint, 
 def _added(assignment: PartAssignment, decoded: Score, encoder: Encoder) -> Table:
     """Return the notes of the added parts, `NOTE[N]`, in the primer's ticks; `track` is still the part.
 
-    A note that begins or ends with one of the primer's begins or ends at its very tick, however freely that is
-    played; and it is as much shorter than written as the primer's are.
+    A note that begins or ends with one of the primer's begins or ends at its very tick, however
+    freely that is played; and it is as much shorter than written as the primer's are.
     """
     primer = assignment.primer
     per_quarter, steps = primer.ticks_per_quarter, encoder.config.steps_per_quarter
@@ -109,14 +134,18 @@ def _added(assignment: PartAssignment, decoded: Score, encoder: Encoder) -> Tabl
     def ticks(at: NDArray[Any]) -> NDArray[np.int64]:
         nearest = np.minimum(np.searchsorted(played, at), len(played) - 1)
         grid = np.round(at * (per_quarter / steps)).astype(np.int64)
-        out: NDArray[np.int64] = np.where(played[nearest] == at, heard[where[nearest]], grid) - assignment.moved
+        out: NDArray[np.int64] = (
+            np.where(played[nearest] == at, heard[where[nearest]], grid) - assignment.moved
+        )
         return out
 
     begins = out["onset"].astype(np.int64)
     onset = np.maximum(ticks(begins), 0)
     offset = np.minimum(ticks(begins + out["duration"]), assignment.end)
     mine = np.isin(primer.notes["track"], assignment.sources)
-    share = float(np.median((primer.notes["duration"] / close_gaps(primer).notes["duration"])[mine]))
+    share = float(
+        np.median((primer.notes["duration"] / close_gaps(primer).notes["duration"])[mine])
+    )
     out["onset"] = onset
     out["duration"] = np.maximum(np.round((offset - onset) * share), 1)
     if not encoder.config.velocities:
@@ -124,7 +153,9 @@ def _added(assignment: PartAssignment, decoded: Score, encoder: Encoder) -> Tabl
     out = out[onset < assignment.end]
     out = out[np.lexsort((out["pitch"], out["track"], out["onset"]))]
     voice = out["track"].astype(np.int64) * 128 + out["pitch"]
-    stays, lasts = without_overlaps(voice, out["onset"].astype(np.int64), out["duration"].astype(np.int64))
+    stays, lasts = without_overlaps(
+        voice, out["onset"].astype(np.int64), out["duration"].astype(np.int64)
+    )
     out["duration"] = lasts
     return out[stays]
 

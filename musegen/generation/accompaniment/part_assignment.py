@@ -17,7 +17,10 @@ from musegen.encoding.normalise import close_gaps, pad_pickup
 from musegen.encoding.transposing import transposed
 from musegen.encoding.vocabulary import Tokens, Vocabulary
 from musegen.errors import CheckpointError, EncodingError, MidiError
-from musegen.generation.accompaniment.primer_constraint import AccompanimentGrammar, PrimerConstraint
+from musegen.generation.accompaniment.primer_constraint import (
+    AccompanimentGrammar,
+    PrimerConstraint,
+)
 from musegen.generation.continuation import Prefilled
 from musegen.generation.loop import generate
 from musegen.generation.primer import continuation_start, pick, track_name
@@ -34,7 +37,9 @@ OCTAVE_TOKENS = 512  # of a primer, from its beginning, that the octave is chose
 OCTAVE_NATS = 0.1  # nats per note that hearing a primer an octave away must save
 AWAY_NATS = 2.5  # the same where other parts are moved along: they would be mud, or squeak
 TRIAL_BARS = 4
-TRIALS = 2  # of each way to give parts to tracks, in each of two octaves: the primer's own, and the likeliest other
+# Of each way to give parts to tracks, in each of two octaves: the primer's own, and the likeliest
+# other
+TRIALS = 2
 MOST_WAYS = 12
 
 
@@ -44,7 +49,8 @@ class PartAssignment:
 
     Attributes:
         primer: The whole primer.
-        heard: The tracks that are read, each as the track with its part's number, pickup filled up, gaps closed.
+        heard: The tracks that are read, each as the track with its part's number, pickup filled up,
+            gaps closed.
         moved: Ticks by which `heard` is later than the primer, for the pickup.
         end: Tick of the primer where it ends: a barline.
         parts: The parts that its tracks are, ascending.
@@ -87,11 +93,12 @@ def assign_parts(
 ) -> PartAssignment:
     """Return a primer (of `merge_programs`, if it is from a file) as parts of a model's ensemble.
 
-    All ways to give parts to its tracks in ascending order are tried: the other parts are written for its first
-    bars, and that way is taken in which the model finds the primer's own notes least surprising beside them. So a
-    bass line becomes the bass. (By itself it would not: a model that was trained with some of the parts left out
-    knows every lone voice as its first part.) Drums become drums where the ensemble has them. If there are more
-    than `MOST_WAYS`, the tracks are the first parts. The octave is chosen along with the parts.
+    All ways to give parts to its tracks in ascending order are tried: the other parts are written
+    for its first bars, and that way is taken in which the model finds the primer's own notes least
+    surprising beside them. So a bass line becomes the bass. (By itself it would not: a model that
+    was trained with some of the parts left out knows every lone voice as its first part.) Drums
+    become drums where the ensemble has them. If there are more than `MOST_WAYS`, the tracks are the
+    first parts. The octave is chosen along with the parts.
 
     Args:
         primer: The music.
@@ -117,13 +124,17 @@ def assign_parts(
         score = _as_parts(music, way)
         tokens = transposed(encoder.encode(score), shift, encoder.vocabulary)
         free = tuple(part for part in range(len(ensemble)) if part not in way)
-        return PartAssignment(primer, score, moved, end, way, free, tuple(picked), left_out, tokens, shift)
+        return PartAssignment(
+            primer, score, moved, end, way, free, tuple(picked), left_out, tokens, shift
+        )
 
     if len(choices) == 1:
         return assigned(heard, ways[0], known[0])
     bar = int(np.searchsorted(heard.barlines(), heard.notes["onset"][0], side="right")) - 1
     beginning = heard[bar : bar + TRIAL_BARS]
-    costs = _costs([assigned(beginning, *choice) for choice in choices], prefilled, checkpoint, encoder, engine)
+    costs = _costs(
+        [assigned(beginning, *choice) for choice in choices], prefilled, checkpoint, encoder, engine
+    )
     return assigned(heard, *choices[int(costs.argmin())])
 
 
@@ -171,9 +182,13 @@ def accompaniment_task(
     rules.read(prefilled.prefix.tokens)
     sounding = vocabulary.values - assignment.shift
     forbidden = vocabulary.transposable & ((sounding < 0) | (sounding > 127))
-    constraint = PrimerConstraint(assignment.tokens, assignment.parts, assignment.free, encoder, others)
+    constraint = PrimerConstraint(
+        assignment.tokens, assignment.parts, assignment.free, encoder, others
+    )
     rng = np.random.default_rng(seed)
-    return Task(prefilled.logits, prefilled.state, rules, sampler, rng, forbidden, constraint=constraint)
+    return Task(
+        prefilled.logits, prefilled.state, rules, sampler, rng, forbidden, constraint=constraint
+    )
 
 
 def octaves(engine: Engine, tokens: Tokens, vocabulary: Vocabulary) -> list[tuple[float, int]]:
@@ -188,7 +203,9 @@ def octaves(engine: Engine, tokens: Tokens, vocabulary: Vocabulary) -> list[tupl
     """
     pitches = vocabulary.values[tokens[vocabulary.transposable[tokens]]]
     low, high = (int(pitches.min()), int(pitches.max())) if len(pitches) else (0, 127)
-    shifts = [12 * octave for octave in OCTAVES if low + 12 * octave >= 0 and high + 12 * octave <= 127]
+    shifts = [
+        12 * octave for octave in OCTAVES if low + 12 * octave >= 0 and high + 12 * octave <= 127
+    ]
     rows = np.stack([transposed(tokens[:OCTAVE_TOKENS], shift, vocabulary) for shift in shifts])
     notes = int(vocabulary.notes[rows[0]].sum())
     nats = row_nats(engine, rows, vocabulary).sum(axis=1) / max(notes, 1)
@@ -200,7 +217,9 @@ def _surprise(drawn: Generated, assignment: PartAssignment, vocabulary: Vocabula
     """Return the nats per note of the primer's own notes among what was drawn: pitches, loudness, lengths."""
     tokens = drawn.tokens
     parts = vocabulary.of("part")[tokens]
-    part = vocabulary.values[tokens][np.maximum.accumulate(np.where(parts, np.arange(len(tokens)), 0))]
+    part = vocabulary.values[tokens][
+        np.maximum.accumulate(np.where(parts, np.arange(len(tokens)), 0))
+    ]
     own = np.isin(part, assignment.parts)
     said = own & vocabulary.of("pitch", "drum", "velocity", "hold", "duration")[tokens]
     return float(drawn.nats[said].sum()) / int((own & vocabulary.notes[tokens]).sum())
@@ -227,7 +246,9 @@ def ensemble_for(
             "the primer has no notes to play beside. Give a file with notes, or compose from nothing: --new."
         )
     picked, left_out = pick(primer, config)
-    ensemble = checkpoint.ensemble[: config.parts] or tuple(Track(f"Part {n + 1}") for n in range(config.parts))
+    ensemble = checkpoint.ensemble[: config.parts] or tuple(
+        Track(f"Part {n + 1}") for n in range(config.parts)
+    )
     if len(picked) >= len(ensemble):
         names = ", ".join(track_name(primer, index) for index in picked)
         raise CheckpointError(
@@ -253,11 +274,17 @@ def _heard(primer: Score, picked: list[int]) -> tuple[Score, int, int]:
 def _ways(heard: Score, ensemble: Sequence[Track]) -> list[tuple[int, ...]]:
     """Return the ways to give parts to the tracks: drums to drums, if the ensemble has as many."""
     tracks = heard.tracks
-    every = list(combinations(range(len(ensemble)), len(tracks))) if comb(len(ensemble), len(tracks)) < 10_000 else []
+    every = (
+        list(combinations(range(len(ensemble)), len(tracks)))
+        if comb(len(ensemble), len(tracks)) < 10_000
+        else []
+    )
     alike = [
         way
         for way in every
-        if all(ensemble[part].is_drum == track.is_drum for part, track in zip(way, tracks, strict=True))
+        if all(
+            ensemble[part].is_drum == track.is_drum for part, track in zip(way, tracks, strict=True)
+        )
     ]
     ways = alike or every
     return ways if 0 < len(ways) <= MOST_WAYS else [tuple(range(len(tracks)))]

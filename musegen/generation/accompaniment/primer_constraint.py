@@ -1,7 +1,8 @@
 """Playing beside a primer: its notes are put into the sequence as they come, and a model writes the other parts.
 
-As `inject_primer_during_generation` of Magenta's Polyphony RNN does. Nothing of the primer stands before the
-first token; at each the primer's next note says what must not be skipped, and the model chooses all that comes between.
+As `inject_primer_during_generation` of Magenta's Polyphony RNN does. Nothing of the primer stands
+before the first token; at each the primer's next note says what must not be skipped, and the model
+chooses all that comes between.
 """
 
 from __future__ import annotations
@@ -27,7 +28,8 @@ NEVER = 1 << 40  # a step, and a part, after all others
 class AccompanimentGrammar(MetricGrammar):
     """The rules beside a primer: notes end with its last at the latest, at a step that need not be told in bars.
 
-    Meters may change on the way, so a number of bars in the meter in force would not say how much room is left.
+    Meters may change on the way, so a number of bars in the meter in force would not say how much
+    room is left.
     """
 
     def __init__(self, vocabulary: Vocabulary, stop: int) -> None:
@@ -44,10 +46,11 @@ class AccompanimentGrammar(MetricGrammar):
 class PrimerConstraint:
     """The tokens that keep to a primer, in its own parts and in time. All else is the model's.
 
-    - No note, tempo or meter of the primer is skipped: positions, bars, parts and pitches behind the next are
-      forbidden. In its own parts nothing but its notes is struck, and they are spelled as the encoder did.
-    - The other parts are silent until the primer's first note, and each of them enters with it. None begins a note
-      when the primer's last has ended.
+    - No note, tempo or meter of the primer is skipped: positions, bars, parts and pitches behind
+      the next are forbidden. In its own parts nothing but its notes is struck, and they are spelled
+      as the encoder did.
+    - The other parts are silent until the primer's first note, and each of them enters with it.
+      None begins a note when the primer's last has ended.
     - Once none of them has sounded for a bar, at least one must strike a note.
 
     Args:
@@ -79,9 +82,18 @@ class PrimerConstraint:
         heads = vocabulary.notes[tokens].nonzero()[0]
         ends = (kinds == vocabulary.kind("duration")).nonzero()[0] + 1
         notes = music.notes  # in the order of their tokens
-        self._keys = list(zip(*(notes[name].tolist() for name in ("onset", "track", "pitch")), strict=True))
-        self._spelled = [tokens[head:end].tolist() for head, end in zip(heads.tolist(), ends.tolist(), strict=True)]
-        declared = kinds[heads - 1] == vocabulary.kind("program") if "program" in vocabulary.blocks else heads < 0
+        self._keys = list(
+            zip(*(notes[name].tolist() for name in ("onset", "track", "pitch")), strict=True)
+        )
+        self._spelled = [
+            tokens[head:end].tolist()
+            for head, end in zip(heads.tolist(), ends.tolist(), strict=True)
+        ]
+        declared = (
+            kinds[heads - 1] == vocabulary.kind("program")
+            if "program" in vocabulary.blocks
+            else heads < 0
+        )
         self._programs = np.where(declared, tokens[heads - 1], -1).tolist()
         said = vocabulary.of("tempo")[tokens]
         self._tempos = dict(zip(music.tempos["tick"].tolist(), tokens[said].tolist(), strict=True))
@@ -91,7 +103,9 @@ class PrimerConstraint:
         self._meters = dict(zip((bars[said] - 1).tolist(), tokens[said].tolist(), strict=True))
         self._bars = int(bars[-1])
         self._first, self._last = self._keys[0][0], int((notes["onset"] + notes["duration"]).max())
-        self._slices = {kind: slice(at, at + vocabulary.blocks[kind]) for kind, at in vocabulary.first.items()}
+        self._slices = {
+            kind: slice(at, at + vocabulary.blocks[kind]) for kind, at in vocabulary.first.items()
+        }
         self._loud = int("velocity" in vocabulary.blocks)
         self._longest = vocabulary.blocks["duration"]
 
@@ -129,7 +143,11 @@ class PrimerConstraint:
 
     def merge_mass(self, rules: Grammar, narrowed: Mask, logits: NDArray[np.float32]) -> None:
         """Let lengths of the other parts that were left out count for their nearest, in logits `float32[V]`."""
-        if self._others is not None and isinstance(rules, MetricGrammar) and rules.part not in self._own:
+        if (
+            self._others is not None
+            and isinstance(rules, MetricGrammar)
+            and rules.part not in self._own
+        ):
             self._others.merge_mass(rules, narrowed, logits)
 
     def _forced(self, rules: MetricGrammar) -> int:
@@ -139,7 +157,9 @@ class PrimerConstraint:
             return self._slices["bar"].start
         if kind in IN_NOTE and rules.part in self._own:
             index = bisect_left(self._keys, (rules.now, rules.part, rules.writing[0]))
-            said = {"velocity": 2, "hold": 1 + self._loud + rules.writing[1] // self._longest}.get(str(kind), 1)
+            said = {"velocity": 2, "hold": 1 + self._loud + rules.writing[1] // self._longest}.get(
+                str(kind), 1
+            )
             return int(self._spelled[index][said])
         if kind == "bar":
             return int(self._meters.get(rules.bar, -1))
@@ -188,7 +208,9 @@ class PrimerConstraint:
         out[here] = True
         keeps += here
 
-    def _move(self, rules: MetricGrammar, onset: int, limit: int, out: Mask, keeps: list[int]) -> None:
+    def _move(
+        self, rules: MetricGrammar, onset: int, limit: int, out: Mask, keeps: list[int]
+    ) -> None:
         """Forbid positions, and the ends of bar and piece, that skip a step of the primer or make a rest too long."""
         here, bar, end = (self._slices[kind] for kind in ("position", "bar", "end"))
         over = rules.bar_start + rules.bar_length

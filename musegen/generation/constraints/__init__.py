@@ -1,8 +1,9 @@
 """Musical constraints: which of the tokens that the grammar allows a continuation may use.
 
-A constraint does not know tokens. It narrows what the next note may be: its pitch, when it begins, how long
-it lasts. Each encoding has one translator that turns it into a mask of tokens, and looks ahead so that what is
-asked stays within reach. If no legal token meets all constraints, the least important are relaxed.
+A constraint does not know tokens. It narrows what the next note may be: its pitch, when it begins,
+how long it lasts. Each encoding has one translator that turns it into a mask of tokens, and looks
+ahead so that what is asked stays within reach. If no legal token meets all constraints, the least
+important are relaxed.
 """
 
 from __future__ import annotations
@@ -10,7 +11,13 @@ from __future__ import annotations
 from musegen.generation.constraints.constraints import Constraints
 from musegen.generation.constraints.fading import faded
 from musegen.generation.constraints.next_note import ConstraintContext
-from musegen.generation.constraints.texts import check, read_density, read_note_value, read_pitch, read_range
+from musegen.generation.constraints.texts import (
+    check,
+    read_density,
+    read_note_value,
+    read_pitch,
+    read_range,
+)
 
 __all__ = [
     "ConstraintContext",
@@ -21,4 +28,4 @@ __all__ = [
     "read_note_value",
     "read_pitch",
     "read_range",
-]  # fmt: skip
+]

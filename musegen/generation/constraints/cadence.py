@@ -20,9 +20,9 @@ FIFTH, DIMINISHED_FIFTH = 7, 6
 class Cadence:
     """All parts begin their last notes together on the last strong beat, and hold them until the end.
 
-    What sounded before ends there. The parts that were highest and lowest end on the tonic, those between on
-    a note of the tonic triad; notes above the first of a part, too. All parts that had notes, drums aside,
-    take part; if fewer notes may sound at once, those furthest out do.
+    What sounded before ends there. The parts that were highest and lowest end on the tonic, those
+    between on a note of the tonic triad; notes above the first of a part, too. All parts that had
+    notes, drums aside, take part; if fewer notes may sound at once, those furthest out do.
     """
 
     def __init__(self, place: ConstraintContext) -> None:
@@ -57,16 +57,25 @@ class Cadence:
 
     def _ending(self, rules: Grammar, next_note: NextNote) -> list[int]:
         """Return the parts that end together: the highest, the lowest, and then the others."""
-        latest = {note.part: note.pitch for note in rules.notes if not note.drum and note.onset < next_note.strong}
+        latest = {
+            note.part: note.pitch
+            for note in rules.notes
+            if not note.drum and note.onset < next_note.strong
+        }
         parts = sorted(latest, key=lambda part: (-latest[part], part))
         parts = parts[:1] + parts[:0:-1]
         if not next_note.voices:
             return parts
         begins = self._place.start
-        ringing = sum(note.end > next_note.strong and note.onset < begins and not note.drum for note in rules.notes)
+        ringing = sum(
+            note.end > next_note.strong and note.onset < begins and not note.drum
+            for note in rules.notes
+        )
         return parts[: max(next_note.voices - ringing, 1)]
 
-    def _pitches(self, next_note: NextNote, rules: Grammar, outer: Collection[int], struck: Collection[int]) -> None:
+    def _pitches(
+        self, next_note: NextNote, rules: Grammar, outer: Collection[int], struck: Collection[int]
+    ) -> None:
         """Keep the tonic, or its triad."""
         shift = self._place.shift
         key = self._place.key or find_key(_heard(rules, next_note.strong, shift))

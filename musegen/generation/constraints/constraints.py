@@ -14,7 +14,15 @@ from musegen.generation.constraints.cadence import Cadence
 from musegen.generation.constraints.metric import IN_NOTE, MetricTokens
 from musegen.generation.constraints.next_note import ConstraintContext
 from musegen.generation.constraints.performance import PerformanceTokens
-from musegen.generation.constraints.rules import Constraint, Density, InKey, InRange, Lengths, NoParallels, Polyphony
+from musegen.generation.constraints.rules import (
+    Constraint,
+    Density,
+    InKey,
+    InRange,
+    Lengths,
+    NoParallels,
+    Polyphony,
+)
 from musegen.generation.constraints.texts import check, read_density, read_note_value, read_range
 
 __all__ = ["Constraints"]
@@ -24,10 +32,13 @@ class Constraints:
     """What is asked of one continuation.
 
     Attributes:
-        relaxed: In how many choices some constraint was set aside, because nothing that was legal met them all.
+        relaxed: In how many choices some constraint was set aside, because nothing that was legal
+            met them all.
     """
 
-    def __init__(self, wanted: ConstraintConfig, vocabulary: Vocabulary, place: ConstraintContext) -> None:
+    def __init__(
+        self, wanted: ConstraintConfig, vocabulary: Vocabulary, place: ConstraintContext
+    ) -> None:
         """Take what is wanted.
 
         Raises:
@@ -42,10 +53,15 @@ class Constraints:
         self._lengths: tuple[slice, int] | None = None
         if "duration" in vocabulary.blocks:
             first = vocabulary.first["duration"]
-            self._lengths = slice(first, first + vocabulary.blocks["duration"]), vocabulary.first["hold"]
+            self._lengths = (
+                slice(first, first + vocabulary.blocks["duration"]),
+                vocabulary.first["hold"],
+            )
 
     @classmethod
-    def of(cls, wanted: ConstraintConfig, vocabulary: Vocabulary, place: ConstraintContext) -> Constraints | None:
+    def of(
+        cls, wanted: ConstraintConfig, vocabulary: Vocabulary, place: ConstraintContext
+    ) -> Constraints | None:
         """Return the constraints, or None if none are wanted that choose tokens.
 
         Raises:
@@ -57,8 +73,9 @@ class Constraints:
     def mask(self, rules: Grammar, legal: Mask) -> Mask:
         """Return the tokens that meet the constraints, `bool[V]`; never none if some are legal.
 
-        If no token meets them all, one is set aside: the least important with which that helps, the last in the
-        order range, polyphony, lengths, cadence, key, parallels, density. If that does not help, more are.
+        If no token meets them all, one is set aside: the least important with which that helps, the
+        last in the order range, polyphony, lengths, cadence, key, parallels, density. If that does
+        not help, more are.
 
         Args:
             rules: Has taken everything so far.
@@ -80,8 +97,9 @@ class Constraints:
     def merge_mass(self, rules: Grammar, narrowed: Mask, logits: NDArray[np.float32]) -> None:
         """Let lengths that are too long or too short count for the nearest that is left, in place.
 
-        Merely forbidding a long note would share its probability among all shorter ones, the shortest too.
-        Metric music only: what a wait in a performance will be part of is not yet said.
+        Merely forbidding a long note would share its probability among all shorter ones, the
+        shortest too. Metric music only: what a wait in a performance will be part of is not yet
+        said.
 
         Args:
             rules: As for `narrow`.
@@ -109,14 +127,18 @@ class Constraints:
             yield every[:count]
 
 
-def _constraints(wanted: ConstraintConfig, vocabulary: Vocabulary, place: ConstraintContext) -> Iterator[Constraint]:
+def _constraints(
+    wanted: ConstraintConfig, vocabulary: Vocabulary, place: ConstraintContext
+) -> Iterator[Constraint]:
     """Yield what is wanted, the most important first."""
     if wanted.range:
         yield InRange(*read_range(wanted.range), place)
     if wanted.max_polyphony:
         yield Polyphony(wanted.max_polyphony)
     if wanted.min_note or wanted.max_note:
-        shortest, longest = (read_note_value(text) if text else None for text in (wanted.min_note, wanted.max_note))
+        shortest, longest = (
+            read_note_value(text) if text else None for text in (wanted.min_note, wanted.max_note)
+        )
         yield Lengths(shortest, longest, place)
     if wanted.end == "cadence":
         yield Cadence(place)
@@ -126,5 +148,7 @@ def _constraints(wanted: ConstraintConfig, vocabulary: Vocabulary, place: Constr
         yield NoParallels()
     if wanted.density:
         config = vocabulary.config
-        chords = config.encoding == "performance" or min(config.parts, place.parts or config.parts) > 1
+        chords = (
+            config.encoding == "performance" or min(config.parts, place.parts or config.parts) > 1
+        )
         yield Density(*read_density(wanted.density), chords, place)

@@ -18,7 +18,9 @@ Ringing: TypeAlias = tuple[int, int, int]
 """Of a note that rings on: the step where it ends, its part and pitch."""
 
 SOME = 16  # notes by which a melody is told from chords
-SHORTEST_HALVED = 3  # quarters: bars of an even number of beats have a strong one in the middle, from 6/8 on
+SHORTEST_HALVED = (
+    3  # quarters: bars of an even number of beats have a strong one in the middle, from 6/8 on
+)
 
 
 def last_strong_beat(bar: int, numerator: int, quarters: float) -> int:
@@ -32,19 +34,23 @@ def last_strong_beat(bar: int, numerator: int, quarters: float) -> int:
 class MetricTokens:
     """Says where the metric grammar stands, and which tokens can lead to a note as it is wished.
 
-    What is looked ahead for: that a pitch will be free and a voice will be silent where the next note begins,
-    that there is room for its length, and that notes end in time for the next.
+    What is looked ahead for: that a pitch will be free and a voice will be silent where the next
+    note begins, that there is room for its length, and that notes end in time for the next.
     """
 
     def __init__(self, vocabulary: Vocabulary, place: ConstraintContext) -> None:
         """Take the vocabulary and the place."""
         blocks = vocabulary.blocks
         self._place, self._pitches = place, place.pitches
-        slices = {kind: slice(first, first + blocks[kind]) for kind, first in vocabulary.first.items()}
+        slices = {
+            kind: slice(first, first + blocks[kind]) for kind, first in vocabulary.first.items()
+        }
         self._bar, self._end, self._position = slices["bar"], slices["end"], slices["position"]
         self._meter, self._pitch = slices["time_signature"], slices["pitch"]
         self._duration, self._hold = slices["duration"], slices["hold"]
-        self._part, self._program, self._drum = (slices.get(kind) for kind in ("part", "program", "drum"))
+        self._part, self._program, self._drum = (
+            slices.get(kind) for kind in ("part", "program", "drum")
+        )
         self._may_drum = "drum" in blocks
         self._parts = min(place.parts or vocabulary.config.parts, vocabulary.config.parts)
         self._longest = blocks["duration"]
@@ -54,15 +60,28 @@ class MetricTokens:
 
     def begin(self, rules: MetricGrammar) -> NextNote | None:
         """Return the next note before any constraint, or None if the grammar leaves no choice."""
-        if rules.bar < 0 or rules.meter < 0 or rules.kind in self._loudness_next or rules.kind == "end":
+        if (
+            rules.bar < 0
+            or rules.meter < 0
+            or rules.kind in self._loudness_next
+            or rules.kind == "end"
+        ):
             return None
         bar, length, ends = rules.bar_start, rules.bar_length, rules.length
         left = NEVER if ends is None else ends - rules.bar
         stop = min(self._place.stop, NEVER) if ends is None else bar + left * length
-        strong = stop - length + last_strong_beat(length, self._numerators[rules.meter], length / self._quarter)
-        next_note = NextNote(rules.now, bar, length, stop, strong, rules.part, until=stop, pitches=self._pitches)
+        strong = (
+            stop
+            - length
+            + last_strong_beat(length, self._numerators[rules.meter], length / self._quarter)
+        )
+        next_note = NextNote(
+            rules.now, bar, length, stop, strong, rules.part, until=stop, pitches=self._pitches
+        )
         if rules.longest_rest is not None:
-            rest = max(rules._last_note + rules.longest_rest - rules.bar, 0)  # bars until one must have a note
+            rest = max(
+                rules._last_note + rules.longest_rest - rules.bar, 0
+            )  # bars until one must have a note
             if rest < left:
                 next_note.latest = bar + (rest + 1) * length - 1
         return next_note
@@ -83,7 +102,9 @@ class MetricTokens:
         pitched = first <= now <= next_note.last and next_note.pitches != 0
         drummed = self._may_drum and next_note.drums
         if kind not in ("part", "program"):
-            self._move_on(next_note, next_note.earliest if drummed and self._has_drums(rules) else first, out)
+            self._move_on(
+                next_note, next_note.earliest if drummed and self._has_drums(rules) else first, out
+            )
         if rules.position >= 0:
             drummed = drummed and next_note.earliest <= now <= next_note.last
             self._strike(next_note, pitched, drummed, out)
@@ -101,15 +122,25 @@ class MetricTokens:
         out = next_note.now
         if next_note.voices and len(ringing) >= next_note.voices:
             out = sorted(ringing)[len(ringing) - next_note.voices][0]
-        if 0 < next_note.pitches.bit_count() <= len(ringing) and not self._has_free(next_note, rules, ringing):
-            out = max(out, min((end for end, _, pitch in ringing if next_note.pitches >> pitch & 1), default=NEVER))
+        if 0 < next_note.pitches.bit_count() <= len(ringing) and not self._has_free(
+            next_note, rules, ringing
+        ):
+            out = max(
+                out,
+                min(
+                    (end for end, _, pitch in ringing if next_note.pitches >> pitch & 1),
+                    default=NEVER,
+                ),
+            )
         return out
 
     def _has_free(self, next_note: NextNote, rules: MetricGrammar, ringing: list[Ringing]) -> bool:
         """Return whether one of the pitches does not ring in one of the parts."""
         busy = _busy(ringing)
         return any(
-            next_note.pitches & ~busy.get(part, 0) for part in range(self._parts) if not rules._drum.get(part, False)
+            next_note.pitches & ~busy.get(part, 0)
+            for part in range(self._parts)
+            if not rules._drum.get(part, False)
         )
 
     def _move_on(self, next_note: NextNote, first: int, out: Mask) -> None:
@@ -138,7 +169,13 @@ class MetricTokens:
             out[self._drum] = False
 
     def _name_part(
-        self, next_note: NextNote, rules: MetricGrammar, ringing: list[Ringing], pitched: bool, drummed: bool, out: Mask
+        self,
+        next_note: NextNote,
+        rules: MetricGrammar,
+        ringing: list[Ringing],
+        pitched: bool,
+        drummed: bool,
+        out: Mask,
     ) -> None:
         """Forbid parts that may strike nothing at the current position, or whose turn it is not."""
         assert self._part is not None
@@ -158,7 +195,9 @@ class MetricTokens:
                 if not ((pitched and not drums) or (drummed and drums is not False)):
                     parts[part] = False
 
-    def _end_note(self, next_note: NextNote, rules: MetricGrammar, ringing: list[Ringing], out: Mask) -> None:
+    def _end_note(
+        self, next_note: NextNote, rules: MetricGrammar, ringing: list[Ringing], out: Mask
+    ) -> None:
         """Forbid lengths that are too short or too long, or leave the next note no room."""
         now, said = next_note.now, rules.writing[1]
         low, high = next_note.shortest, min(next_note.longest, next_note.until - now)
@@ -166,7 +205,11 @@ class MetricTokens:
         if low <= due - now < high and self._in_the_way(next_note, rules, ringing, due):
             high = due - now
         rest = min(next_note.earliest - now, high)  # nothing else may begin so soon
-        if self._parts == 1 and (low <= next_note.pace - now < high or rest > low) and _one_by_one(rules):
+        if (
+            self._parts == 1
+            and (low <= next_note.pace - now < high or rest > low)
+            and _one_by_one(rules)
+        ):
             high = max(min(high, next_note.pace - now), low)
             low = max(low, min(rest, high))
         low, high = low - said, max(high, 1) - said
@@ -176,14 +219,18 @@ class MetricTokens:
         if high <= self._longest:
             out[self._hold] = False
 
-    def _in_the_way(self, next_note: NextNote, rules: MetricGrammar, ringing: list[Ringing], due: int) -> bool:
+    def _in_the_way(
+        self, next_note: NextNote, rules: MetricGrammar, ringing: list[Ringing], due: int
+    ) -> bool:
         """Return whether the next note could not begin when it is due if the one that is being said still rang."""
         if rules._drum[rules.part]:
             return False
         ringing = [ring for ring in ringing if ring[0] > due]
         if next_note.voices and len(ringing) == next_note.voices - 1:
             return True
-        if next_note.pitches.bit_count() > len(ringing) + 1 or not self._has_free(next_note, rules, ringing):
+        if next_note.pitches.bit_count() > len(ringing) + 1 or not self._has_free(
+            next_note, rules, ringing
+        ):
             return False
         return not self._has_free(next_note, rules, [*ringing, (due, rules.part, rules.writing[0])])
 

@@ -25,7 +25,8 @@ class ConstraintContext:
     """What is known of the piece that goes on.
 
     Attributes:
-        key: Of `--key`, or found in the primer; None if that is not known. The cadence needs it, too.
+        key: Of `--key`, or found in the primer; None if that is not known. The cadence needs it,
+            too.
         shift: The model hears pitches so many semitones higher than they are.
         start: Step, from the beginning of the piece, where the continuation begins: a barline.
         stop: Step where it ends. Where the grammar has a `length`, that counts.
@@ -52,7 +53,8 @@ class ConstraintContext:
 class NextNote:
     """The next note, as it should be; or, while a note is being said, that one and when the next must come.
 
-    Steps are counted from the beginning of the piece. The first six are facts; constraints change the others.
+    Steps are counted from the beginning of the piece. The first six are facts; constraints change
+    the others.
 
     Attributes:
         now: The current step.
@@ -64,12 +66,14 @@ class NextNote:
         pitches: The set of pitches, as the model hears them, that a pitched part may strike.
         earliest: Step before which no note begins.
         latest: Step by which the next note must begin; `NEVER` if there must be none.
-        pace: Step where the next note would begin if all kept an even pace; `NEVER` if none is asked for.
+        pace: Step where the next note would begin if all kept an even pace; `NEVER` if none is
+            asked for.
         shortest: Steps that it must last.
         longest: Steps that it may last.
         until: Step by which it must be over.
         voices: How many pitched notes may sound at once; 0 for any number.
-        final: Step of the cadence, while it is ahead: a note may begin there though `until` is over.
+        final: Step of the cadence, while it is ahead: a note may begin there though `until` is
+            over.
         closing: Whether the cadence is being played: what sounds from before must end.
         turn: The only part that may be named; −1 for none, None for any.
         drums: Whether drums may be struck.
@@ -111,7 +115,9 @@ class NextNote:
     @property
     def due(self) -> int:
         """The step by which the next note must begin, if it is to find room."""
-        return self.final if self.latest >= self.final else self.last if self.latest < NEVER else NEVER
+        return (
+            self.final if self.latest >= self.final else self.last if self.latest < NEVER else NEVER
+        )
 
 
 @lru_cache(maxsize=1024)

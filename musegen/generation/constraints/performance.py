@@ -15,15 +15,21 @@ __all__ = ["PerformanceTokens"]
 class PerformanceTokens:
     """Says where the performance grammar stands, and which tokens can lead to a note as it is wished.
 
-    Bars are reckoned from the start of the continuation, all of one length. What is looked ahead for: that
-    time passes no further than to where a note must end or begin, and only to where something can happen.
+    Bars are reckoned from the start of the continuation, all of one length. What is looked ahead
+    for: that time passes no further than to where a note must end or begin, and only to where
+    something can happen.
     """
 
     def __init__(self, vocabulary: Vocabulary, place: ConstraintContext) -> None:
         """Take the vocabulary and the place."""
         self._place, self._pitches = place, place.pitches
-        slices = {kind: slice(first, first + vocabulary.blocks[kind]) for kind, first in vocabulary.first.items()}
-        self._on, self._off, self._shift = (slices[kind] for kind in ("note_on", "note_off", "time_shift"))
+        slices = {
+            kind: slice(first, first + vocabulary.blocks[kind])
+            for kind, first in vocabulary.first.items()
+        }
+        self._on, self._off, self._shift = (
+            slices[kind] for kind in ("note_on", "note_off", "time_shift")
+        )
         self._velocity = slices.get("velocity")
 
     def begin(self, rules: PerformanceGrammar) -> NextNote | None:
@@ -38,7 +44,14 @@ class PerformanceTokens:
         begins, over = (round(place.start + line * length) for line in (bar, bar + 1))
         rest = rules.longest_rest
         next_note = NextNote(
-            now, begins, over - begins, stop, self._strong(stop, length, rest), 0, until=stop, pitches=self._pitches
+            now,
+            begins,
+            over - begins,
+            stop,
+            self._strong(stop, length, rest),
+            0,
+            until=stop,
+            pitches=self._pitches,
         )
         if rest is not None:
             since = rules.notes[-1].onset if rules.notes else 0
@@ -60,7 +73,11 @@ class PerformanceTokens:
         """Return those tokens of `legal` that can lead to the note, `bool[V]`."""
         out = legal.copy()
         offs = out[self._off]
-        now, start, last = next_note.now, self._place.start, next_note.closing and next_note.now == next_note.strong
+        now, start, last = (
+            next_note.now,
+            self._place.start,
+            next_note.closing and next_note.now == next_note.strong,
+        )
         sounding = rules.sounding.nonzero()[0]
         ready: list[int] = []  # pitches that may end now
         must, can_end = min(next_note.due, next_note.stop), NEVER
@@ -92,7 +109,9 @@ class PerformanceTokens:
         if must <= now:
             out[self._shift] = False
         elif rules.kind != "velocity":
-            self._wait(next_note, must, can_end, max(next_note.earliest, now + 1) if free else NEVER, out)
+            self._wait(
+                next_note, must, can_end, max(next_note.earliest, now + 1) if free else NEVER, out
+            )
         return out
 
     def _strike(self, next_note: NextNote, rules: PerformanceGrammar, free: int, out: Mask) -> None:
@@ -107,7 +126,9 @@ class PerformanceTokens:
             if not free >> above:
                 out[self._velocity] = False
 
-    def _wait(self, next_note: NextNote, must: int, can_end: int, can_strike: int, out: Mask) -> None:
+    def _wait(
+        self, next_note: NextNote, must: int, can_end: int, can_strike: int, out: Mask
+    ) -> None:
         """Forbid to wait beyond what must happen, and for less than the longest shift where nothing can.
 
         Args:

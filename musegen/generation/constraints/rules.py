@@ -56,7 +56,9 @@ class Polyphony:
 class Lengths:
     """No note is shorter than the shortest or longer than the longest note value, to the nearest step."""
 
-    def __init__(self, shortest: Fraction | None, longest: Fraction | None, place: ConstraintContext) -> None:
+    def __init__(
+        self, shortest: Fraction | None, longest: Fraction | None, place: ConstraintContext
+    ) -> None:
         """Take the values in quarters; None for no bound."""
         self._shortest = max(1, round(float(shortest or 0) * place.quarter))
         self._longest = max(1, round(float(longest) * place.quarter)) if longest else 0
@@ -83,8 +85,8 @@ class InKey:
 class NoParallels:
     """No two voices go from a fifth to a fifth or from an octave to an octave, in either direction.
 
-    A voice is a part that strikes one note at a time, the next where the last one ends. Drums are exempt. A part
-    cannot know what the parts after it are going to do; they know what it did.
+    A voice is a part that strikes one note at a time, the next where the last one ends. Drums are
+    exempt. A part cannot know what the parts after it are going to do; they know what it did.
     """
 
     def restrict(self, next_note: NextNote, rules: Grammar) -> None:
@@ -132,8 +134,9 @@ def _not_parallel(pitch: int, interval: int, before: int) -> int:
 class Density:
     """As many notes begin in each bar as was asked, at an even pace; those of a cadence do not count.
 
-    With at least MIN notes in a bar of length L, note i (from 0) begins before (i + 1) · L / MIN. With at
-    most MAX, it begins no earlier than a quarter ahead of i · L / MAX; or, where there are chords, a chord of four.
+    With at least MIN notes in a bar of length L, note i (from 0) begins before (i + 1) · L / MIN.
+    With at most MAX, it begins no earlier than a quarter ahead of i · L / MAX; or, where there are
+    chords, a chord of four.
     """
 
     def __init__(self, fewest: int, most: int, chords: bool, place: ConstraintContext) -> None:
@@ -154,10 +157,16 @@ class Density:
         over = next_note.bar + length
         if self._most:
             ahead = max(self._quarter, self._together * length / self._most)
-            pace = over if begun >= self._most else math.ceil(next_note.bar + begun * length / self._most - ahead)
+            pace = (
+                over
+                if begun >= self._most
+                else math.ceil(next_note.bar + begun * length / self._most - ahead)
+            )
             next_note.earliest = max(next_note.earliest, pace)
         if begun < self._fewest:
-            next_note.latest = min(next_note.latest, next_note.bar + math.ceil((begun + 1) * length / self._fewest) - 1)
+            next_note.latest = min(
+                next_note.latest, next_note.bar + math.ceil((begun + 1) * length / self._fewest) - 1
+            )
             next_note.pace = min(self._pace(next_note, begun), next_note.latest)
         elif self._fewest and over < next_note.stop:
             next_note.latest = min(next_note.latest, over + math.ceil(length / self._fewest) - 1)
@@ -165,6 +174,8 @@ class Density:
 
     def _pace(self, next_note: NextNote, begun: int) -> int:
         """Return where a note of the bar would begin at an even pace, in the rhythm that musicians would make of it."""
-        grid = next((step for step in self._grids if step * self._fewest <= next_note.bar_length), 1)
+        grid = next(
+            (step for step in self._grids if step * self._fewest <= next_note.bar_length), 1
+        )
         even = begun * next_note.bar_length // self._fewest // grid * grid
         return next_note.bar + max(even, (next_note.now - next_note.bar) // grid * grid + grid)

@@ -50,10 +50,14 @@ def read_range(text: str) -> tuple[int, int]:
     """
     low, colon, high = (part.strip() for part in text.partition(":"))
     if not colon or not (low or high):
-        raise ConfigError(f"a range must be LOW:HIGH, LOW: or :HIGH, as C3:C6 or 48:84. Received: {text!r}.")
+        raise ConfigError(
+            f"a range must be LOW:HIGH, LOW: or :HIGH, as C3:C6 or 48:84. Received: {text!r}."
+        )
     out = (read_pitch(low) if low else 0, read_pitch(high) if high else 127)
     if out[0] > out[1]:
-        raise ConfigError(f"a range must begin with its lower pitch. Received: {text!r}. Turn it around.")
+        raise ConfigError(
+            f"a range must begin with its lower pitch. Received: {text!r}. Turn it around."
+        )
     return out
 
 
@@ -90,7 +94,9 @@ def read_density(text: str) -> tuple[int, int]:
         )
     fewest, most = int(low or 0), int(high or 0)
     if most and fewest > most:
-        raise ConfigError(f"a density's MIN must not be above its MAX. Received: {text!r}. Turn it around.")
+        raise ConfigError(
+            f"a density's MIN must not be above its MAX. Received: {text!r}. Turn it around."
+        )
     return fewest, most
 
 
@@ -109,7 +115,9 @@ def check(wanted: ConstraintConfig) -> None:
         read_range(wanted.range)
     if wanted.density:
         read_density(wanted.density)
-    shortest, longest = (read_note_value(text) if text else None for text in (wanted.min_note, wanted.max_note))
+    shortest, longest = (
+        read_note_value(text) if text else None for text in (wanted.min_note, wanted.max_note)
+    )
     if shortest and longest and shortest > longest:
         raise ConfigError(
             f"min_note must not be longer than max_note. Received: {wanted.min_note} and {wanted.max_note}."

@@ -14,7 +14,16 @@ from numpy.typing import NDArray
 
 from musegen.errors import MusegenError
 from musegen.score.display.colours import INK, KIND_COLOURS, OTHER_KIND, PALETTE
-from musegen.score.display.elements import Entry, bar_numbers, escaped, grid, legend, notes, prose, token_strip
+from musegen.score.display.elements import (
+    Entry,
+    bar_numbers,
+    escaped,
+    grid,
+    legend,
+    notes,
+    prose,
+    token_strip,
+)
 from musegen.score.display.labels import summary, track_label
 from musegen.score.display.layout import GROUPS, WIDTH, Marks, Page, lay_out, merged, strokes
 
@@ -58,7 +67,14 @@ def svg(score: Score, marks: Marks = NO_MARKS, notice: str = "") -> Picture:
     return Picture(out)
 
 
-def _picture(score: Score, lines: NDArray[np.int64], marks: Marks, notices: list[str], systems: int, cell: int) -> str:
+def _picture(
+    score: Score,
+    lines: NDArray[np.int64],
+    marks: Marks,
+    notices: list[str],
+    systems: int,
+    cell: int,
+) -> str:
     """Return one attempt; empty if it would surely be too long."""
     about = summary(score, len(lines) - 1, int(marks.counts.sum()))
     head, top = prose(about, 0, size=24)
@@ -70,7 +86,9 @@ def _picture(score: Score, lines: NDArray[np.int64], marks: Marks, notices: list
     elif len(drawn.x) * BYTES_PER_STROKE > MAX_BYTES:
         return ""
     kinds = [Entry(kind, KIND_COLOURS.get(kind, OTHER_KIND)) for kind in marks.kinds]
-    foot, bottom = legend([Entry("tokens, from top to bottom:", "none"), *kinds] if kinds else [], page.bottom)
+    foot, bottom = legend(
+        [Entry("tokens, from top to bottom:", "none"), *kinds] if kinds else [], page.bottom
+    )
     for notice in [*notices, *_left_out(lines, page, cell)]:
         text, bottom = prose(notice, bottom)
         foot += text
@@ -94,7 +112,13 @@ def _track_entries(score: Score) -> list[Entry]:
     sounding = _sounding(score)
     for index in sounding[:LEGEND_TRACKS]:
         track = score.tracks[index]
-        entries.append(Entry(track_label(track), INK if track.is_drum else PALETTE[rank % len(PALETTE)], track.is_drum))
+        entries.append(
+            Entry(
+                track_label(track),
+                INK if track.is_drum else PALETTE[rank % len(PALETTE)],
+                track.is_drum,
+            )
+        )
         rank += not track.is_drum
     more = len(sounding) - LEGEND_TRACKS
     return entries + ([Entry(f"and {more} more", "none")] if more > 0 else [])
@@ -115,7 +139,9 @@ def _left_out(lines: NDArray[np.int64], page: Page, cell: int) -> list[str]:
     out = []
     drawn, bars = int(page.bars[-1]), len(lines) - 1
     if cell:
-        out.append("More notes than can be drawn one by one: loudness is left out, and where tracks meet one is seen.")
+        out.append(
+            "More notes than can be drawn one by one: loudness is left out, and where tracks meet one is seen."
+        )
     if drawn < bars:
         which = f"bar {bars}" if drawn + 1 == bars else f"bars {drawn + 1:,} to {bars:,}"
         more = f"score[{drawn}:{min(2 * drawn, bars)}]"

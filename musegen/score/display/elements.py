@@ -15,7 +15,16 @@ from numpy.typing import NDArray
 
 from musegen.score.display.colours import INK, KIND_COLOURS, OTHER_KIND, PALETTE, VELOCITY_OPACITIES
 from musegen.score.display.labels import printable, text_width
-from musegen.score.display.layout import GROUPS, LEFT, NUMBERS, TOKEN_ROW, WIDTH, Marks, Page, Strokes
+from musegen.score.display.layout import (
+    GROUPS,
+    LEFT,
+    NUMBERS,
+    TOKEN_ROW,
+    WIDTH,
+    Marks,
+    Page,
+    Strokes,
+)
 
 __all__ = ["Entry", "bar_numbers", "escaped", "grid", "legend", "notes", "prose", "token_strip"]
 
@@ -170,7 +179,10 @@ def _tokens_in(
 
 
 def _path(
-    x: NDArray[np.int64], y: NDArray[np.int64], width: NDArray[np.int64], before: tuple[int, int] = (0, 0)
+    x: NDArray[np.int64],
+    y: NDArray[np.int64],
+    width: NDArray[np.int64],
+    before: tuple[int, int] = (0, 0),
 ) -> str:
     """Return the path of horizontal strokes, going on from the point `before`."""
     dx = np.diff(x, prepend=before[0])

@@ -20,7 +20,13 @@ LONGEST_NAME = 28
 
 def track_label(track: Track) -> str:
     """Return a track's name and instrument: `Melody (Violin)`."""
-    program = "drums" if track.is_drum else PROGRAMS[track.program] if track.program < 128 else str(track.program)
+    program = (
+        "drums"
+        if track.is_drum
+        else PROGRAMS[track.program]
+        if track.program < 128
+        else str(track.program)
+    )
     name = printable(track.name).strip()
     if len(name) > LONGEST_NAME:
         name = name[: LONGEST_NAME - 1] + "…"
@@ -32,19 +38,23 @@ def summary(score: Score, bars: int, tokens: int) -> str:
     """Return one line about the whole score."""
     meters = [f"{n}/{d}" for _, n, d in score.with_default_meter().tolist()]
     meters = list(dict.fromkeys(meters))
-    listed = ", ".join(meters[:4]) + (f" and {len(meters) - 4} more meters" if len(meters) > 4 else "")
+    listed = ", ".join(meters[:4]) + (
+        f" and {len(meters) - 4} more meters" if len(meters) > 4 else ""
+    )
     bpm = 6e7 / (score.tempos["microseconds"] if len(score.tempos) else np.array([500_000]))
     slow, fast = f"{bpm.min():.4g}", f"{bpm.max():.4g}"
     minutes, seconds = divmod(round(score.duration), 60)
-    return " · ".join([
-        _counted(len(score.notes), "note"),
-        _counted(bars, "bar"),
-        f"{minutes}:{seconds:02} min" if minutes else f"{score.duration:.3g} s",
-        listed,
-        f"{slow} bpm" if slow == fast else f"{slow} to {fast} bpm",
-        _counted(len(score.tracks), "track"),
-        *([_counted(tokens, "token")] if tokens else []),
-    ])  # fmt: skip
+    return " · ".join(
+        [
+            _counted(len(score.notes), "note"),
+            _counted(bars, "bar"),
+            f"{minutes}:{seconds:02} min" if minutes else f"{score.duration:.3g} s",
+            listed,
+            f"{slow} bpm" if slow == fast else f"{slow} to {fast} bpm",
+            _counted(len(score.tracks), "track"),
+            *([_counted(tokens, "token")] if tokens else []),
+        ]
+    )
 
 
 def printable(text: str) -> str:

@@ -90,12 +90,16 @@ class Page(NamedTuple):
     @property
     def strip_bottom(self) -> int:
         """From a system's top to the end of its token strip, or of its notes if it has none."""
-        return self.strip_top + self.token_rows * TOKEN_ROW if self.token_rows else self.strip_top - 8
+        return (
+            self.strip_top + self.token_rows * TOKEN_ROW if self.token_rows else self.strip_top - 8
+        )
 
     def x(self, ticks: NDArray[np.float64] | NDArray[np.int64], system: int) -> NDArray[np.int64]:
         """Return the x of ticks in a system; of those outside it, its edge."""
         start, stop = self.lines[self.bars[system]], self.lines[self.bars[system + 1]]
-        out: NDArray[np.int64] = np.rint((np.clip(ticks, start, stop) - start) * self.scale).astype(np.int64) + LEFT
+        out: NDArray[np.int64] = (
+            np.rint((np.clip(ticks, start, stop) - start) * self.scale).astype(np.int64) + LEFT
+        )
         return out
 
 
@@ -117,7 +121,9 @@ class Strokes(NamedTuple):
     level: NDArray[np.int64]
 
 
-def lay_out(score: Score, lines: NDArray[np.int64], systems: int, top: int, token_rows: int) -> Page:
+def lay_out(
+    score: Score, lines: NDArray[np.int64], systems: int, top: int, token_rows: int
+) -> Page:
     """Return the layout of the first systems of `score`.
 
     Args:
@@ -131,20 +137,28 @@ def lay_out(score: Score, lines: NDArray[np.int64], systems: int, top: int, toke
     bars = [0]
     while len(bars) <= systems and bars[-1] < len(lines) - 1:
         first = bars[-1]
-        count = max(int(np.searchsorted(lines, lines[first] + longest, side="right")) - 1 - first, 1)
-        bars.append(first + (count if count < 8 or first + count == len(lines) - 1 else count // 4 * 4))
+        count = max(
+            int(np.searchsorted(lines, lines[first] + longest, side="right")) - 1 - first, 1
+        )
+        bars.append(
+            first + (count if count < 8 or first + count == len(lines) - 1 else count // 4 * 4)
+        )
     drawn = score.notes[score.notes["onset"] < lines[bars[-1]]]
     is_drum = np.array([t.is_drum for t in score.tracks], bool)[drawn["track"]]
     drums = np.unique(drawn["pitch"][is_drum]).astype(np.int64)
     pitches = _pitch_range(drawn["pitch"][~is_drum].astype(np.int64))
     spans = np.diff(lines[bars])
-    unit = (RIGHT - LEFT) / max(int(spans.max(initial=0)), SHORTEST_QUARTERS * score.ticks_per_quarter)
+    unit = (RIGHT - LEFT) / max(
+        int(spans.max(initial=0)), SHORTEST_QUARTERS * score.ticks_per_quarter
+    )
     page = Page(
         bars=np.array(bars),
         lines=lines[: bars[-1] + 1],
         tops=np.zeros(0, np.int64),
         scale=unit,
-        row=int(np.clip(ROLL // (pitches[1] - pitches[0] + 1) // 2 * 2, 4, 12)) if pitches[1] >= 0 else 0,
+        row=int(np.clip(ROLL // (pitches[1] - pitches[0] + 1) // 2 * 2, 4, 12))
+        if pitches[1] >= 0
+        else 0,
         pitches=pitches,
         lane=int(np.clip(LANE // max(len(drums), 1) // 2 * 2, 4, 12)),
         drums=drums,
@@ -189,7 +203,9 @@ def strokes(score: Score, page: Page) -> Strokes:
         left, right = page.x(onsets[here], system), page.x(offsets[here], system)
         pitch = notes["pitch"].astype(np.int64)
         roll = (page.pitches[1] - pitch) * page.row + page.row // 2
-        lane = (len(page.drums) - 1 - np.searchsorted(page.drums, pitch)) * page.lane + page.lane // 2
+        lane = (
+            len(page.drums) - 1 - np.searchsorted(page.drums, pitch)
+        ) * page.lane + page.lane // 2
         parts.append(
             Strokes(
                 x=left,
@@ -199,7 +215,11 @@ def strokes(score: Score, page: Page) -> Strokes:
                 level=notes["velocity"].astype(np.int64) // 32,
             )
         )
-    return Strokes(*(np.concatenate(column) for column in zip(*parts, strict=True))) if parts else _NOTHING
+    return (
+        Strokes(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+        if parts
+        else _NOTHING
+    )
 
 
 _NOTHING = Strokes(*(np.zeros(0, np.int64) for _ in Strokes._fields))

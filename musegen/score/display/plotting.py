@@ -41,12 +41,16 @@ def plot(score: Score, ax: matplotlib.axes.Axes | None = None) -> matplotlib.axe
         label = _plain(track_label(track))
         if track.is_drum:
             onsets = notes["onset"] / score.ticks_per_quarter
-            ax.scatter(onsets, notes["pitch"], s=24, c=DRUMS, alpha=opacities, lw=0, zorder=3, label=label)
+            ax.scatter(
+                onsets, notes["pitch"], s=24, c=DRUMS, alpha=opacities, lw=0, zorder=3, label=label
+            )
             continue
         colour = PALETTE[rank % len(PALETTE)]
         rank += 1
         boxes = _boxes(notes, score.ticks_per_quarter)
-        ax.add_collection(collections.PolyCollection(boxes, facecolor=colour, alpha=opacities, label=label))
+        ax.add_collection(
+            collections.PolyCollection(boxes, facecolor=colour, alpha=opacities, label=label)
+        )
     lines = score.barlines()
     shown = np.arange(0, len(lines) - 1, max(-(-(len(lines) - 1) // MAX_BAR_NUMBERS), 1))
     ax.set_xticks(lines[shown] / score.ticks_per_quarter, [str(bar + 1) for bar in shown])
@@ -63,7 +67,14 @@ def plot(score: Score, ax: matplotlib.axes.Axes | None = None) -> matplotlib.axe
     if sounding:
         handles, labels = ax.get_legend_handles_labels()
         shown_handles, shown_labels = handles[:LEGEND_TRACKS], labels[:LEGEND_TRACKS]
-        ax.legend(shown_handles, shown_labels, loc="upper left", bbox_to_anchor=(1, 1), fontsize="small", frameon=False)
+        ax.legend(
+            shown_handles,
+            shown_labels,
+            loc="upper left",
+            bbox_to_anchor=(1, 1),
+            fontsize="small",
+            frameon=False,
+        )
     return ax
 
 
@@ -78,4 +89,6 @@ def _boxes(notes: Table, ticks_per_quarter: int) -> NDArray[np.float64]:
     left = notes["onset"] / ticks_per_quarter
     right = left + notes["duration"] / ticks_per_quarter
     bottom, top = notes["pitch"] - 0.45, notes["pitch"] + 0.45
-    return np.stack([np.stack([left, right, right, left], 1), np.stack([bottom, bottom, top, top], 1)], 2)
+    return np.stack(
+        [np.stack([left, right, right, left], 1), np.stack([bottom, bottom, top, top], 1)], 2
+    )

@@ -68,7 +68,9 @@ def render(score: Score, sample_rate: int = 44_100) -> NDArray[np.float32]:
     """
     midirenderer = require("midirenderer", "audio", "score.audio()")
     if not 8_000 <= sample_rate <= 48_000:
-        raise MidiError(f"sample_rate must be 8000 to 48000. Received: {sample_rate}. Use 44100 or 22050.")
+        raise MidiError(
+            f"sample_rate must be 8000 to 48000. Received: {sample_rate}. Use 44100 or 22050."
+        )
     if score.duration > 60 * MAX_MINUTES:
         raise MidiError(
             f"music to be heard must last at most {MAX_MINUTES} minutes. Received: {score.duration / 60:.0f}. "
@@ -77,7 +79,9 @@ def render(score: Score, sample_rate: int = 44_100) -> NDArray[np.float32]:
     path = soundfont()
     try:
         data = midirenderer.render_wave_from(path.read_bytes(), midi_bytes(score))
-    except Exception as error:  # its errors are of its own making, and an unreadable file is the user's
+    except (
+        Exception
+    ) as error:  # its errors are of its own making, and an unreadable file is the user's
         raise MusegenError(
             f"cannot render with the SoundFont {path}: {error}. Set MUSEGEN_SOUNDFONT to a .sf2 file."
         ) from error
@@ -99,7 +103,9 @@ def soundfont() -> Path:
     packaged = Path(spec.origin or "").parent / "TimGM6mb.sf2" if spec else Path()
     path = Path(given).expanduser() if given else packaged
     if not path.is_file():
-        raise MusegenError(f"expected a SoundFont at {path}; there is none. Set MUSEGEN_SOUNDFONT to a .sf2 file.")
+        raise MusegenError(
+            f"expected a SoundFont at {path}; there is none. Set MUSEGEN_SOUNDFONT to a .sf2 file."
+        )
     return path
 
 

@@ -41,21 +41,23 @@ def to_frame(score: Score) -> pd.DataFrame:
     seconds = score.seconds(onset)
     tracks = score.tracks
     names = np.array([t.name for t in tracks], object)
-    frame = pd.DataFrame({
-        "onset": onset,
-        "duration": offset - onset,
-        "onset_quarters": onset / score.ticks_per_quarter,
-        "duration_quarters": (offset - onset) / score.ticks_per_quarter,
-        "onset_seconds": seconds,
-        "duration_seconds": score.seconds(offset) - seconds,
-        "bar": np.searchsorted(score.barlines(), onset, side="right") - 1,
-        "pitch": notes["pitch"].astype(np.int64),
-        "velocity": notes["velocity"].astype(np.int64),
-        "track": notes["track"].astype(np.int64),
-        "track_name": names[notes["track"]],
-        "program": np.array([t.program for t in tracks], np.int64)[notes["track"]],
-        "is_drum": np.array([t.is_drum for t in tracks], bool)[notes["track"]],
-    })  # fmt: skip
+    frame = pd.DataFrame(
+        {
+            "onset": onset,
+            "duration": offset - onset,
+            "onset_quarters": onset / score.ticks_per_quarter,
+            "duration_quarters": (offset - onset) / score.ticks_per_quarter,
+            "onset_seconds": seconds,
+            "duration_seconds": score.seconds(offset) - seconds,
+            "bar": np.searchsorted(score.barlines(), onset, side="right") - 1,
+            "pitch": notes["pitch"].astype(np.int64),
+            "velocity": notes["velocity"].astype(np.int64),
+            "track": notes["track"].astype(np.int64),
+            "track_name": names[notes["track"]],
+            "program": np.array([t.program for t in tracks], np.int64)[notes["track"]],
+            "is_drum": np.array([t.is_drum for t in tracks], bool)[notes["track"]],
+        }
+    )
     frame.attrs["ticks_per_quarter"] = score.ticks_per_quarter
     return frame
 
@@ -64,23 +66,29 @@ def from_frame(frame: pd.DataFrame, ticks_per_quarter: int | None) -> dict[str, 
     """Return what a table says of a score, by the names of its fields. See `Score.from_dataframe`.
 
     Args:
-        frame: `velocity` is 80 and `track` 0 if left out; `track_name`, `program` and `is_drum` count where
-            a track first appears. Other columns are ignored.
-        ticks_per_quarter: If left out, what `to_frame` noted in `frame.attrs`; where that is lost (in a CSV
-            file), what the columns in ticks and in quarters say together; or 480.
+        frame: `velocity` is 80 and `track` 0 if left out; `track_name`, `program` and `is_drum`
+            count where a track first appears. Other columns are ignored.
+        ticks_per_quarter: If left out, what `to_frame` noted in `frame.attrs`; where that is lost
+            (in a CSV file), what the columns in ticks and in quarters say together; or 480.
 
     Raises:
-        MidiError: A column is missing, there twice, or holds what no note can have; or the ticks are
-            not all of one length.
+        MidiError: A column is missing, there twice, or holds what no note can have; or the ticks
+            are not all of one length.
     """
     if not hasattr(frame, "columns") or not hasattr(frame, "iloc"):
         raise MidiError(f"expected a pandas DataFrame. Received: {type(frame).__name__}.")
-    twice = sorted({str(name) for name in frame.columns[frame.columns.duplicated()] if name in READ})
+    twice = sorted(
+        {str(name) for name in frame.columns[frame.columns.duplicated()] if name in READ}
+    )
     if twice:
-        raise MidiError(f"every column must be there once. Received twice: {', '.join(twice)}. Drop or rename one.")
+        raise MidiError(
+            f"every column must be there once. Received twice: {', '.join(twice)}. Drop or rename one."
+        )
     if ticks_per_quarter is None:
         ticks_per_quarter = frame.attrs.get("ticks_per_quarter")
-    ticks_per_quarter = _derived(frame) if ticks_per_quarter is None else _positive(ticks_per_quarter)
+    ticks_per_quarter = (
+        _derived(frame) if ticks_per_quarter is None else _positive(ticks_per_quarter)
+    )
     given: dict[str, NDArray[Any]] = {
         "onset": _ticks(frame, "onset", ticks_per_quarter),
         "duration": _ticks(frame, "duration", ticks_per_quarter),
@@ -88,8 +96,14 @@ def from_frame(frame: pd.DataFrame, ticks_per_quarter: int | None) -> dict[str, 
     }
     for name, high in (("velocity", 127), ("track", 65535), ("program", 127)):
         low = 1 if name == "velocity" else 0
-        given[name] = _whole(frame, name, low, high) if name in frame else np.full(len(frame), DEFAULTS[name])
-    notes = columns(NOTE, **{name: given[name] for name in NOTE.names or ()}) if len(frame) else table(NOTE)
+        given[name] = (
+            _whole(frame, name, low, high) if name in frame else np.full(len(frame), DEFAULTS[name])
+        )
+    notes = (
+        columns(NOTE, **{name: given[name] for name in NOTE.names or ()})
+        if len(frame)
+        else table(NOTE)
+    )
     return {"notes": notes, "tracks": _tracks(frame, given), "ticks_per_quarter": ticks_per_quarter}
 
 
@@ -146,7 +160,13 @@ def _ticks(frame: pd.DataFrame, name: str, ticks_per_quarter: int) -> NDArray[np
     if name in frame:
         return _whole(frame, name, 0, 2**31 - 1)
     if quarters in frame:
-        return _checked(frame, quarters, 0, (2**31 - 1) / ticks_per_quarter, lambda v: np.round(v * ticks_per_quarter))
+        return _checked(
+            frame,
+            quarters,
+            0,
+            (2**31 - 1) / ticks_per_quarter,
+            lambda v: np.round(v * ticks_per_quarter),
+        )
     raise _missing(frame, f"{name} (ticks) or {quarters}")
 
 
@@ -167,7 +187,8 @@ def _checked(
     """Return a column as `int64[N]`.
 
     Raises:
-        MidiError: Something in it is no number, missing, or out of range; the first such row is named.
+        MidiError: Something in it is no number, missing, or out of range; the first such row is
+            named.
     """
     values = _numbers(frame, name)
     with np.errstate(invalid="ignore"):
@@ -186,12 +207,15 @@ def _numbers(frame: pd.DataFrame, name: str) -> NDArray[np.float64]:
     """Return a column as numbers, NaN where there is none.
 
     Raises:
-        MidiError: It holds something else. Dates and complex numbers, too, which NumPy would convert.
+        MidiError: It holds something else. Dates and complex numbers, too, which NumPy would
+            convert.
     """
     try:
         if frame[name].dtype.kind in "mMc":
             raise TypeError
-        out: NDArray[np.float64] = frame[name].to_numpy(np.float64, na_value=np.nan)  # exact below 2**53
+        out: NDArray[np.float64] = frame[name].to_numpy(
+            np.float64, na_value=np.nan
+        )  # exact below 2**53
     except (TypeError, ValueError):
         raise MidiError(
             f"column {name!r} must hold numbers. Received: {frame[name].dtype}. Convert it: pd.to_numeric."
@@ -203,7 +227,11 @@ def _tracks(frame: pd.DataFrame, given: dict[str, NDArray[Any]]) -> tuple[Track,
     """Return a track for each number up to the largest, as its first row describes it."""
     numbers, rows = np.unique(given["track"], return_index=True)
     tracks = [Track()] * (int(numbers.max(initial=-1)) + 1)
-    names = frame["track_name"].to_numpy(object) if "track_name" in frame else np.full(len(frame), "", object)
+    names = (
+        frame["track_name"].to_numpy(object)
+        if "track_name" in frame
+        else np.full(len(frame), "", object)
+    )
     for number, row in zip(numbers.tolist(), rows.tolist(), strict=True):
         name = str(names[row]) if isinstance(names[row], str) else ""  # an empty cell is NaN
         tracks[number] = Track(name, int(given["program"][row]), _is_drum(frame, row))
@@ -228,4 +256,6 @@ def _is_drum(frame: pd.DataFrame, row: int) -> bool:
 
 def _missing(frame: pd.DataFrame, expected: str) -> MidiError:
     names = ", ".join(map(str, frame.columns)) or "none"
-    return MidiError(f"the table must have a column {expected}. Received the columns: {names}. Rename or add it.")
+    return MidiError(
+        f"the table must have a column {expected}. Received the columns: {names}. Rename or add it."
+    )

@@ -49,20 +49,40 @@ def to_mido(score: Score) -> mido.MidiFile:
     out = mido.MidiFile(type=1, ticks_per_beat=score.ticks_per_quarter * factor, charset="utf-8")
     meta = mido.MetaMessage
     timed: list[tuple[int, Any]] = [
-        *((r["tick"], meta("time_signature", numerator=int(r["numerator"]), denominator=int(r["denominator"])))
-          for r in score.meters),
-        *((r["tick"], meta("key_signature", key=KEY_NAMES[int(r["fifths"]), bool(r["minor"])])) for r in score.keys),
+        *(
+            (
+                r["tick"],
+                meta(
+                    "time_signature",
+                    numerator=int(r["numerator"]),
+                    denominator=int(r["denominator"]),
+                ),
+            )
+            for r in score.meters
+        ),
+        *(
+            (r["tick"], meta("key_signature", key=KEY_NAMES[int(r["fifths"]), bool(r["minor"])]))
+            for r in score.keys
+        ),
         *((r["tick"], meta("set_tempo", tempo=int(r["microseconds"]))) for r in score.tempos),
-    ]  # fmt: skip
+    ]
     out.tracks.append(chunk(timed, factor, score.end))
-    for index, (track, channel) in enumerate(zip(score.tracks, _channels(score.tracks), strict=True)):
+    for index, (track, channel) in enumerate(
+        zip(score.tracks, _channels(score.tracks), strict=True)
+    ):
         start: list[tuple[int, Any]] = [
             (0, meta("track_name", name=track.name)),
             (0, mido.Message("program_change", program=track.program, channel=channel)),
         ]
         rows = score.notes[score.notes["track"] == index]
         held = score.pedals[score.pedals["track"] == index]
-        out.tracks.append(chunk([*start, *pedal_events(held, channel), *note_events(rows, channel)], factor, score.end))
+        out.tracks.append(
+            chunk(
+                [*start, *pedal_events(held, channel), *note_events(rows, channel)],
+                factor,
+                score.end,
+            )
+        )
     return out
 
 
@@ -95,7 +115,10 @@ def chunk(events: list[tuple[int, Any]], factor: int, end: int) -> mido.MidiTrac
 
     out = mido.MidiTrack()
     now = 0
-    for tick, message in [*sorted(events, key=lambda e: e[0]), (end, mido.MetaMessage("end_of_track"))]:
+    for tick, message in [
+        *sorted(events, key=lambda e: e[0]),
+        (end, mido.MetaMessage("end_of_track")),
+    ]:
         out.append(message.copy(time=max(int(tick) * factor - now, 0)))
         now = max(int(tick) * factor, now)
     return out

@@ -53,7 +53,9 @@ def _part(score: Score, track: Track, notes: Table, lines: list[int], with_tempo
 
     part = stream.Part()
     part.partName = track.name or None
-    part.atSoundingPitch = True  # a clarinet's pitches are those heard; written ones are made on export
+    part.atSoundingPitch = (
+        True  # a clarinet's pitches are those heard; written ones are made on export
+    )
     played_by = _instrument(track)
     played_by.partName = track.name or None
     part.insert(0, played_by)
@@ -65,8 +67,12 @@ def _part(score: Score, track: Track, notes: Table, lines: list[int], with_tempo
             tick, sign = signs.pop(0)
             measure.insert(Fraction(tick - start, score.ticks_per_quarter), sign)
         _fill(measure, bars[number - 1], start, stop, score)
-        if number == 1:  # a first bar cut short at its end would be read as a pickup, which lacks its beginning
-            measure.paddingRight = max(_first_bar(score) - Fraction(stop, score.ticks_per_quarter), Fraction(0))
+        if (
+            number == 1
+        ):  # a first bar cut short at its end would be read as a pickup, which lacks its beginning
+            measure.paddingRight = max(
+                _first_bar(score) - Fraction(stop, score.ticks_per_quarter), Fraction(0)
+            )
         part.insert(Fraction(start, score.ticks_per_quarter), measure)
     return part
 
@@ -101,7 +107,9 @@ def _signs(score: Score, with_tempos: bool) -> list[tuple[int, Any]]:
     for tick, fifths, minor in score.keys.tolist():
         out.append((tick, key.KeySignature(fifths).asKey("minor" if minor else "major")))
     if with_tempos:
-        out += [(tick, tempo.MetronomeMark(number=6e7 / micro)) for tick, micro in score.tempos.tolist()]
+        out += [
+            (tick, tempo.MetronomeMark(number=6e7 / micro)) for tick, micro in score.tempos.tolist()
+        ]
     return sorted(((int(tick), sign) for tick, sign in out), key=lambda item: item[0])
 
 
@@ -147,7 +155,9 @@ def _rest(voice: Any, length: Fraction) -> None:
     from music21 import note
 
     now: Any = 0
-    sounding = sorted((voice.elementOffset(element), element.quarterLength) for element in voice.notes)
+    sounding = sorted(
+        (voice.elementOffset(element), element.quarterLength) for element in voice.notes
+    )
     for start, duration in [*sounding, (length, 0)]:
         if start > now:
             voice.insert(now, note.Rest(quarterLength=start - now))
@@ -169,8 +179,12 @@ def _note(pitch: int, velocity: int, score: Score, onset: int) -> Any:
     """
     from music21 import note
 
-    governing = score.keys["fifths"][: int(np.searchsorted(score.keys["tick"], onset, side="right"))]
-    flattest = min(max((int(governing[-1]) if len(governing) else 0) - 3, -8), 1)  # F flat to B sharp: none double
+    governing = score.keys["fifths"][
+        : int(np.searchsorted(score.keys["tick"], onset, side="right"))
+    ]
+    flattest = min(
+        max((int(governing[-1]) if len(governing) else 0) - 3, -8), 1
+    )  # F flat to B sharp: none double
     fifths = (7 * pitch - flattest) % 12 + flattest  # from C, in fifths
     sharps, letter = divmod(fifths + 1, 7)
     out = note.Note("FCGDAEB"[letter] + ("#" * sharps if sharps > 0 else "-" * -sharps))

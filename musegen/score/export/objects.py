@@ -45,13 +45,18 @@ def to_symusic(score: Score) -> symusic.core.ScoreTick:
         part: Any = symusic.Track(track.name, track.program, track.is_drum)
         notes = score.notes[score.notes["track"] == index]
         pitch, velocity = notes["pitch"].astype(np.int8), notes["velocity"].astype(np.int8)
-        part.notes = symusic.Note.from_numpy(_int32(notes, "onset"), _int32(notes, "duration"), pitch, velocity)
+        part.notes = symusic.Note.from_numpy(
+            _int32(notes, "onset"), _int32(notes, "duration"), pitch, velocity
+        )
         held = score.pedals[score.pedals["track"] == index]
         part.pedals = symusic.Pedal.from_numpy(_int32(held, "onset"), _int32(held, "duration"))
         out.tracks.append(part)
     out.tempos = [symusic.Tempo(tick, mspq=mspq) for tick, mspq in score.tempos.tolist()]
     out.time_signatures = [symusic.TimeSignature(*row) for row in score.meters.tolist()]
-    out.key_signatures = [symusic.KeySignature(tick, fifths, int(minor)) for tick, fifths, minor in score.keys.tolist()]
+    out.key_signatures = [
+        symusic.KeySignature(tick, fifths, int(minor))
+        for tick, fifths, minor in score.keys.tolist()
+    ]
     exchanged: symusic.core.ScoreTick = out
     return exchanged
 

@@ -24,11 +24,11 @@ Fingerprint = NDArray[np.uint64]
 def fingerprint(score: Score, start: int = 0, end: int | None = None) -> Fingerprint:
     """Return hashes of the n-grams of a piece's melody lines, `uint64[M]`, sorted, each once.
 
-    A line is the highest notes of a track. An n-gram is `GRAM` steps of it from one note to the next: the interval
-    in semitones, and the time between the onsets in twelfths of a quarter. So the key, the tempo, the program
-    and the place in the bar make no difference. A line of fewer steps is one n-gram. Drums are left out where
-    there is anything else. N-grams of melodies are how Downie (1999, "Evaluating a simple approach to music
-    information retrieval") finds them.
+    A line is the highest notes of a track. An n-gram is `GRAM` steps of it from one note to the
+    next: the interval in semitones, and the time between the onsets in twelfths of a quarter. So
+    the key, the tempo, the program and the place in the bar make no difference. A line of fewer
+    steps is one n-gram. Drums are left out where there is anything else. N-grams of melodies are
+    how Downie (1999, "Evaluating a simple approach to music information retrieval") finds them.
 
     Args:
         score: The music.
@@ -63,9 +63,10 @@ def likeness(a: Fingerprint, b: Fingerprint) -> float:
 def near_duplicates(fingerprints: Sequence[Fingerprint], threshold: float = THRESHOLD) -> list[int]:
     """Return for each piece the index of the earlier piece that it nearly repeats, or −1.
 
-    Pieces are taken in order, and compared with those earlier ones that are no repetitions themselves. So no two
-    of those that get −1 have a likeness of `threshold` or more, and each other one names one of them: the most
-    alike, the earliest of several. Pieces added at the end change nothing before them.
+    Pieces are taken in order, and compared with those earlier ones that are no repetitions
+    themselves. So no two of those that get −1 have a likeness of `threshold` or more, and each
+    other one names one of them: the most alike, the earliest of several. Pieces added at the end
+    change nothing before them.
 
     Args:
         fingerprints: One a piece, from `fingerprint`.
@@ -118,4 +119,8 @@ def _index(fingerprints: Sequence[Fingerprint], sizes: Column) -> _Index:
     order = grams.argsort(kind="stable")  # of one n-gram the pieces stay in order
     row = np.empty_like(order)
     row[order] = np.arange(len(order))
-    return _Index(np.arange(len(sizes)).repeat(sizes)[order], row, grams[order].searchsorted(grams, side="right"))
+    return _Index(
+        np.arange(len(sizes)).repeat(sizes)[order],
+        row,
+        grams[order].searchsorted(grams, side="right"),
+    )

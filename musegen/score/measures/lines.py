@@ -56,7 +56,9 @@ def stretch(score: Score, notes: Table, start: int, end: int | None) -> tuple[Ta
 def steps(ticks: NDArray[Any], score: Score) -> Column:
     """Return ticks as steps, `int64`, rounded to the nearest, upwards from the middle."""
     per_quarter = score.ticks_per_quarter
-    out: Column = (ticks.astype(np.int64) * (2 * STEPS_PER_QUARTER) + per_quarter) // (2 * per_quarter)
+    out: Column = (ticks.astype(np.int64) * (2 * STEPS_PER_QUARTER) + per_quarter) // (
+        2 * per_quarter
+    )
     return out
 
 
@@ -69,7 +71,11 @@ def lines(score: Score, start: int = 0, end: int | None = None) -> Lines:
     notes, _ = stretch(score, melodic(score), start, end)
     if not len(notes):
         notes, _ = stretch(score, score.notes, start, end)
-    track, step, pitch = notes["track"].astype(np.int64), steps(notes["onset"], score), notes["pitch"].astype(np.int64)
+    track, step, pitch = (
+        notes["track"].astype(np.int64),
+        steps(notes["onset"], score),
+        notes["pitch"].astype(np.int64),
+    )
     order = np.lexsort((-pitch, step, track))
     track, step, pitch = track[order], step[order], pitch[order]
     highest = np.append(True, (track[1:] != track[:-1]) | (step[1:] != step[:-1]))[: len(track)]

@@ -34,11 +34,15 @@ MEASURES = (
 
 SOUNDS = 256  # 128 pitches and 128 drums
 LAGS = range(1, 9)  # bars: a phrase of eight comes back at the longest of them
-SCALES = np.array([Key(tonic).scale for tonic in range(12)])  # those of the minor keys are the same twelve
+SCALES = np.array(
+    [Key(tonic).scale for tonic in range(12)]
+)  # those of the minor keys are the same twelve
 DUPLE, TRIPLE = STEPS_PER_QUARTER // 4, STEPS_PER_QUARTER // 3
 
 
-def measures(score: Score, start: int = 0, end: int | None = None, key: Key | None = None) -> dict[str, float]:
+def measures(
+    score: Score, start: int = 0, end: int | None = None, key: Key | None = None
+) -> dict[str, float]:
     """Return the measures of the notes that begin from `start` to `end`, by name.
 
     ==========================  =================================================================
@@ -62,10 +66,11 @@ def measures(score: Score, start: int = 0, end: int | None = None, key: Key | No
     drum_pattern_consistency    the same of sixteenths or triplets, whichever are more
     ==========================  =================================================================
 
-    Those down to `mean_duration` leave drums out. What the music has no answer for is left out, and nothing is
-    ever NaN: pitches and durations where there are none (but 0 are used), bars compared where there is but
-    one, patterns without drums. The definitions are those of MusPy (Dong et al. 2020) but for `mean_duration`,
-    `notes_per_bar` and `self_similarity`; `docs/measures.md` says where they differ, and why.
+    Those down to `mean_duration` leave drums out. What the music has no answer for is left out, and
+    nothing is ever NaN: pitches and durations where there are none (but 0 are used), bars compared
+    where there is but one, patterns without drums. The definitions are those of MusPy (Dong et al.
+    2020) but for `mean_duration`, `notes_per_bar` and `self_similarity`; `docs/measures.md` says
+    where they differ, and why.
 
     Args:
         score: The music.
@@ -94,7 +99,10 @@ def _of_pitches(notes: Table, key: Key | None) -> dict[str, float]:
     """Return the measures of which pitches there are, of notes without drums."""
     pitches = np.bincount(notes["pitch"], minlength=132).reshape(11, 12)
     classes = pitches.sum(0)
-    used = {"n_pitches_used": float((pitches > 0).sum()), "n_pitch_classes_used": float((classes > 0).sum())}
+    used = {
+        "n_pitches_used": float((pitches > 0).sum()),
+        "n_pitch_classes_used": float((classes > 0).sum()),
+    }
     if not len(notes):
         return used
     key = key or find_key(pitch_class_histogram(notes))
@@ -134,7 +142,9 @@ def _united(notes: Table) -> tuple[Column, Column]:
     notes = notes[np.lexsort((notes["onset"], notes["pitch"]))]
     begin = notes["onset"].astype(np.int64)
     stop = begin + notes["duration"]
-    base = notes["pitch"].astype(np.int64) << 31  # so that the end of one pitch is before the next pitch's beginning
+    base = (
+        notes["pitch"].astype(np.int64) << 31
+    )  # so that the end of one pitch is before the next pitch's beginning
     reached = np.maximum.accumulate(base + stop)
     first = np.append(True, (base + begin)[1:] > reached[:-1])
     last = np.append(first[1:], True)
@@ -156,10 +166,14 @@ def _of_bars(score: Score, notes: Table, start: int, end: int) -> dict[str, floa
     bar = barlines.searchsorted(begin, side="right") - 1
     out = {
         "notes_per_bar": len(notes) / bars,
-        "empty_beat_rate": 1 - _covered((begin - start) // quarter, (last - start) // quarter) / beats,
-        "empty_measure_rate": 1 - _covered(bar, barlines.searchsorted(last, side="right") - 1) / bars,
+        "empty_beat_rate": 1
+        - _covered((begin - start) // quarter, (last - start) // quarter) / beats,
+        "empty_measure_rate": 1
+        - _covered(bar, barlines.searchsorted(last, side="right") - 1) / bars,
     }
-    return out | _of_repetition(steps(barlines, score), steps(notes["onset"], score), _sounds(score, notes))
+    return out | _of_repetition(
+        steps(barlines, score), steps(notes["onset"], score), _sounds(score, notes)
+    )
 
 
 def _of_repetition(barlines: Column, onset: Column, sound: Column) -> dict[str, float]:
@@ -173,12 +187,18 @@ def _of_repetition(barlines: Column, onset: Column, sound: Column) -> dict[str, 
     bars, lengths = len(barlines) - 1, np.maximum(np.diff(barlines), 1)
     bar = np.clip(barlines.searchsorted(onset, side="right") - 1, 0, bars - 1)
     span = int(lengths.max())
-    place = bar * span + np.minimum(onset - barlines[bar], lengths[bar] - 1)  # one that is rounded up into the end
+    place = bar * span + np.minimum(
+        onset - barlines[bar], lengths[bar] - 1
+    )  # one that is rounded up into the end
     out = {}
     if bars > 1:
         both, either = _shared(place, span, 1, bars)
-        out["groove_consistency"] = 1 - (either - both).sum() / np.maximum(lengths[1:], lengths[:-1]).sum()
-    pairs = [_shared(place * SOUNDS + sound, span * SOUNDS, lag, bars) for lag in LAGS if lag < bars]
+        out["groove_consistency"] = (
+            1 - (either - both).sum() / np.maximum(lengths[1:], lengths[:-1]).sum()
+        )
+    pairs = [
+        _shared(place * SOUNDS + sound, span * SOUNDS, lag, bars) for lag in LAGS if lag < bars
+    ]
     alike = [both[either > 0] / either[either > 0] for both, either in pairs]
     if sum(map(len, alike)):
         out["self_similarity"] = np.concatenate(alike).mean()

@@ -27,16 +27,19 @@ def overlaps(a: Score, b: Score) -> dict[str, float]:
     inter_onset    from each highest note of a track to the next, in the same unit
     =============  ==============================================================================
 
-    The features are some of those that Yang and Lerch (2020, "On the evaluation of generative models in music")
-    compare sets of pieces by. They take the overlapping area of two smoothed densities; two single pieces have
-    discrete histograms p and q, and what overlaps is Σ min(p, q). Drums are left out where there is anything
-    else. Two histograms that are empty are the same.
+    The features are some of those that Yang and Lerch (2020, "On the evaluation of generative
+    models in music") compare sets of pieces by. They take the overlapping area of two smoothed
+    densities; two single pieces have discrete histograms p and q, and what overlaps is Σ min(p, q).
+    Drums are left out where there is anything else. Two histograms that are empty are the same.
 
     Args:
         a: A piece; to take part of one: `score[8:16]`, bars 8 to 15.
         b: Another.
     """
-    return {name: _overlap(one, other) for name, one, other in zip(OVERLAPS, histograms(a), histograms(b), strict=True)}
+    return {
+        name: _overlap(one, other)
+        for name, one, other in zip(OVERLAPS, histograms(a), histograms(b), strict=True)
+    }
 
 
 def similarity(a: Score, b: Score) -> float:
@@ -56,7 +59,9 @@ def histograms(score: Score) -> tuple[Column, ...]:
     durations = np.clip(steps(notes["duration"], score), 1, LONGEST)
     return (
         np.bincount(notes["pitch"] % 12, minlength=12),
-        np.bincount(np.clip(np.diff(line.pitch)[inside], -WIDEST, WIDEST) + WIDEST, minlength=2 * WIDEST + 1),
+        np.bincount(
+            np.clip(np.diff(line.pitch)[inside], -WIDEST, WIDEST) + WIDEST, minlength=2 * WIDEST + 1
+        ),
         np.bincount(durations, minlength=LONGEST + 1),
         np.bincount(np.clip(np.diff(line.step)[inside], 0, LONGEST), minlength=LONGEST + 1),
     )
@@ -65,5 +70,7 @@ def histograms(score: Score) -> tuple[Column, ...]:
 def _overlap(a: Column, b: Column) -> float:
     if not a.any() or not b.any():
         return float(a.any() == b.any())
-    shared = np.minimum(a * b.sum(), b * a.sum()).sum()  # in integers, so that the same is 1 exactly
+    shared = np.minimum(
+        a * b.sum(), b * a.sum()
+    ).sum()  # in integers, so that the same is 1 exactly
     return float(shared / (a.sum() * b.sum()))

@@ -44,7 +44,8 @@ def append(
             *note_events(notes[notes["track"] == index], track.channel),
         ]
     for tick, text in zip((0, start), markers, strict=True):
-        # mido writes text in the file's charset, Latin-1 by default: give it the characters that make UTF-8 bytes.
+        # mido writes text in the file's charset, Latin-1 by default: give it the characters that
+        # make UTF-8 bytes.
         added[0].append((tick, mido.MetaMessage("marker", text=text.encode().decode(midi.charset))))
     out.tracks = [_merged(chunk, added[index], end) for index, chunk in enumerate(midi.tracks)]
     return out
@@ -67,7 +68,9 @@ def _releases(chunk: mido.MidiTrack, channel: int) -> list[mido.Message]:
             change = 1 if event.type == "note_on" and event.velocity else -1
             sounding[event.note] = max(sounding.get(event.note, 0) + change, 0)
     out = [
-        mido.Message("note_off", note=note, channel=channel) for note, count in sounding.items() for _ in range(count)
+        mido.Message("note_off", note=note, channel=channel)
+        for note, count in sounding.items()
+        for _ in range(count)
     ]
     if pedal >= 64:
         out.append(mido.Message("control_change", control=SUSTAIN, value=0, channel=channel))

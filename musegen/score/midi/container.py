@@ -26,7 +26,9 @@ _MAX_CHUNKS = 0xFFFF  # what the header can count
 _CHUNK = Struct(">4sI")
 _RIFF_CHUNK = Struct("<4sI")
 _HEADER = Struct(">4sIHHH")
-_OPEN = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)  # a named pipe must not block
+_OPEN = (
+    os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+)  # a named pipe must not block
 
 
 class Layout(NamedTuple):
@@ -55,15 +57,23 @@ def read_bytes(path: str | Path) -> bytes:
             not begin like a MIDI file of type 0 or 1 with metrical time.
     """
     try:
-        handle = os.open(path, _OPEN)  # a third of the time that pathlib needs, of which reading a corpus has many
+        handle = os.open(
+            path, _OPEN
+        )  # a third of the time that pathlib needs, of which reading a corpus has many
         try:
             facts = os.fstat(handle)
             if not stat.S_ISREG(facts.st_mode):
-                what = "it is a folder" if stat.S_ISDIR(facts.st_mode) else "it is a pipe or a device"
-                raise MidiError(f"cannot read {path}: {what}, not a file. Give the path of a MIDI file.")
+                what = (
+                    "it is a folder" if stat.S_ISDIR(facts.st_mode) else "it is a pipe or a device"
+                )
+                raise MidiError(
+                    f"cannot read {path}: {what}, not a file. Give the path of a MIDI file."
+                )
             check_size(facts.st_size, str(path))
             data = os.read(handle, facts.st_size)
-            while len(data) < facts.st_size and (more := os.read(handle, facts.st_size - len(data))):
+            while len(data) < facts.st_size and (
+                more := os.read(handle, facts.st_size - len(data))
+            ):
                 data += more
         finally:
             os.close(handle)
@@ -71,7 +81,9 @@ def read_bytes(path: str | Path) -> bytes:
         if isinstance(error, MidiError):
             raise
         reason = getattr(error, "strerror", None) or error
-        raise MidiError(f"cannot read {path}: {reason}. Give the path of a MIDI file that you may read.") from error
+        raise MidiError(
+            f"cannot read {path}: {reason}. Give the path of a MIDI file that you may read."
+        ) from error
     check_header(data, str(path))
     return data
 
@@ -131,9 +143,10 @@ def layout_of(data: bytes, name: str) -> Layout:
         if tag == b"MTrk":
             if end > stop:
                 raise _cut_short(
-                    name, f"byte {at:,}: track chunk {len(chunks) + 1} should have {length:,} bytes "
-                    f"and the file ends after {stop - at - 8:,} of them"
-                )  # fmt: skip
+                    name,
+                    f"byte {at:,}: track chunk {len(chunks) + 1} should have {length:,} bytes "
+                    f"and the file ends after {stop - at - 8:,} of them",
+                )
             chunks.append((at + 8, end))
         elif end > stop:
             break  # no chunk: rubbish behind the music, or where a track should be
@@ -142,7 +155,9 @@ def layout_of(data: bytes, name: str) -> Layout:
         expected = f"{max(announced, 1):,} track chunk(s) were expected up to here; received {len(chunks):,}"
         raise _cut_short(name, f"byte {min(at, stop):,}: {expected}")
     if len(chunks) > _MAX_CHUNKS:
-        raise MidiError(f"{name} has {len(chunks):,} track chunks; at most {_MAX_CHUNKS:,} were expected. Merge some.")
+        raise MidiError(
+            f"{name} has {len(chunks):,} track chunks; at most {_MAX_CHUNKS:,} were expected. Merge some."
+        )
     return Layout(kind, ticks, chunks)
 
 
@@ -156,22 +171,36 @@ def _start(data: bytes, name: str) -> tuple[int, int]:
         if tag == b"data":
             return at + 8, min(at + 8 + length, len(data))
         at += 8 + length + length % 2
-    raise _cut_short(name, f"byte {len(data):,}: a RIFF chunk b'data' with the MIDI file was expected up to here")
+    raise _cut_short(
+        name, f"byte {len(data):,}: a RIFF chunk b'data' with the MIDI file was expected up to here"
+    )
 
 
 def _read_header(data: bytes, start: int, name: str) -> tuple[int, int, int, int]:
     """Return type, number of tracks, ticks per quarter, and the byte behind the header chunk."""
     if not data.startswith(b"MThd", start) or len(data) < start + _HEADER.size:
-        what = f"has {len(data)} bytes" if data.startswith(b"MThd") else f"begins with {data[start : start + 4]!r}"
+        what = (
+            f"has {len(data)} bytes"
+            if data.startswith(b"MThd")
+            else f"begins with {data[start : start + 4]!r}"
+        )
         what = what if data else "is empty"
-        raise MidiError(f"{name} {what}; a MIDI file begins with b'MThd' and 10 more bytes. Export it as MIDI again.")
+        raise MidiError(
+            f"{name} {what}; a MIDI file begins with b'MThd' and 10 more bytes. Export it as MIDI again."
+        )
     _, length, kind, tracks, division = _HEADER.unpack_from(data, start)
     if length < 6:
-        raise MidiError(f"{name} has a header of {length} bytes at byte {start + 4}; expected 6. Export it again.")
+        raise MidiError(
+            f"{name} has a header of {length} bytes at byte {start + 4}; expected 6. Export it again."
+        )
     if kind > 1:
-        raise MidiError(f"{name} is a MIDI file of type {kind}; types 0 and 1 are supported. Export it as type 1.")
+        raise MidiError(
+            f"{name} is a MIDI file of type {kind}; types 0 and 1 are supported. Export it as type 1."
+        )
     if division & 0x8000:
-        raise MidiError(f"{name} counts time in SMPTE frames, not beats. Export it with ticks per quarter note.")
+        raise MidiError(
+            f"{name} counts time in SMPTE frames, not beats. Export it with ticks per quarter note."
+        )
     if division == 0:
         raise MidiError(
             f"{name} has 0 ticks per quarter note at byte {start + 12}; expected 1 to 32767. Export it again."
@@ -180,4 +209,6 @@ def _read_header(data: bytes, start: int, name: str) -> tuple[int, int, int, int
 
 
 def _cut_short(name: str, detail: str) -> MidiError:
-    return MidiError(f"{name} is not a readable MIDI file: {detail}. It was cut short or damaged: copy it again.")
+    return MidiError(
+        f"{name} is not a readable MIDI file: {detail}. It was cut short or damaged: copy it again."
+    )

@@ -55,15 +55,18 @@ def wrong_meter(numerator: int, denominator: int) -> str:
     """Return what is wrong with a time signature (its denominator a power of two), or an empty string."""
     if numerator >= 1 and denominator <= MAX_DENOMINATOR:
         return ""
-    received = f"{numerator}/{denominator if denominator < 2**16 else f'2^{denominator.bit_length() - 1}'}"
+    received = (
+        f"{numerator}/{denominator if denominator < 2**16 else f'2^{denominator.bit_length() - 1}'}"
+    )
     return f"a time signature of at least 1 and over at most {MAX_DENOMINATOR} was expected; received {received}"
 
 
 def _wrong_key(fifths: int, mode: int) -> str:
     if abs(fifths) <= _MOST_FIFTHS and mode in (0, 1):
         return ""
-    return f"a key signature of at most {_MOST_FIFTHS} sharps or flats, mode 0 or 1, was expected; received " + (
-        f"{abs(fifths)} {'flats' if fifths < 0 else 'sharps'}, mode {mode}"
+    return (
+        f"a key signature of at most {_MOST_FIFTHS} sharps or flats, mode 0 or 1, was expected; received "
+        + (f"{abs(fifths)} {'flats' if fifths < 0 else 'sharps'}, mode {mode}")
     )
 
 

@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 from musegen.errors import MidiError
 from musegen.score.columns import KEY, METER, NOTE, PEDAL, TEMPO, Track, table
-from musegen.score.general_midi import DRUM_CHANNEL, END_OF_TRACK, KEY_NUMBERS, MAX_TICK, MAX_TRACKS, SUSTAIN
+from musegen.score.general_midi import (
+    DRUM_CHANNEL,
+    END_OF_TRACK,
+    KEY_NUMBERS,
+    MAX_TICK,
+    MAX_TRACKS,
+    SUSTAIN,
+)
 from musegen.score.midi.container import check_size, layout_of, read_bytes
 from musegen.score.midi.meta import wrong_meter, wrong_tempo
 from musegen.score.midi.structure import walk
@@ -36,7 +43,11 @@ def load_mido(source: str | Path | bytes) -> mido.MidiFile:
     """
     import mido
 
-    data, name = (source, "the given bytes") if isinstance(source, bytes) else (read_bytes(source), str(source))
+    data, name = (
+        (source, "the given bytes")
+        if isinstance(source, bytes)
+        else (read_bytes(source), str(source))
+    )
     check_size(len(data), name, _MAX_BYTES)
     layout = layout_of(data, name)
     parts = [layout.header()]
@@ -56,8 +67,8 @@ def from_mido(midi: mido.MidiFile) -> Score:
     A note that is never released ends where its chunk ends.
 
     Raises:
-        MidiError: It is not a `MidiFile`, a tempo or time signature means nothing, or there is too much
-            of the music.
+        MidiError: It is not a `MidiFile`, a tempo or time signature means nothing, or there is too
+            much of the music.
     """
     if not hasattr(midi, "tracks") or not hasattr(midi, "ticks_per_beat"):
         raise MidiError(
@@ -68,7 +79,9 @@ def from_mido(midi: mido.MidiFile) -> Score:
     for chunk, events in enumerate(midi.tracks):
         reader.read_chunk(chunk, events)
     if len(reader.tracks) > MAX_TRACKS:
-        raise MidiError(f"at most {MAX_TRACKS:,} tracks were expected. Received: {len(reader.tracks):,}. Merge some.")
+        raise MidiError(
+            f"at most {MAX_TRACKS:,} tracks were expected. Received: {len(reader.tracks):,}. Merge some."
+        )
     return Score(
         notes=table(NOTE, reader.notes),
         tracks=tuple(reader.tracks),
@@ -97,7 +110,8 @@ class _MidoReader:
         self._chunk = chunk
         self._program = dict.fromkeys(range(16), 0)
         self._pedal_down: dict[int, int] = {}
-        # (channel, pitch) → (onset, velocity, track) of each note that waits for its end, oldest first
+        # (channel, pitch) → (onset, velocity, track) of each note that waits for its end, oldest
+        # first
         self._sounding: dict[tuple[int, int], deque[tuple[int, int, int]]] = defaultdict(deque)
         name, tick, first = "", 0, len(self.tracks)
         for event in events:
@@ -109,7 +123,9 @@ class _MidoReader:
             elif hasattr(event, "channel"):
                 self._read_channel(event, tick)
         if tick > MAX_TICK:
-            raise MidiError(f"track {chunk + 1}: music before tick {MAX_TICK + 1:,} was expected; received {tick:,}.")
+            raise MidiError(
+                f"track {chunk + 1}: music before tick {MAX_TICK + 1:,} was expected; received {tick:,}."
+            )
         for channel, pitch in self._sounding:
             while self._sounding[channel, pitch]:
                 self._release(channel, pitch, tick)
@@ -133,7 +149,9 @@ class _MidoReader:
         elif event.type == "key_signature":
             self.keys.append((tick, *KEY_NUMBERS[event.key]))
         if problem:
-            raise MidiError(f"track {self._chunk + 1}, tick {tick:,}: {problem}. Set another value there.")
+            raise MidiError(
+                f"track {self._chunk + 1}, tick {tick:,}: {problem}. Set another value there."
+            )
 
     def _read_channel(self, event: Any, tick: int) -> None:
         if event.type == "note_on" and event.velocity > 0:

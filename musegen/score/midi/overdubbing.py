@@ -22,18 +22,24 @@ CHANNELS = 16
 
 
 def overdub(
-    midi: mido.MidiFile, score: Score, notes: Table, first_new_track: int, markers: tuple[str, ...] = ()
+    midi: mido.MidiFile,
+    score: Score,
+    notes: Table,
+    first_new_track: int,
+    markers: tuple[str, ...] = (),
 ) -> mido.MidiFile:
     """Return the file with new tracks beside those it has; every event it had stays at its tick.
 
-    Each new track gets a chunk of its own, with its name and program; in a file of type 0 its notes are merged
-    into the only chunk. It plays on a channel that the file does not use. Where there are too few of these, new
-    tracks of one program share one, and then one of the file's on which nothing but their program plays; notes
-    that would meet others of their pitch there are cut or left out. Drums play on the drum channel.
+    Each new track gets a chunk of its own, with its name and program; in a file of type 0 its notes
+    are merged into the only chunk. It plays on a channel that the file does not use. Where there
+    are too few of these, new tracks of one program share one, and then one of the file's on which
+    nothing but their program plays; notes that would meet others of their pitch there are cut or
+    left out. Drums play on the drum channel.
 
     Args:
         midi: The file; it is not changed.
-        score: The music with the new tracks behind those that `from_mido` reads from the file, in its ticks.
+        score: The music with the new tracks behind those that `from_mido` reads from the file, in
+            its ticks.
         notes: Those of the new tracks, `NOTE[N]`.
         first_new_track: Index in the score of the first of them.
         markers: Texts of markers at tick 0.
@@ -44,7 +50,9 @@ def overdub(
     import mido
 
     indices = sorted(set(notes["track"].tolist()))
-    used = {event.channel for events in midi.tracks for event in events if hasattr(event, "channel")}
+    used = {
+        event.channel for events in midi.tracks for event in events if hasattr(event, "channel")
+    }
     channels = _channels(midi, score, indices, used)
     text = [(0, mido.MetaMessage("marker", text=_text(marker, midi.charset))) for marker in markers]
     parts: list[list[tuple[int, Any]]] = []
@@ -55,14 +63,18 @@ def overdub(
         if shared:
             mine = _apart(mine, _others(score, notes, index, channels, first_new_track))
         program = mido.Message("program_change", program=track.program, channel=channel)
-        parts.append([*([(0, program)] if channel not in used else []), *note_events(mine, channel)])
+        parts.append(
+            [*([(0, program)] if channel not in used else []), *note_events(mine, channel)]
+        )
     out = copy.copy(midi)
     out.tracks = list(midi.tracks) or [mido.MidiTrack()]
     merged = [event for part in parts for event in part] if midi.type == 0 else []
     out.tracks[0] = _with(out.tracks[0], [*text, *merged])
     if midi.type != 0:
         for index, part in zip(indices, parts, strict=True):
-            name = mido.MetaMessage("track_name", name=_text(score.tracks[index].name, midi.charset))
+            name = mido.MetaMessage(
+                "track_name", name=_text(score.tracks[index].name, midi.charset)
+            )
             out.tracks.append(chunk([(0, name), *part], 1, score.end))
     return out
 
@@ -72,9 +84,13 @@ def _text(text: str, charset: str) -> str:
     return text.encode().decode(charset)
 
 
-def _channels(midi: mido.MidiFile, score: Score, indices: list[int], used: set[int]) -> dict[int, int]:
+def _channels(
+    midi: mido.MidiFile, score: Score, indices: list[int], used: set[int]
+) -> dict[int, int]:
     """Return a channel for each new track: one of each program first, so that the others may share with it."""
-    free = [channel for channel in range(CHANNELS) if channel != DRUM_CHANNEL and channel not in used]
+    free = [
+        channel for channel in range(CHANNELS) if channel != DRUM_CHANNEL and channel not in used
+    ]
     like = {program: channel for channel, program in _constant_programs(midi, used).items()}
     out: dict[int, int] = {}
     programs: set[int] = set()
@@ -109,7 +125,9 @@ def _constant_programs(midi: mido.MidiFile, used: set[int]) -> dict[int, int]:
     return {channel: max(said, default=0) for channel, said in programs.items() if len(said) <= 1}
 
 
-def _others(score: Score, notes: Table, index: int, channels: dict[int, int], first_new: int) -> Table:
+def _others(
+    score: Score, notes: Table, index: int, channels: dict[int, int], first_new: int
+) -> Table:
     """Return the other notes of a new track's channel: the file's, and those of new tracks before it."""
     channel = channels[index]
     old = [at for at, track in enumerate(score.tracks[:first_new]) if track.channel == channel]
@@ -121,7 +139,8 @@ def _others(score: Score, notes: Table, index: int, channels: dict[int, int], fi
 def _apart(mine: Table, others: Table) -> Table:
     """Return the notes without those, and the ends of those, that meet another note of their pitch.
 
-    A tick is left between them: in another chunk the end of one may stand behind the beginning of the next.
+    A tick is left between them: in another chunk the end of one may stand behind the beginning of
+    the next.
     """
     begins = others["onset"].astype(np.int64) - 1
     ends = begins + others["duration"] + 2

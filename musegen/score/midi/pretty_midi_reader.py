@@ -53,14 +53,22 @@ def _converted(midi: pretty_midi.PrettyMIDI) -> Score:
         notes=table(NOTE, notes),
         tracks=tuple(Track(i.name, i.program, i.is_drum) for i in midi.instruments),
         ticks_per_quarter=midi.resolution,
-        tempos=table(TEMPO, [(midi.time_to_tick(t), round(6e7 / b)) for t, b in zip(times, bpm, strict=True)]),
+        tempos=table(
+            TEMPO, [(midi.time_to_tick(t), round(6e7 / b)) for t, b in zip(times, bpm, strict=True)]
+        ),
         meters=table(
             METER,
-            [(midi.time_to_tick(m.time), m.numerator, m.denominator) for m in midi.time_signature_changes],
+            [
+                (midi.time_to_tick(m.time), m.numerator, m.denominator)
+                for m in midi.time_signature_changes
+            ],
         ),
         keys=table(
             KEY,
-            [(midi.time_to_tick(k.time), *_fifths(k.key_number)) for k in midi.key_signature_changes],
+            [
+                (midi.time_to_tick(k.time), *_fifths(k.key_number))
+                for k in midi.key_signature_changes
+            ],
         ),
         pedals=table(PEDAL, pedals),
     )

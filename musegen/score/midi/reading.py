@@ -51,8 +51,8 @@ def read(source: MidiSource) -> Score:
     A note that is never released ends where its track chunk ends.
 
     Args:
-        source: A path, the bytes of a file (`bytes`, `bytearray`, `memoryview`), a `Score` (returned as
-            it is), a `mido.MidiFile`, a `pretty_midi.PrettyMIDI` or a `symusic` score.
+        source: A path, the bytes of a file (`bytes`, `bytearray`, `memoryview`), a `Score`
+            (returned as it is), a `mido.MidiFile`, a `pretty_midi.PrettyMIDI` or a `symusic` score.
 
     Raises:
         MidiError: There is no such file, or it is not a MIDI file that can be read; the message
@@ -65,7 +65,9 @@ def read(source: MidiSource) -> Score:
     if isinstance(source, bytes | bytearray | memoryview):
         return _read(bytes(source), "the given bytes")
     converters = {"mido": from_mido, "pretty_midi": from_pretty_midi, "symusic": from_symusic}
-    for base in type(source).__mro__:  # a user's class may be made from a library's, which need not be installed
+    for base in type(
+        source
+    ).__mro__:  # a user's class may be made from a library's, which need not be installed
         convert = converters.get(base.__module__.partition(".")[0])
         if convert is not None:
             return convert(source)

@@ -20,12 +20,18 @@ Timed = tuple[int, int, Any]
 
 
 def refill(
-    midi: mido.MidiFile, score: Score, tracks: tuple[int, ...], notes: Table, start: int, end: int, marker: str
+    midi: mido.MidiFile,
+    score: Score,
+    tracks: tuple[int, ...],
+    notes: Table,
+    start: int,
+    end: int,
+    marker: str,
 ) -> mido.MidiFile:
     """Return the file with `notes` in the place of those of some tracks that begin from `start` to before `end`.
 
-    Every other event stays at its tick. Each note goes to its track's own chunk and channel, and so sounds with
-    the program in force there.
+    Every other event stays at its tick. Each note goes to its track's own chunk and channel, and so
+    sounds with the program in force there.
 
     Args:
         midi: The file; it is not changed.
@@ -38,7 +44,8 @@ def refill(
     """
     import mido
 
-    # mido writes text in the file's charset, Latin-1 by default: give it the characters that make UTF-8 bytes.
+    # mido writes text in the file's charset, Latin-1 by default: give it the characters that make
+    # UTF-8 bytes.
     text = mido.MetaMessage("marker", text=marker.encode().decode(midi.charset))
     new: dict[int, list[Timed]] = defaultdict(list)
     new[0].append((start, 1, text))
@@ -52,7 +59,8 @@ def refill(
         ]
     out = copy.copy(midi)
     out.tracks = [
-        _chunk(_without(chunk, channels[index], start, end) + new[index]) for index, chunk in enumerate(midi.tracks)
+        _chunk(_without(chunk, channels[index], start, end) + new[index])
+        for index, chunk in enumerate(midi.tracks)
     ]
     return out
 
@@ -60,11 +68,13 @@ def refill(
 def _without(chunk: mido.MidiTrack, channels: set[int], start: int, end: int) -> list[Timed]:
     """Return the events of a chunk but for the notes of some channels that begin from `start` to before `end`.
 
-    Ends of notes belong to their beginnings as readers take them, the oldest first. An end in the bars that
-    belongs to none is left out, too: it would end what is going to be there.
+    Ends of notes belong to their beginnings as readers take them, the oldest first. An end in the
+    bars that belongs to none is left out, too: it would end what is going to be there.
     """
     out: list[Timed] = []
-    sounding: dict[tuple[int, int], list[bool]] = defaultdict(list)  # whether each note that waits for its end stays
+    sounding: dict[tuple[int, int], list[bool]] = defaultdict(
+        list
+    )  # whether each note that waits for its end stays
     now = 0
     for event in chunk:
         now += event.time
@@ -88,7 +98,9 @@ def _chunk(events: list[Timed]) -> mido.MidiTrack:
 
     out, now = mido.MidiTrack(), 0
     last = max((tick for tick, *_ in events), default=0)
-    ordered = sorted((e for e in events if e[2].type != "end_of_track"), key=lambda e: e[:2])  # stable
+    ordered = sorted(
+        (e for e in events if e[2].type != "end_of_track"), key=lambda e: e[:2]
+    )  # stable
     for tick, _, event in [*ordered, (last, 1, mido.MetaMessage("end_of_track"))]:
         out.append(event.copy(time=tick - now))
         now = tick

@@ -2,8 +2,8 @@
 
 | in the file                                  | symusic                       | musegen                 |
 |----------------------------------------------|-------------------------------|-------------------------|
-| tempo 0, meter 0/4, 4/256, a key of 9 flats  | takes them, or a wrong number | `MidiError`; respelled  |
-| a raw event F7, status bytes F1 to FE        | loses its place               | passed over; `MidiError`|
+| tempo 0, meter 0/4, 4/256, a key of 9 flats  | takes them, or a wrong number | `MidiError`;
+respelled  | | a raw event F7, status bytes F1 to FE        | loses its place               | passed over; `MidiError`|
 | running status behind a system exclusive     | loses its place               | `MidiError`             |
 | ticks beyond 32 bits, numbers of 5 bytes     | wraps round, loses its place  | `MidiError`             |
 | events behind the end of the track           | drops them                    | `MidiError`             |
@@ -26,10 +26,14 @@ FAR = 2**28 - 1  # ticks, the longest delta time; tame music keeps this far from
 LONG = 2**27  # ticks: music that lasts as long is looked at closely
 _SAFE_TICKS = 2**31 - 1 - FAR
 
-# Bytes by kind: H at least 80; S, of those, the statuses F0 to FE, or what looks like one; . all others.
-_KINDS = bytes(ord("." if byte < 0x80 else "S" if 0xF0 <= byte < 0xFF else "H") for byte in range(256))
+# Bytes by kind: H at least 80; S, of those, the statuses F0 to FE, or what looks like one; . all
+# others.
+_KINDS = bytes(
+    ord("." if byte < 0x80 else "S" if 0xF0 <= byte < 0xFF else "H") for byte in range(256)
+)
 
-# Tempos and keys as they should be. Group 1: those that are not, wrong meters, ends of track, long payloads.
+# Tempos and keys as they should be. Group 1: those that are not, wrong meters, ends of track, long
+# payloads.
 _META = re.compile(
     rb"\xff(?:\x51\x03(?!\0\0\0)...|\x59\x02[\0-\x07\xf9-\xff][\0\x01]"
     rb"|([\x51\x59].|\x2f|\x58(?:[^\x04]|\x04(?:\0|.[^\0-\x07]))|.[\x80-\xff]))",
@@ -59,7 +63,8 @@ def probably_faithful(events: bytes) -> int:
     something else only look like one, symusic, which keeps its place up to there, finds fewer.
 
     Args:
-        events: All that is in the track chunks, one behind the other, `FF 7F 00` for each end of track.
+        events: All that is in the track chunks, one behind the other, `FF 7F 00` for each end of
+            track.
 
     Returns:
         How many tempos and keys were left out; -1 if it is not so quickly said.
@@ -80,8 +85,8 @@ def probably_faithful(events: bytes) -> int:
 def _is_short(kinds: bytes) -> bool:
     """Say whether ticks keep `FAR` from the edge of 32 bits, whatever else the bytes mean.
 
-    A delta time of three bytes is below 2^21, begins with HH, and its event has at least one byte more;
-    one of two is below 2^14.
+    A delta time of three bytes is below 2^21, begins with HH, and its event has at least one byte
+    more; one of two is below 2^14.
     """
     if len(kinds) // 4 * 2**21 < _SAFE_TICKS:
         return True
@@ -97,14 +102,18 @@ def reads_faithfully(data: bytes, layout: Layout) -> bool:
         data: The whole file.
         layout: Of the file; each chunk ends with the bytes of an end of track.
     """
-    if _NONSENSE.search(data) or not all(_is_plain(data, start, end) for start, end in layout.chunks):
+    if _NONSENSE.search(data) or not all(
+        _is_plain(data, start, end) for start, end in layout.chunks
+    ):
         return False
     if _is_short(data.translate(_KINDS).replace(b"S", b"H")):
         return True
     values = np.frombuffer(data, np.uint8)
     high = values >= 0x80
     factors = np.where(high, np.where(np.append(high[1:], False), 2**14, 2**7), 1)
-    return int(np.dot(values & 0x7F, factors)) < _SAFE_TICKS  # as if every byte were of a delta time
+    return (
+        int(np.dot(values & 0x7F, factors)) < _SAFE_TICKS
+    )  # as if every byte were of a delta time
 
 
 def _is_plain(data: bytes, start: int, end: int) -> bool:

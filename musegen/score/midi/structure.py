@@ -9,7 +9,8 @@ Grammar (Standard MIDI Files 1.0, RP-001)::
     delta, length = (80…FF){0,3} (00…7F)
 
 Where files in the wild and programs that read them are kinder, so is this: a chunk may lack its end
-of track, zeros and further ends of track may follow it, and running status goes on behind a meta event.
+of track, zeros and further ends of track may follow it, and running status goes on behind a meta
+event.
 """
 
 from __future__ import annotations
@@ -25,7 +26,11 @@ __all__ = ["Chunk", "walk"]
 
 _DATA_BYTES = {0x8: 2, 0x9: 2, 0xA: 2, 0xB: 2, 0xC: 1, 0xD: 1, 0xE: 2}
 """High nibble of a status byte → how many data bytes follow."""
-_UNCHECKED = {0xA, 0xD, 0xE}  # aftertouch and bends: no music that is kept, so no reason to refuse it
+_UNCHECKED = {
+    0xA,
+    0xD,
+    0xE,
+}  # aftertouch and bends: no music that is kept, so no reason to refuse it
 _NAMES = {0x8: "a note-off", 0x9: "a note-on", 0xB: "a control change", 0xC: "a program change"}
 
 
@@ -69,7 +74,9 @@ class _Walk:
         self._tick = self._delta = self._running = 0
         self._hanging: Counter[tuple[int, int]] = Counter()
         self._mended = bytearray(data[start:end])
-        self._splices: list[tuple[int, int, bytes]] = []  # (where in it, how many bytes to drop, what to put there)
+        self._splices: list[
+            tuple[int, int, bytes]
+        ] = []  # (where in it, how many bytes to drop, what to put there)
 
     def run(self) -> Chunk:
         while self._at < self._end:
@@ -87,7 +94,10 @@ class _Walk:
             elif status < 0xF0:
                 self._channel(event, status)
             else:
-                raise self._fault(event, "an event was expected; status bytes 0xf1 to 0xfe have no place in a file")
+                raise self._fault(
+                    event,
+                    "an event was expected; status bytes 0xf1 to 0xfe have no place in a file",
+                )
         self._mended.append(0)  # delta time of the end of track that is not there
         return self._chunk(self._end + 1)
 
@@ -103,7 +113,9 @@ class _Walk:
 
     def _byte(self, expected: str) -> int:
         if self._at >= self._end:
-            raise self._fault(self._at, f"{expected} was expected, and the track chunk ends here", "")
+            raise self._fault(
+                self._at, f"{expected} was expected, and the track chunk ends here", ""
+            )
         self._at += 1
         return self._data[self._at - 1]
 
@@ -121,16 +133,20 @@ class _Walk:
         length = self._number("length")
         if length > self._end - self._at:
             raise self._fault(
-                self._at, f"{length:,} bytes of {what} were expected, and the track chunk ends after "
-                f"{self._end - self._at:,}", ""
-            )  # fmt: skip
+                self._at,
+                f"{length:,} bytes of {what} were expected, and the track chunk ends after "
+                f"{self._end - self._at:,}",
+                "",
+            )
         self._at += length
         return self._data[self._at - length : self._at]
 
     def _channel(self, event: int, status: int) -> None:
         if status < 0x80:
             if not self._running:
-                raise self._fault(event, "a status byte was expected, because no running status is in force")
+                raise self._fault(
+                    event, "a status byte was expected, because no running status is in force"
+                )
             self._at, status = event, self._running
         self._running = status
         kind, channel = status >> 4, status & 0xF
@@ -151,7 +167,9 @@ class _Walk:
     def _system_exclusive(self, event: int, status: int) -> None:
         self._payload("a system exclusive")
         self._running = 0
-        if status == 0xF7:  # raw bytes for the wire: symusic takes it for an event of one byte, mido for a sysex
+        if (
+            status == 0xF7
+        ):  # raw bytes for the wire: symusic takes it for an event of one byte, mido for a sysex
             self._splices.append((event - self._start, 1, b"\xff\x7f"))
 
     def _meta(self, event: int) -> bool:
@@ -162,9 +180,12 @@ class _Walk:
             rest = self._data[self._at : self._end].replace(b"\0" + END_OF_TRACK, b"")
             if rest.strip(b"\0"):
                 raise self._fault(
-                    self._at, f"the track has ended, and no more events were expected in its chunk; {len(rest):,} "
-                    "bytes follow", "", "Export it again, or remove the end-of-track event there.",
-                )  # fmt: skip
+                    self._at,
+                    f"the track has ended, and no more events were expected in its chunk; {len(rest):,} "
+                    "bytes follow",
+                    "",
+                    "Export it again, or remove the end-of-track event there.",
+                )
             return True
         try:
             self._mended[event + 1 - self._start], content = mend(kind, payload)
@@ -173,8 +194,12 @@ class _Walk:
             raise self._fault(event, str(error), "", remedy) from None
         if content is not None:
             length = event + 2
-            self._splices.append((length - self._start, self._at - length, bytes((len(content),)) + content))
-        elif kind not in MIDO_KINDS and self._delta:  # mido 1.3 forgets the delta time of a kind that it does not know
+            self._splices.append(
+                (length - self._start, self._at - length, bytes((len(content),)) + content)
+            )
+        elif (
+            kind not in MIDO_KINDS and self._delta
+        ):  # mido 1.3 forgets the delta time of a kind that it does not know
             self._splices.append((event - self._start, 0, b"\xff\x7f\0\0"))
         return False
 
@@ -186,4 +211,6 @@ class _Walk:
             received = f"{self._data[at]:#04x}"
         received = f"; received {received}" if received else ""
         place = f"byte {at:,} ({self._track}, tick {self._tick:,})"
-        return MidiError(f"{self._name} is not a readable MIDI file: {place}: {expected}{received}. {remedy}")
+        return MidiError(
+            f"{self._name} is not a readable MIDI file: {place}: {expected}{received}. {remedy}"
+        )

@@ -34,14 +34,20 @@ __all__ = ["from_symusic", "parse"]
 
 _TRACK = Struct(">4sI")
 _SPARE = bytes(8)  # behind the last chunk, so that no parser's look ahead leaves the buffer
-_NOTE_ONS, _CONTROLS = bytes(range(0x90, 0xA0)), bytes(range(0xB1, 0xC0))  # controls of channels 2 to 16
-_OTHERS = {wanted: bytes(byte for byte in range(256) if byte not in wanted) for wanted in (_NOTE_ONS, _CONTROLS)}
+_NOTE_ONS, _CONTROLS = (
+    bytes(range(0x90, 0xA0)),
+    bytes(range(0xB1, 0xC0)),
+)  # controls of channels 2 to 16
+_OTHERS = {
+    wanted: bytes(byte for byte in range(256) if byte not in wanted)
+    for wanted in (_NOTE_ONS, _CONTROLS)
+}
 
-# In place of an end of track: a meta event of its length, without effect. Should those three bytes have
-# been the last of another event's payload, what follows is still read as it is meant. Should an event
-# have been cut short there, symusic takes the bytes behind for its rest and stumbles over one of the
-# F4, a status that there is not: they are more than a payload's length of one byte can pass over. At
-# its end stands a delta time, FAR.
+# In place of an end of track: a meta event of its length, without effect. Should those three bytes
+# have been the last of another event's payload, what follows is still read as it is meant. Should an
+# event have been cut short there, symusic takes the bytes behind for its rest and stumbles over one of
+# the F4, a status that there is not: they are more than a payload's length of one byte can pass over.
+# At its end stands a delta time, FAR.
 _NOTHING = b"\xff\x7f\0"
 _BARRIER = _NOTHING + b"\0\xff\x7f\x81\x10" + b"\xf4" * 144 + b"\xff\xff\xff\x7f"
 _OFFS = {
@@ -72,12 +78,20 @@ def parse(data: bytes, name: str, *, pedals: bool = True) -> Any:
         try:
             score = read(_file(layout, chunks))
         except Exception as error:
-            raise MidiError(f"{name} is not a readable MIDI file: {error}. Export it again.") from error
+            raise MidiError(
+                f"{name} is not a readable MIDI file: {error}. Export it again."
+            ) from error
     if not pedals:
         return score
-    early = [index for index, track in enumerate(score.tracks) if track.pedals and track.pedals[0].time == 0]
+    early = [
+        index
+        for index, track in enumerate(score.tracks)
+        if track.pedals and track.pedals[0].time == 0
+    ]
     if early and not _mend_first_pedals(score, early):
-        return _without_first_pedals(read(_file(layout, [_lifts(events) + events for events in chunks])))
+        return _without_first_pedals(
+            read(_file(layout, [_lifts(events) + events for events in chunks]))
+        )
     return score
 
 
@@ -93,7 +107,10 @@ def _quickly(data: bytes, layout: Layout, read: Any) -> tuple[list[bytes], Any]:
     except Exception:  # symusic raises RuntimeError, ValueError and others of its own
         return [], None  # the slow way says what is wrong, and where
     if score.end() >= LONG:
-        return [], None  # a note is never released: the slow way finds out where it ends; or a file very long indeed
+        return (
+            [],
+            None,
+        )  # a note is never released: the slow way finds out where it ends; or a file very long indeed
     found = len(score.tempos) + len(score.key_signatures)
     if left_out >= 0 and found != left_out and not reads_faithfully(data, layout):
         return [], None
@@ -134,18 +151,23 @@ def _closing(note_ons: bytes) -> bytes:
 def _mend_first_pedals(score: Any, early: list[int]) -> bool:
     """Let the first pedal of some tracks begin where it is pressed, in place; say whether that is known.
 
-    On channels 2 to 16 symusic takes the pedal to be down from the start until it is first lifted. Where
-    it was pressed, the track's controls say, unless that was before a program change: in another track.
+    On channels 2 to 16 symusic takes the pedal to be down from the start until it is first lifted.
+    Where it was pressed, the track's controls say, unless that was before a program change: in
+    another track.
     """
     pressed = []
     for track in score.tracks:
         controls = track.controls.numpy()
-        pressed.append(controls["time"][(controls["number"] == SUSTAIN) & (controls["value"] >= 64)][:1])
+        pressed.append(
+            controls["time"][(controls["number"] == SUSTAIN) & (controls["value"] >= 64)][:1]
+        )
     first = np.concatenate(pressed).min(initial=LONG)
     pedals = [score.tracks[index].pedals for index in early]
     if any(len(pressed[index]) == 0 or first < pressed[index][0] for index in early):
         return False
-    if any(pressed[index][0] >= rows[0].duration for index, rows in zip(early, pedals, strict=True)):
+    if any(
+        pressed[index][0] >= rows[0].duration for index, rows in zip(early, pedals, strict=True)
+    ):
         return False
     for index, rows in zip(early, pedals, strict=True):
         down = int(pressed[index][0])
@@ -172,7 +194,9 @@ def _rewritten(data: bytes, layout: Layout, name: str) -> list[bytes]:
     for number, (start, end) in enumerate(layout.chunks, 1):
         chunk = walk(data, start, end, number, name)
         offs = [
-            bytes((0x80 | channel, pitch, 0)) for (channel, pitch), count in chunk.hanging.items() for _ in range(count)
+            bytes((0x80 | channel, pitch, 0))
+            for (channel, pitch), count in chunk.hanging.items()
+            for _ in range(count)
         ]
         chunks.append(chunk.events + b"\0".join([*offs, END_OF_TRACK]))
     return chunks
@@ -200,33 +224,56 @@ def from_symusic(score: Any) -> Score:
     """Return the music of a `symusic` score: in ticks, or brought to ticks from quarters or seconds by symusic.
 
     Raises:
-        MidiError: A value is out of its range, or there are more than 65,535 tracks; or it is no score.
+        MidiError: A value is out of its range, or there are more than 65,535 tracks; or it is no
+            score.
     """
     if not type(score).__name__.startswith("Score"):
-        raise MidiError(f"expected a symusic score. Received: {type(score).__name__}. Put tracks into a symusic.Score.")
+        raise MidiError(
+            f"expected a symusic score. Received: {type(score).__name__}. Put tracks into a symusic.Score."
+        )
     if type(score).__name__ != "ScoreTick":
         score = score.to("tick")
     if len(score.tracks) > MAX_TRACKS:
-        raise MidiError(f"at most {MAX_TRACKS:,} tracks were expected. Received: {len(score.tracks):,}. Merge some.")
+        raise MidiError(
+            f"at most {MAX_TRACKS:,} tracks were expected. Received: {len(score.tracks):,}. Merge some."
+        )
     tracks, notes, pedals = [], [], []
     for index, track in enumerate(score.tracks):
         tracks.append(Track(track.name, track.program, track.is_drum))
         n, p = track.notes.numpy(), track.pedals.numpy()
         notes.append(
-            columns(NOTE, onset=n["time"], duration=n["duration"], pitch=n["pitch"],
-                    velocity=n["velocity"], track=np.full(len(n["time"]), index))
-        )  # fmt: skip
-        pedals.append(columns(PEDAL, onset=p["time"], duration=p["duration"], track=np.full(len(p["time"]), index)))
-    tempo, meter, key = (x.numpy() for x in (score.tempos, score.time_signatures, score.key_signatures))
+            columns(
+                NOTE,
+                onset=n["time"],
+                duration=n["duration"],
+                pitch=n["pitch"],
+                velocity=n["velocity"],
+                track=np.full(len(n["time"]), index),
+            )
+        )
+        pedals.append(
+            columns(
+                PEDAL, onset=p["time"], duration=p["duration"], track=np.full(len(p["time"]), index)
+            )
+        )
+    tempo, meter, key = (
+        x.numpy() for x in (score.tempos, score.time_signatures, score.key_signatures)
+    )
     every_note = np.concatenate(notes) if notes else table(NOTE)
     every_pedal = np.concatenate(pedals) if pedals else table(PEDAL)
     return Score(
-        # Notes and pedals of no length come from files with an off at the tick of its on: nothing sounds.
+        # Notes and pedals of no length come from files with an off at the tick of its on: nothing
+        # sounds.
         notes=every_note[every_note["duration"] > 0],
         tracks=tuple(tracks),
         ticks_per_quarter=score.ticks_per_quarter,
         tempos=columns(TEMPO, tick=tempo["time"], microseconds=tempo["mspq"]),
-        meters=columns(METER, tick=meter["time"], numerator=meter["numerator"], denominator=meter["denominator"]),
+        meters=columns(
+            METER,
+            tick=meter["time"],
+            numerator=meter["numerator"],
+            denominator=meter["denominator"],
+        ),
         keys=columns(KEY, tick=key["time"], fifths=key["key"], minor=key["tonality"] > 0),
         pedals=every_pedal[every_pedal["duration"] > 0],
     )

@@ -40,7 +40,9 @@ def split_abc(text: str) -> list[str]:
         return [text]
     header = text[: starts[0]]
     # Prose before the first tune is not ABC; fields and directives are.
-    shared = "".join(f"{line}\n" for line in header.splitlines() if re.match(r"%%|%abc-|[A-Z]:", line))
+    shared = "".join(
+        f"{line}\n" for line in header.splitlines() if re.match(r"%%|%abc-|[A-Z]:", line)
+    )
     ends = [*starts[1:], len(text)]
     return [shared + text[start:end] for start, end in zip(starts, ends, strict=True)]
 
@@ -70,9 +72,9 @@ def _plain_abc(text: str) -> str:
     """Rewrite an ABC tune so that music21 reads its notes right.
 
     music21 10 loses notes under a fermata (`HB2`), misses dotted pairs across a slur's end or a tie
-    (`G>)A`), makes a part of every line of a voice that comes back, passes over fields inside a line
-    (`[M:3/4]`) and over the last field line before a bar. So what a score has no place for goes,
-    each voice's lines come together, and each field in the music gets a line, said twice.
+    (`G>)A`), makes a part of every line of a voice that comes back, passes over fields inside a
+    line (`[M:3/4]`) and over the last field line before a bar. So what a score has no place for
+    goes, each voice's lines come together, and each field in the music gets a line, said twice.
     """
     head, music = _split_header(text)
     voices: dict[str, list[str]] = {"": []}
@@ -85,7 +87,9 @@ def _plain_abc(text: str) -> str:
             elif ABC_FIELD.match(part):
                 lines += [part] * (2 if part[0] in "KLMQ" else 1)
             else:
-                lines.append(re.sub(r"-?([<>]+)-?", r"\1", ABC_UNPLAYED.sub("", part).replace("x", "z")))
+                lines.append(
+                    re.sub(r"-?([<>]+)-?", r"\1", ABC_UNPLAYED.sub("", part).replace("x", "z"))
+                )
     for name, part_lines in voices.items():
         head += [f"V:{name}", *part_lines] if name else part_lines
     return "\n".join(head)

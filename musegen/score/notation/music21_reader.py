@@ -91,7 +91,11 @@ def _track(part: Any, flat: Any) -> tuple[Track, int]:
     from music21.percussion import PercussionChord
 
     first = part.getInstrument(returnDefault=False)
-    name = getattr(part, "partName", None) or (first and (first.partName or first.instrumentName)) or ""
+    name = (
+        getattr(part, "partName", None)
+        or (first and (first.partName or first.instrumentName))
+        or ""
+    )
     struck = [isinstance(n, Unpitched | PercussionChord) for n in flat.notes]
     is_drum = isinstance(first, UnpitchedPercussion) or (bool(struck) and all(struck))
     program = 0 if is_drum else getattr(first, "midiProgram", None) or 0
@@ -112,7 +116,9 @@ def _notes(flat: Any, start: Any, drum: int) -> list[tuple[int, int, int, int]]:
         for note in getattr(element, "notes", (element,)):
             # Not `.midi`, which moves what MIDI cannot carry by octaves without a word.
             pitch = round(note.pitch.ps) if getattr(note, "isNote", False) else drum
-            held = (note.tie or element.tie) is not None and (note.tie or element.tie).type != "start"
+            held = (note.tie or element.tie) is not None and (
+                note.tie or element.tie
+            ).type != "start"
             velocity = note.volume.velocity or element.volume.velocity or DEFAULT_VELOCITY
             rows.append((onset, max(end, onset + 1), pitch, int(np.clip(velocity, 1, 127)), held))
     # At one onset the longest of a pitch stays, and a tie's end goes before a new stroke.
@@ -120,7 +126,9 @@ def _notes(flat: Any, start: Any, drum: int) -> list[tuple[int, int, int, int]]:
     merged: list[tuple[int, int, int, int]] = []
     for onset, end, pitch, velocity, held in rows:
         if not 0 <= pitch <= 127:
-            raise MidiError(f"pitch must be 0 to 127. Received: {pitch}. Transpose the piece by octaves.")
+            raise MidiError(
+                f"pitch must be 0 to 127. Received: {pitch}. Transpose the piece by octaves."
+            )
         if merged and merged[-1][2] == pitch and onset <= merged[-1][1]:
             first, before, _, loudness = merged[-1]
             if onset == first or (held and onset == before):
@@ -143,7 +151,9 @@ class _Timeline:
         """Take what the part and its measures say."""
         for place in (part, *part.getElementsByClass("Measure")):
             at = start + (part.elementOffset(place) if place is not part else 0)
-            for found in place.getElementsByClass(("TimeSignature", "KeySignature", "MetronomeMark")):
+            for found in place.getElementsByClass(
+                ("TimeSignature", "KeySignature", "MetronomeMark")
+            ):
                 self._take(found, _ticks(at + place.elementOffset(found)))
 
     def _take(self, found: Any, tick: int) -> None:
@@ -213,7 +223,8 @@ def _lay_out_bars(
         at = start + pad if start > bars[0][0] else 0
         printed = meters.get(start, meter)
         phase = (at - anchor) % length
-        # A bar inside another is a section's pickup if the two make a whole one; else the one is short.
+        # A bar inside another is a section's pickup if the two make a whole one; else the one is
+        # short.
         broken = phase and at - phase + length not in starts and at + duration > at - phase + length
         if at and (printed != meter or broken):
             rows.append((at, *printed))
