@@ -64,9 +64,8 @@ position 12, pitch 62, duration 6, position 18, pitch 64, duration 6, end
     The same, as a performance:
 
     >>> encoder = Encoder(EncoderConfig(encoding="performance"))
-    >>> print(", ".join(str(event) for event in encoder.events(encoder.encode(tune))[:8]))
-    start, velocity 22, note_on 60, time_shift 50, note_off 60, note_on 62, time_shift 25, note_off
-    62
+    >>> print(", ".join(str(event) for event in encoder.events(encoder.encode(tune))[:7]))
+    start, velocity 22, note_on 60, time_shift 50, note_off 60, note_on 62, time_shift 25
 
     Args:
         config: The encoding; metric with the defaults of `EncoderConfig` if left out.
