@@ -1,4 +1,4 @@
-"""MIDI files that are damaged, hostile or odd: a Score with nothing lost, or a `MidiError` that says where and why."""
+"""Damaged, hostile or odd MIDI files give a whole Score, or a `MidiError` that says where."""
 
 import io
 import os
@@ -203,7 +203,7 @@ def both(source):
 
 
 def music(score):
-    """All that two readers must agree on; a pedal counts where there is a note that it could hold."""
+    """What two readers must agree on; a pedal counts where there is a note that it could hold."""
     tracks = [(t.program, t.is_drum) for t in score.tracks]
     sounding = set(score.notes["track"].tolist())
     return (
@@ -254,7 +254,7 @@ def test_both_readers_read_an_odd_file_whole(kind):
     assert music(fast) == music(exact)
 
 
-def test_values_of_unusual_length_are_read_rightly():
+def test_values_of_unusual_length_are_read_correctly():
     for score in both(ODD["tempo, its length in 2 bytes"][0]):
         assert score.tempos.tolist() == [(0, 500_001)]
     for score in both(ODD["key of 130 bytes"][0]):
@@ -263,7 +263,7 @@ def test_values_of_unusual_length_are_read_rightly():
         assert score.meters.tolist() == [(0, 3, 8)]
 
 
-def test_an_unreadable_key_becomes_the_one_that_sounds_the_same():
+def test_an_unusual_key_becomes_its_enharmonic_equivalent():
     for score in both(ODD["8 sharps"][0]):
         assert score.keys.tolist() == [(0, -4, True)]
 
@@ -338,7 +338,7 @@ def test_notes_end_at_their_off_in_turn_or_with_their_track(tracks, kind):
 
 @st.composite
 def damaged(draw):
-    """A valid file with a few bytes changed, put in or taken out; half the time the chunk's length follows."""
+    """A valid file with bytes changed, inserted or removed; half the time the length follows."""
     buffer = io.BytesIO()
     draw(files()).save(file=buffer)
     data = bytearray(buffer.getvalue())
@@ -388,7 +388,7 @@ PIECES = [
 
 @given(data=damaged())
 @settings(max_examples=200, deadline=None)
-def test_damage_is_an_error_or_harmless_and_both_readers_say_the_same(data):
+def test_damage_is_an_error_or_harmless_and_both_readers_agree(data):
     fast, exact = both(data)
     if isinstance(fast, str):
         assert fast == exact and fast.startswith("the given bytes")
@@ -397,7 +397,7 @@ def test_damage_is_an_error_or_harmless_and_both_readers_say_the_same(data):
         assert bool((fast.notes["duration"] > 0).all()) and bool((fast.notes["onset"] >= 0).all())
 
 
-def test_what_is_no_file_is_refused_and_never_waited_for(tmp_path):
+def test_folders_pipes_and_devices_are_refused_without_waiting(tmp_path):
     (tmp_path / "folder.mid").mkdir()
     cases = {"missing.mid": "No such file", "folder.mid": "it is a folder", "nul\0.mid": "null"}
     if hasattr(os, "mkfifo"):
@@ -447,7 +447,7 @@ def test_the_limit_of_size_is_the_largest_that_is_read(tmp_path, monkeypatch):
             assert [not isinstance(made, str) for made in both(source)] == [allowed] * 2
 
 
-def test_more_tracks_than_a_note_can_name_are_refused():
+def test_more_tracks_than_fit_16_bits_are_refused():
     everything = b"".join(bytes([0, 0x90 | c, 60, 60, 1, 0x80 | c, 60, 0]) for c in range(16)) + END
     for message in both(smf(*[everything] * 4100)):
         assert "at most 65,535 tracks were expected. Received: 65,600" in message

@@ -1,21 +1,21 @@
-"""Notes in memory, and everything that needs no tokens: files in and out, notation, sound, pictures, measures.
+"""Reads, holds, edits, measures and writes music, independently of any encoding.
 
-==================  ================================================================================
-module              what it does
-==================  ================================================================================
-`score`             `Score`: notes, tempos, meters, keys and pedals as columns
-`columns`           the columns, and `Track`
-`timing`            ticks ↔ bars and seconds
-`editing`           the bodies of `Score`'s slices and sums
-`export/`           writers: MIDI, objects of other libraries, sound, notation, tables
+==================  ==============================================================================
+module              contents
+==================  ==============================================================================
+`score`             `Score`: notes, tempos, meters, keys and pedals as tables
+`columns`           the tables, and `Track`
+`timing`            ticks to bars and seconds
+`editing`           selecting, cutting, transposing and joining scores
+`export/`           writers: MIDI, objects of other libraries, sound, notation, data frames
 `display/`          pictures
-`reading`           music from anything that holds some
-`midi/`             MIDI files: reading, and changes that keep everything else in them
-`notation/`         MusicXML, ABC and Humdrum, through music21
-`keys`              key finding
-`measures/`         musical measures, likeness, near-duplicates
-`general_midi`      numbers and names of the MIDI standard
-==================  ================================================================================
+`reading`           reading from any supported source
+`midi/`             reading and editing MIDI files
+`notation/`         reading MusicXML, ABC and Humdrum, through music21
+`keys`              keys, and key finding
+`measures/`         musical measures, similarity, near-duplicates
+`general_midi`      numbers and names of the MIDI standard, and limits
+==================  ==============================================================================
 """
 
 from musegen.score.columns import KEY, METER, NOTE, PEDAL, TEMPO, Table, Track, columns, table

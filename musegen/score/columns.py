@@ -1,31 +1,27 @@
-"""The columns that a score is made of.
+"""Defines the tables that a score is made of.
 
-Each table is a one-dimensional NumPy structured array with one of the dtypes below, times in ticks.
+Each table is a one-dimensional NumPy structured array of one of the dtypes below. Times are in
+ticks.
+
+========  ===============================================  ====================================
+`NOTE`    `onset`, `duration`, `pitch`, `velocity`,        notes
+          `track`
+`TEMPO`   `tick`, `microseconds` per quarter note          tempo changes
+`METER`   `tick`, `numerator`, `denominator`               time signatures
+`KEY`     `tick`, `fifths` (−7 to 7), `minor`              key signatures
+`PEDAL`   `onset`, `duration`, `track`                     sustain pedal held down
+========  ===============================================  ====================================
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-if TYPE_CHECKING:
-    from musegen.score.score import Score
-
-__all__ = [
-    "KEY",
-    "METER",
-    "NOTE",
-    "PEDAL",
-    "TEMPO",
-    "Table",
-    "Track",
-    "broken_rules",
-    "columns",
-    "table",
-]
+__all__ = ["KEY", "METER", "NOTE", "PEDAL", "TEMPO", "Table", "Track", "columns", "table"]
 
 Table: TypeAlias = NDArray[np.void]
 """A one-dimensional NumPy structured array."""
@@ -41,10 +37,17 @@ PEDAL = np.dtype([("onset", "<i4"), ("duration", "<i4"), ("track", "<u2")])
 
 @dataclass(frozen=True)
 class Track:
-    """One instrument's line: a name, a General MIDI program, or drums.
+    """An instrument of a score.
 
-    `channel` (0 to 15) and `chunk` (index of the MIDI file's track chunk) say where the notes came
-    from in a file; they are -1 where that is not known and do not take part in comparisons.
+    >>> Track("Flute", program=73) == Track("Flute", program=73, channel=2)
+    True
+
+    Attributes:
+        name: Its name, which may be empty.
+        program: General MIDI program, 0 to 127.
+        is_drum: Whether it is a drum kit.
+        channel: MIDI channel in the file it came from, 0 to 15; −1 if unknown. Not compared.
+        chunk: Index of the track chunk in the file it came from; −1 if unknown. Not compared.
     """
 
     name: str = ""
@@ -55,37 +58,30 @@ class Track:
 
 
 def table(dtype: np.dtype[np.void], rows: Any = ()) -> Table:
-    """Return `rows` (tuples, or columns already in `dtype`) as a structured array of `dtype`."""
+    """Return rows as a structured array.
+
+    >>> table(METER, [(0, 3, 4)])["numerator"].tolist()
+    [3]
+
+    Args:
+        dtype: One of the dtypes of this module.
+        rows: Tuples, or a structured array of `dtype`, which is returned as it is.
+    """
     return np.asarray(rows if isinstance(rows, np.ndarray) else list(rows), dtype=dtype)
 
 
 def columns(dtype: np.dtype[np.void], **fields: Any) -> Table:
-    """Return a structured array of `dtype` built from one array or scalar per field."""
+    """Return a structured array built from columns.
+
+    >>> columns(TEMPO, tick=[0, 960], microseconds=500_000).tolist()
+    [(0, 500000), (960, 500000)]
+
+    Args:
+        dtype: One of the dtypes of this module.
+        fields: An array or a scalar for each field; fields that are left out are 0.
+    """
     length = max((len(v) for v in fields.values() if np.ndim(v)), default=1)
     out = np.zeros(length, dtype)
     for name, values in fields.items():
         out[name] = values
     return out
-
-
-def broken_rules(score: Score) -> list[str]:
-    """Return what every score's columns must fulfil and these do not."""
-    notes, meters, tempos = score.notes, score.meters, score.tempos
-    velocities, tempo = notes["velocity"], tempos["microseconds"]
-    broken = {
-        "ticks_per_quarter must be > 0": score.ticks_per_quarter <= 0,
-        "every onset must be >= 0": (notes["onset"] < 0).any(),
-        "every duration must be > 0": (notes["duration"] <= 0).any(),
-        "every pitch must be 0 to 127": (notes["pitch"] > 127).any(),
-        "every velocity must be 1 to 127": ((velocities < 1) | (velocities > 127)).any(),
-        "every note's track must be in tracks": (notes["track"] >= len(score.tracks)).any(),
-        "every meter must have a numerator >= 1 and a denominator that is a power of two": (
-            (meters["numerator"] < 1) | (np.bitwise_count(meters["denominator"]) != 1)
-        ).any(),
-        "every tempo must be 1 to 16777215 microseconds per quarter": (
-            (tempo <= 0) | (tempo >= 2**24)
-        ).any(),
-        "every key must have -7 to 7 fifths": (np.abs(score.keys["fifths"]) > 7).any(),
-        "the music must end before tick 2147483647": score.end >= 2**31 - 1,
-    }
-    return [rule for rule, is_broken in broken.items() if is_broken]

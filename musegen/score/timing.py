@@ -1,4 +1,4 @@
-"""Bars and seconds: what meters and tempos make of ticks."""
+"""Converts ticks to bars and seconds."""
 
 from __future__ import annotations
 
@@ -9,89 +9,112 @@ from numpy.typing import NDArray
 
 from musegen.errors import MidiError
 from musegen.score.columns import METER, TEMPO, Table, table
+from musegen.utils.arrays import Floats, Ints
 
-__all__ = ["DEFAULT_METER", "DEFAULT_TEMPO", "TempoMap", "barlines", "in_force", "tempo_map"]
+__all__ = [
+    "DEFAULT_METER",
+    "DEFAULT_TEMPO",
+    "DEFAULT_TICKS_PER_QUARTER",
+    "MAX_BARS",
+    "TempoMap",
+    "barlines",
+    "in_force",
+    "tempo_map",
+]
 
 DEFAULT_METER = (4, 4)
 DEFAULT_TEMPO = 500_000  # microseconds per quarter: the MIDI file standard's default, 120 bpm
-MAX_BARS = 1_000_000  # a meter of 1/64 under a stray event hours away must not fill memory
+DEFAULT_TICKS_PER_QUARTER = 480
+MAX_BARS = 1_000_000  # a meter of 1/64 and one stray event hours later must not fill memory
 
 
 class TempoMap(NamedTuple):
-    """Stretches of one tempo: `int64` first ticks, `float64` seconds per tick, `float64` first seconds."""
+    """A piecewise linear map between ticks and seconds, one segment per tempo.
 
-    starts: NDArray[np.int64]
-    per_tick: NDArray[np.float64]
-    at: NDArray[np.float64]
+    Attributes:
+        starts: First tick of each segment, `int64[N]`.
+        per_tick: Seconds per tick, `float64[N]`.
+        at: Seconds at the first tick, `float64[N]`.
+    """
 
-    def seconds(self, ticks: NDArray[Any]) -> NDArray[np.float64]:
+    starts: Ints
+    per_tick: Floats
+    at: Floats
+
+    def seconds(self, ticks: NDArray[Any]) -> Floats:
         """Convert ticks to seconds."""
         index = np.searchsorted(self.starts, ticks, side="right") - 1
-        out: NDArray[np.float64] = (
-            self.at[index] + (ticks - self.starts[index]) * self.per_tick[index]
-        )
-        return out
+        return self.at[index] + (ticks - self.starts[index]) * self.per_tick[index]
 
-    def ticks(self, seconds: NDArray[Any]) -> NDArray[np.float64]:
-        """Convert seconds to ticks, not rounded."""
+    def ticks(self, seconds: NDArray[Any]) -> Floats:
+        """Convert seconds to ticks, without rounding."""
         index = np.searchsorted(self.at, seconds, side="right") - 1
-        out: NDArray[np.float64] = (
-            self.starts[index] + (seconds - self.at[index]) / self.per_tick[index]
-        )
-        return out
+        return self.starts[index] + (seconds - self.at[index]) / self.per_tick[index]
 
 
 def in_force(rows: Table, default: tuple[int, ...]) -> Table:
-    """Return `rows` with one at tick 0 (`default` where nothing is said), and the last of each tick alone.
+    """Return one row per tick, the last, with one at tick 0.
+
+    >>> in_force(table(METER, [(960, 3, 4), (960, 6, 8)]), DEFAULT_METER).tolist()
+    [(0, 4, 4), (960, 6, 8)]
 
     Args:
         rows: `TEMPO[...]` or `METER[...]`, sorted by tick.
-        default: What governs before the first row, without its tick.
+        default: The row at tick 0 if there is none, without its tick.
     """
     if not len(rows) or rows["tick"][0] > 0:
         rows = np.concatenate([table(rows.dtype, [(0, *default)]), rows])
-    out: Table = rows[np.append(np.diff(rows["tick"]) > 0, True)]
-    return out
+    return rows[np.append(np.diff(rows["tick"]) > 0, True)]
 
 
 def tempo_map(tempos: Table, ticks_per_quarter: int) -> TempoMap:
-    """Return the tempo map of `TEMPO[...]`, which says 120 bpm where the table is silent."""
+    """Return the tempo map of `TEMPO[...]`, 120 bpm before the first tempo.
+
+    >>> tempo_map(table(TEMPO, [(480, 1_000_000)]), 480).seconds(np.array([0, 480, 960])).tolist()
+    [0.0, 0.5, 1.5]
+    """
     tempos = in_force(table(TEMPO, tempos), (DEFAULT_TEMPO,))
     starts = tempos["tick"].astype(np.int64)
     per_tick = tempos["microseconds"] / 1e6 / ticks_per_quarter
-    return TempoMap(
-        starts, per_tick, np.concatenate([[0.0], np.cumsum(np.diff(starts) * per_tick[:-1])])
-    )
+    at = np.concatenate([[0.0], np.cumsum(np.diff(starts) * per_tick[:-1])])
+    return TempoMap(starts, per_tick, at)
 
 
-def barlines(meters: Table, ticks_per_quarter: int, end: int) -> NDArray[np.int64]:
+def barlines(meters: Table, ticks_per_quarter: int, end: int) -> Ints:
     """Return the ticks of all barlines up to `end`. See `Score.barlines`.
 
     Args:
-        meters: `METER[...]`, sorted by tick; 4/4 where the table is silent.
+        meters: `METER[...]`, sorted by tick; 4/4 before the first.
         ticks_per_quarter: Ticks in a quarter note.
         end: The tick that the last bar reaches or passes.
 
     Raises:
-        MidiError: More than a million bars.
+        MidiError: There are more than a million bars.
     """
     meters = in_force(table(METER, meters), DEFAULT_METER)
-    starts = meters["tick"].astype(np.int64)
-    stops = np.append(starts[1:], max(end, int(starts[-1])))
-    whole = 4 * ticks_per_quarter
-    parts = []
+    starts = meters["tick"].tolist()
+    stops = [*starts[1:], max(end, starts[-1])]
+
+    # A bar has `length / per` ticks, which may be a fraction.
     total = 0
+    parts = []
     for start, stop, row in zip(starts, stops, meters, strict=True):
-        length, per = whole * int(row["numerator"]), int(row["denominator"])
-        count = -(-(int(stop) - int(start)) * per // length)
+        length, per = _bar_length(row, ticks_per_quarter)
+        count = -(-(stop - start) * per // length)  # rounded up
         total += count
         if total > MAX_BARS:
             raise MidiError(
                 f"the music spans more than {MAX_BARS} bars (meter {row['numerator']}/"
-                f"{row['denominator']} up to tick {stop}). Remove the stray event far behind the music."
+                f"{row['denominator']} up to tick {stop}). "
+                "Remove the stray event far behind the music."
             )
         parts.append(start + np.arange(count, dtype=np.int64) * length // per)
-    last = meters[-1]
-    length, per = whole * int(last["numerator"]), int(last["denominator"])
-    final = starts[-1] + (len(parts[-1]) * length) // per
+
+    length, per = _bar_length(meters[-1], ticks_per_quarter)
+    final = starts[-1] + len(parts[-1]) * length // per
     return np.append(np.concatenate(parts), final)
+
+
+def _bar_length(meter: Any, ticks_per_quarter: int) -> tuple[int, int]:
+    """Return the numerator and denominator of a bar's length in ticks."""
+    return 4 * ticks_per_quarter * int(meter["numerator"]), int(meter["denominator"])

@@ -1,1 +1,1 @@
-"""Helpers that know no music: files, processes, hashing, optional packages."""
+"""Helpers that know no music: files, processes, hashing, SVG, optional packages."""

@@ -1,4 +1,4 @@
-"""Short names for the types of arrays."""
+"""Names the array types of type hints."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Names that will go: they still work, and warn with the name to use."""
+"""Keeps deprecated names working, with a warning that gives the new name."""
 
 from __future__ import annotations
 
@@ -24,37 +24,36 @@ MOVED = {
     "musegen.novelty": "musegen.data.novelty",
     "musegen.store": "musegen.data.store",
 }
-"""Modules that the documentation named before they moved: old name → new name."""
+"""Documented modules that have moved: old name → new name."""
 
 
 def deprecated(old: str, new: str) -> None:
-    """Warn the caller's caller that `old` is deprecated, and name what to use."""
+    """Warn the caller's caller that `old` is deprecated in favour of `new`."""
     warnings.warn(f"{old} is deprecated. Use {new} instead.", DeprecationWarning, stacklevel=3)
 
 
 def replacement(old: str, new: str, name: str) -> Any:
-    """Warn the caller's caller that `old` is deprecated, and return the public object that replaces it.
+    """Warn the caller's caller that `old` is deprecated, and return its public replacement.
 
-    It is looked up by its public name at the call, so that a lower module can name an upper one as
-    the remedy.
+    The replacement is looked up at the call, so that it may be in a module above the caller's.
 
     Args:
-        old: What was written, for the message.
-        new: What to write instead, for the message.
-        name: The name in `musegen.__all__` to return.
+        old: The deprecated expression, for the message.
+        new: The expression to use, for the message.
+        name: Name of the replacement in `musegen.__all__`.
     """
     warnings.warn(f"{old} is deprecated. Use {new} instead.", DeprecationWarning, stacklevel=3)
     return getattr(import_module("musegen"), name)
 
 
 def keep_old_modules() -> None:
-    """Let the old names of `MOVED` be imported, with a warning."""
+    """Make the old names of `MOVED` importable, with a warning."""
     if not any(isinstance(finder, _OldNames) for finder in sys.meta_path):
         sys.meta_path.append(_OldNames())
 
 
 class _OldNames(MetaPathFinder, Loader):
-    """Fills a module of an old name with what the new one holds."""
+    """Finds modules by their old names and fills them with the content of the new ones."""
 
     def find_spec(
         self, name: str, path: Sequence[str] | None, target: ModuleType | None = None
@@ -68,3 +67,5 @@ class _OldNames(MetaPathFinder, Loader):
         )
         home = import_module(new)
         vars(module).update((name, getattr(home, name)) for name in ("__all__", *home.__all__))
+        if hasattr(home, "__getattr__"):  # names that were renamed since
+            vars(module)["__getattr__"] = home.__getattr__

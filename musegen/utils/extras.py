@@ -1,4 +1,4 @@
-"""Packages that come with an extra, asked for when something needs them."""
+"""Imports optional dependencies on demand."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ __all__ = ["require"]
 
 
 def require(module: str, extra: str, purpose: str) -> Any:
-    """Import a module that musegen does not itself depend on.
+    """Import a module that musegen does not depend on.
 
     Args:
-        module: What to import.
-        extra: The extra of `musegen` that brings it.
+        module: Name of the module.
+        extra: The extra of `musegen` that installs it.
         purpose: What needs it, as the user typed it.
 
     Raises:
@@ -25,7 +25,7 @@ def require(module: str, extra: str, purpose: str) -> Any:
         return import_module(module)
     except ModuleNotFoundError as error:
         if error.name != module.partition(".")[0]:
-            raise  # installed, but broken: the user must see what it lacks
+            raise  # it is installed, and lacks a dependency
         package = module.partition(".")[0]
         raise MusegenError(
             f"{purpose} needs {package}. Install it with: pip install 'musegen[{extra}]'"

@@ -1,4 +1,4 @@
-"""Numbers that stand for other numbers."""
+"""Hashes integers."""
 
 from __future__ import annotations
 
@@ -9,7 +9,13 @@ __all__ = ["splitmix64"]
 
 
 def splitmix64(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """Return hashes of numbers, `uint64[…]`: the finaliser of SplitMix64 (Steele, Lea and Flood 2014)."""
+    """Return hashes of integers, `uint64`, same shape.
+
+    It is the finaliser of SplitMix64 (Steele, Lea and Flood, 2014). It wraps round on overflow.
+
+    >>> splitmix64(np.array([0, 1], np.uint64)).tolist()
+    [16294208416658607535, 10451216379200822465]
+    """
     out = values + np.uint64(0x9E3779B97F4A7C15)
     out ^= out >> np.uint64(30)
     out *= np.uint64(0xBF58476D1CE4E5B9)

@@ -1,4 +1,4 @@
-"""Public names of a package that are imported when they are first used (PEP 562)."""
+"""Imports the public names of a package at first use (PEP 562)."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ __all__ = ["lazily"]
 def lazily(
     package: str, homes: Mapping[str, str]
 ) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
-    """Return a package's `__getattr__` and `__dir__`, for names that are imported at first use.
+    """Return the `__getattr__` and `__dir__` of a package that imports its names at first use.
 
     Args:
         package: Its dotted name.
-        homes: Public name → module that defines it, relative to the package.
+        homes: Public name → the module that defines it, relative to the package.
     """
 
     def getattribute(name: str) -> Any:

@@ -1,4 +1,4 @@
-"""Work spread over processes: in order, in bounded memory, and past a process that dies."""
+"""Distributes work over processes: in order, in bounded memory, and robust against crashes."""
 
 from __future__ import annotations
 
@@ -22,29 +22,33 @@ Result = TypeVar("Result")
 
 
 class Crash(Exception):
-    """The process that worked on an item died: a fault in a C library, or the system out of memory."""
+    """The worker process died: a fault in a C library, or the system ran out of memory."""
 
 
 def cores() -> int:
-    """Return how many cores this process may use: a container may be given fewer than the machine has."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """Return how many cores this process may use; in a container that may not be all."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def each(
     function: Callable[[Item], Result], items: Iterable[Item], workers: int
 ) -> Iterator[tuple[Item, Result | Crash]]:
-    """Yield each item with what `function` makes of it, in order.
+    """Yield each item with the result of `function`, in order.
 
-    Items are taken as they are needed: at most twice as many as there are workers wait or are
-    worked on.
+    Items are taken as needed: at most two per worker are submitted at any time.
+
+    >>> list(each(str.upper, ["a", "b"], workers=1))
+    [('a', 'A'), ('b', 'B')]
 
     Args:
-        function: For several workers it must be importable (a function of a module, or a partial of
-            one).
-        items: What to work on.
-        workers: 1 works in this process. More start processes of their own, which outlive neither
-            the iteration nor this process, and leave Ctrl-C to it. The item that one died on comes
-            with a `Crash`, and the others go on.
+        function: With several workers it must be importable: a function of a module, or a partial
+            of one.
+        items: The arguments of `function`.
+        workers: Number of processes; 1 works in this one. Worker processes end with the iteration
+            or with this process, and ignore Ctrl-C. The result of an item on which a worker died is
+            a `Crash`; the work continues with the next item.
     """
     if workers == 1:
         yield from ((item, function(item)) for item in items)
@@ -63,7 +67,7 @@ def each(
 
 
 def _begin() -> None:
-    """Make the process that this is called in, a worker, ignore Ctrl-C, and end it with its parent."""
+    """Initialise a worker process: it ignores Ctrl-C and ends with its parent."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = multiprocessing.parent_process()
     if parent:
@@ -71,21 +75,21 @@ def _begin() -> None:
 
 
 def _end_with(sentinel: int) -> None:
+    """End this process as soon as its parent has ended, even if the parent was killed."""
     wait([sentinel])
-    os._exit(
-        1
-    )  # a parent that was killed could not tell its workers to end, and they would wait for ever
+    os._exit(1)
 
 
 @contextmanager
-def _interrupts_held_back() -> Iterator[None]:
-    """Start processes inside: Ctrl-C does not reach them while they import, and this process only afterwards."""
+def _interrupts_delayed() -> Iterator[None]:
+    """Delay Ctrl-C until the block has ended.
+
+    Processes started in the block inherit that, so that Ctrl-C cannot stop them while they import.
+    """
     if not hasattr(signal, "pthread_sigmask"):  # Windows
         yield
         return
-    before = signal.pthread_sigmask(
-        signal.SIG_BLOCK, [signal.SIGINT]
-    )  # which a new process inherits
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
     try:
         yield
     finally:
@@ -93,48 +97,57 @@ def _interrupts_held_back() -> Iterator[None]:
 
 
 class _Pool(Generic[Item, Result]):
-    """A process pool that is made anew when one of its processes has died."""
+    """A process pool that is replaced when one of its processes has died.
+
+    Attributes:
+        waiting: The items that were submitted, and their results to come, in order.
+    """
 
     def __init__(self, function: Callable[[Item], Result], workers: int) -> None:
-        self._function, self._workers = function, workers
+        self._function = function
+        self._workers = workers
         self.waiting: deque[tuple[Item, Future[Result]]] = deque()
         self._pool = self._started(workers)
 
     def _started(self, workers: int) -> ProcessPoolExecutor:
-        # Spawned, not forked: a fork of a process with threads (TensorFlow, OpenBLAS) can hang.
+        # Spawned, not forked: the fork of a process with threads (TensorFlow, OpenBLAS) can hang.
         return ProcessPoolExecutor(
             workers, mp_context=multiprocessing.get_context("spawn"), initializer=_begin
         )
 
     def submit(self, item: Item) -> None:
+        """Queue an item."""
         try:
-            with _interrupts_held_back():  # it is here that the pool starts its processes
+            with _interrupts_delayed():  # the pool starts its processes here
                 self.waiting.append((item, self._pool.submit(self._function, item)))
         except BrokenProcessPool:
             self._restart()
             self.submit(item)
 
     def next(self) -> tuple[Item, Result | Crash]:
+        """Return the first waiting item with its result."""
         item, future = self.waiting.popleft()
         try:
             return item, future.result()
         except BrokenProcessPool:
-            # Whichever item it was that a process died on, all that were waiting are lost. This one
-            # is tried again, by itself, so that a crash now is its own.
+            # All waiting items are lost, and any of them may have caused the crash. This one is
+            # tried again in a pool of its own: if that crashes too, it is the cause.
             outcome = self._alone(item)
             self._restart()
             return item, outcome
 
     def _alone(self, item: Item) -> Result | Crash:
+        """Work on one item in a process of its own."""
         with self._started(1) as pool:
             try:
-                with _interrupts_held_back():
+                with _interrupts_delayed():
                     future = pool.submit(self._function, item)
                 return future.result()
             except BrokenProcessPool:
                 return Crash(f"the process that worked on {item!r} died")
 
     def _restart(self) -> None:
+        """Replace the pool, and submit again the items without a result."""
         self.close()
         self._pool = self._started(self._workers)
         lost, self.waiting = self.waiting, deque()
@@ -145,4 +158,5 @@ class _Pool(Generic[Item, Result]):
                 self.submit(item)
 
     def close(self) -> None:
+        """End the processes."""
         self._pool.shutdown(wait=True, cancel_futures=True)

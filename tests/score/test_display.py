@@ -1,4 +1,4 @@
-"""What a notebook shows of a score: every note in its place, in bounds, and nothing of a stranger's making."""
+"""Pictures of a score: positions of notes and tokens, size limits, and names that stay text."""
 
 import re
 import subprocess
@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given, settings
 
 from musegen import ConfigError, Encoder, EncoderConfig, EncodingError, Score, Track
-from musegen.score.display.colours import PALETTE
 from musegen.score.general_midi import PROGRAMS
 from musegen.score.midi import read
+from musegen.utils.svg import PALETTE
 from tests.helpers import SEEDS, scores
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -23,7 +23,7 @@ LEFT, RIGHT = 92, 1984  # where the music begins and ends, in the picture's unit
 
 
 def picture(score):
-    """The picture as a tree, after what holds for all of them."""
+    """Return the picture as a tree, after checks that hold for every picture."""
     text = Encoder().draw(score)._repr_html_()
     assert len(text.encode()) < 50_000
     root = ElementTree.fromstring(text)
@@ -38,7 +38,7 @@ def texts(root):
 
 
 def strokes(d):
-    """The (x, y, width) of each stroke of a path of relative moves."""
+    """Return (x, y, width) of each stroke of a path of relative moves."""
     x = y = 0
     out = []
     assert re.fullmatch(r"(m-?\d+ ?-?\d+h\d+)*", d), d
@@ -50,7 +50,7 @@ def strokes(d):
 
 
 def drawn_notes(root):
-    """(x, y, width, colour, opacity) of every note: they are the paths with an opacity in a group with a stroke."""
+    """Return (x, y, width, colour, opacity) of every note: of paths in a group with a stroke."""
     return [
         (*stroke, group.get("stroke"), float(path.get("opacity")))
         for group in root.iter(f"{SVG}g")
@@ -61,7 +61,7 @@ def drawn_notes(root):
 
 
 def drawn_tokens(root):
-    """kind → strokes of the token strip: a path for each kind, which names it."""
+    """Return kind → strokes of the token strip: each kind has a path that names it."""
     return {
         path.find(f"{SVG}title").text: strokes(path.get("d"))
         for path in root.iter(f"{SVG}path")
@@ -70,7 +70,7 @@ def drawn_tokens(root):
 
 
 def numbers(root):
-    """The bar numbers, from top to bottom and left to right, with their places."""
+    """Return (bar, x, y) of the bar numbers, from top to bottom and left to right."""
     found = [e for e in root.iter(f"{SVG}text") if e.text.isdecimal()]
     return [(int(e.text), int(e.get("x")), int(e.get("y"))) for e in found]
 
@@ -199,7 +199,7 @@ def test_the_strip_has_every_token_at_its_time(path):
     assert len(strip["pitch"]) == len(np.unique(kept.notes["onset"][~drums]))
     assert len(strip["bar"]) == len(kept.barlines()) - 1
     assert len(strip["start"]) == len(strip["end"]) == 1
-    # They stand below the notes that they stand for.
+    # They are below the notes that they encode.
     heads = {x for x, _, width, *_ in drawn_notes(root) if width}
     assert all(min(abs(x - head) for head in heads) <= 2 for x, _, _ in strip["pitch"])
     assert strip["end"][0][1] == max(y for y in (s[1] for row in strip.values() for s in row))
@@ -275,7 +275,7 @@ def test_scores_without_notes_are_drawn_too():
     assert set(drawn_tokens(bar)) == {"start", "bar", "time_signature", "end"}
 
 
-def test_more_bars_than_can_be_counted_are_told_in_words():
+def test_more_bars_than_can_be_counted_are_reported_in_words():
     text = Score(meters=[(0, 1, 64)], ticks_per_quarter=24, end=2_000_000)._repr_html_()
     assert "more than 1000000 bars" in text and ElementTree.fromstring(text).tag == "pre"
 
@@ -300,7 +300,7 @@ def random_score(notes, bars, tracks, longest):
         (6_000, 32, 64, 900),
     ],
 )
-def test_the_picture_is_small_and_quick_whatever_the_music(shape):
+def test_the_picture_is_small_and_quick_for_any_music(shape):
     score = random_score(*shape)
     score._repr_html_()  # what is imported or compiled once does not count
     began = time.perf_counter()
@@ -332,12 +332,14 @@ def test_music_too_dense_for_notes_is_drawn_in_cells():
 
 
 def test_drawing_imports_no_plotting_library():
-    code = (
-        "import sys; from musegen import Score, Track; "
-        "text = Score(notes=[(0, 480, 60, 80, 0)], tracks=[Track()])._repr_html_(); assert text.startswith('<svg'); "
-        "heavy = {'matplotlib', 'pandas', 'IPython', 'music21', 'tensorflow', 'keras'} & set(sys.modules); "
-        "assert not heavy, heavy"
-    )
+    code = """
+import sys
+from musegen import Score, Track
+text = Score(notes=[(0, 480, 60, 80, 0)], tracks=[Track()])._repr_html_()
+assert text.startswith("<svg")
+heavy = {"matplotlib", "pandas", "IPython", "music21", "tensorflow", "keras"} & set(sys.modules)
+assert not heavy, heavy
+"""
     subprocess.run([sys.executable, "-c", code], check=True)
 
 

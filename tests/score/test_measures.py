@@ -316,7 +316,7 @@ def test_what_is_long_or_wide_counts_in_the_last_bin():
     )
 
 
-def test_drums_are_compared_only_where_there_is_nothing_else():
+def test_drums_are_compared_only_if_there_is_nothing_else():
     assert overlaps(BAND, BAND.select([0])) == dict.fromkeys(OVERLAPS, 1)
     drums = BAND.select([1])
     assert similarity(drums, drums) == 1 and similarity(drums, music([(0, 40, 37, 1)])) == 0
@@ -403,7 +403,7 @@ def test_drums_alone_have_fingerprints():
     )
 
 
-def test_likeness_is_the_share_of_what_either_has():
+def test_likeness_is_the_jaccard_index():
     a, b = np.array([1, 2, 3], np.uint64), np.array([2, 3, 4, 5], np.uint64)
     assert likeness(a, b) == likeness(b, a) == 2 / 5
 

@@ -1,4 +1,4 @@
-"""MIDI files and the objects of other libraries, in and out."""
+"""MIDI files are read and written."""
 
 import io
 
@@ -26,14 +26,14 @@ PIECE = Score(
 
 
 def content(score):
-    """Notes with the program and kit of their track, whatever the tracks' order."""
+    """Notes with the program and kind of their track, independent of the tracks' order."""
     return sorted(
         (o, d, p, v, score.tracks[t].program, score.tracks[t].is_drum)
         for o, d, p, v, t in score.notes.tolist()
     )
 
 
-def test_a_written_score_is_read_again_but_for_the_rest_at_its_end(tmp_path):
+def test_a_written_score_is_read_back_without_the_rest_at_its_end(tmp_path):
     write(PIECE, tmp_path / "piece.mid")
     for again in (read(tmp_path / "piece.mid"), from_mido(load_mido(tmp_path / "piece.mid"))):
         assert content(again) == content(PIECE)
@@ -54,7 +54,7 @@ def test_both_readers_find_the_same_music(midi):
         assert np.array_equal(fast.meters, exact.meters)
 
 
-def test_everything_that_holds_music_is_read(tmp_path):
+def test_all_sources_of_music_are_read(tmp_path):
     write(PIECE, tmp_path / "piece.mid")
     sources = [
         tmp_path / "piece.mid",
@@ -77,10 +77,8 @@ def test_pretty_midi_round_trip():
     with pytest.warns(DeprecationWarning, match=r"Use musegen\.read\(midi\)"):
         assert Score.from_pretty_midi(midi) == again
     assert content(again) == content(PIECE)
-    assert (
-        again.keys.tolist() == PIECE.keys.tolist()
-        and again.meters.tolist() == PIECE.meters.tolist()
-    )
+    assert again.keys.tolist() == PIECE.keys.tolist()
+    assert again.meters.tolist() == PIECE.meters.tolist()
 
 
 @pytest.mark.parametrize("fifths", range(-7, 8))
@@ -110,6 +108,14 @@ def test_channels_are_shared_only_when_they_run_out():
     midi = to_mido(Score(notes=[(0, 10, 60, 80, i) for i in range(17)], tracks=tracks))
     channels = [next(e.channel for e in chunk if e.type == "note_on") for chunk in midi.tracks[1:]]
     assert 9 not in channels and len(set(channels)) == 15
+
+
+def test_a_melody_never_shares_the_drum_channel():
+    kit = Track("kit", program=0, is_drum=True)
+    tracks = [kit, *(Track(program=program) for program in range(1, 16)), Track(program=0)]
+    notes = [(0, 10, 60, 80, index) for index in range(len(tracks))]
+    again = from_mido(to_mido(Score(notes=notes, tracks=tracks)))
+    assert [t.is_drum for t in again.tracks] == [True, *[False] * 16]
 
 
 @pytest.mark.parametrize(

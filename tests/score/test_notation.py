@@ -1,4 +1,4 @@
-"""Written music becomes the notes that a player reads."""
+"""Reading MusicXML, ABC and Humdrum: notes, bars, signatures and errors."""
 
 import subprocess
 import sys
@@ -87,7 +87,7 @@ def test_ties_are_merged_across_barlines_and_a_repeated_note_is_not():
     assert notes(tune("C4-|C4-|C2 C2|")) == [(0, 10, 60), (10, 2, 60)]
 
 
-def test_chords_are_their_notes_and_chord_symbols_are_none():
+def test_chords_are_their_notes_and_chord_symbols_are_left_out():
     assert notes(tune('"Am"[CEG]2 "G7"c2|')) == [(0, 2, 60), (0, 2, 64), (0, 2, 67), (2, 2, 72)]
 
 
@@ -117,7 +117,7 @@ def test_an_accidental_holds_to_the_end_of_its_bar():
 
 
 @pytest.mark.parametrize("change", ["[M:3/4] [K:D]", "\nM:3/4\nK:D\n"])
-def test_meter_and_key_change_where_they_stand(change):
+def test_meter_and_key_change_at_their_place(change):
     score = tune(f"C D E F|{change}c d e|f3|")
     assert score.meters.tolist() == [(0, 4, 4), (1920, 3, 4)]
     assert score.keys.tolist() == [(0, 0, False), (1920, 2, False)]
@@ -137,14 +137,19 @@ def test_split_abc_keeps_the_file_header_for_every_tune():
     assert split_abc("T:alone\n") == ["T:alone\n"]
 
 
-MUSICXML = """<?xml version="1.0"?><score-partwise version="4.0"><part-list>
-<score-part id="P1"><part-name>Clarinet</part-name><score-instrument id="I1"><instrument-name>Clarinet
-</instrument-name></score-instrument><midi-instrument id="I1"><midi-program>72</midi-program></midi-instrument>
-</score-part></part-list><part id="P1"><measure number="0" implicit="yes"><attributes><divisions>2</divisions>
-<key><fifths>-3</fifths><mode>minor</mode></key><time><beats>2</beats><beat-type>4</beat-type></time>
+MUSICXML = """<?xml version="1.0"?><score-partwise version="4.0">
+<part-list><score-part id="P1"><part-name>Clarinet</part-name>
+<score-instrument id="I1"><instrument-name>Clarinet</instrument-name></score-instrument>
+<midi-instrument id="I1"><midi-program>72</midi-program></midi-instrument>
+</score-part></part-list>
+<part id="P1">
+<measure number="0" implicit="yes"><attributes><divisions>2</divisions>
+<key><fifths>-3</fifths><mode>minor</mode></key>
+<time><beats>2</beats><beat-type>4</beat-type></time>
 <transpose><chromatic>-2</chromatic></transpose></attributes>
 <note><pitch><step>C</step><octave>5</octave></pitch><duration>1</duration></note></measure>
-<measure number="1"><note><pitch><step>D</step><octave>5</octave></pitch><duration>4</duration></note></measure>
+<measure number="1">
+<note><pitch><step>D</step><octave>5</octave></pitch><duration>4</duration></note></measure>
 </part></score-partwise>"""
 
 
@@ -231,11 +236,12 @@ def test_files_that_cannot_be_read_are_named_with_a_remedy(tmp_path, capfd, name
 
 
 @pytest.mark.parametrize("name", ["missing.abc", "missing.mxl"])
-def test_a_missing_file_is_said_to_be_missing(tmp_path, name):
+def test_a_missing_file_is_reported(tmp_path, name):
     with pytest.raises(MidiError, match=r"(?i)no such file"):
         load_notation(tmp_path / name)
 
 
 def test_importing_the_module_does_not_import_music21():
-    code = "import sys, musegen.score.notation, musegen.data.corpus; assert 'music21' not in sys.modules"
+    modules = "sys, musegen.score.notation, musegen.data.corpus"
+    code = f"import {modules}; assert 'music21' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -1,1 +1,4 @@
-"""Writes a `Score` to MIDI files, objects of other libraries, sound and tables; knows `Score` as a type alone."""
+"""Converts a `Score` to MIDI files, objects of other libraries, sound and tables.
+
+These modules stand below `Score`, which delegates to them; they import it for annotations only.
+"""

@@ -1,4 +1,4 @@
-"""`Score` to sound, through a SoundFont."""
+"""Renders a `Score` to sound with a SoundFont."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ if TYPE_CHECKING:
 
 __all__ = ["audio", "render", "resampled", "soundfont"]
 
+MAX_MINUTES = 60  # at 11 MB a minute; a stray event hours later must not fill memory
 ZERO_CROSSINGS = 24  # of the resampling filter, on each side
-ROLL_OFF = 0.94  # where it begins to cut, in halves of the lower rate
-MAX_MINUTES = 60  # at 11 MB a minute; a stray event hours away must not fill memory
+ROLL_OFF = 0.94  # cutoff of the resampling filter, relative to half the lower rate
 
 
 def audio(score: Score, sample_rate: int = 44_100) -> Audio:
-    """Return a player of `score` for notebooks: `IPython.display.Audio`.
+    """Return a player for notebooks: `IPython.display.Audio`.
 
     The sound is stored in the notebook, about 14 MB a minute; `sample_rate=22_050` halves that.
 
@@ -39,31 +39,34 @@ def audio(score: Score, sample_rate: int = 44_100) -> Audio:
         sample_rate: Samples a second, 8,000 to 48,000.
 
     Raises:
-        MusegenError: What renders it is not installed, or there is no SoundFont.
-        MidiError: The score has no length, so that there is nothing to hear; or see `render`.
+        MusegenError: IPython or midirenderer is not installed, or there is no SoundFont.
+        MidiError: The score has no length, or see `render`.
     """
     display = require("IPython.display", "audio", "score.audio()")
     samples = render(score, sample_rate)
-    if not len(samples):  # a player of nothing is an error of IPython's, deep inside
+    if not len(samples):
         raise MidiError(
-            f"expected music that lasts a moment at least; there is nothing to hear. Received: {score!r}. "
-            "Add notes, or a rest: Score(end=480)."
+            "expected music that lasts a moment at least; there is nothing to hear. "
+            f"Received: {score!r}. Add notes, or a rest: Score(end=480)."
         )
-    out: Audio = display.Audio(samples.T, rate=sample_rate, normalize=bool(samples.any()))
-    return out
+    return display.Audio(samples.T, rate=sample_rate, normalize=bool(samples.any()))
 
 
 def render(score: Score, sample_rate: int = 44_100) -> NDArray[np.float32]:
-    """Return the sound of `score`, `float32[samples, 2]` between -1 and 1, left and right.
+    """Return the stereo sound of a score, `float32[samples, 2]`, −1 to 1.
 
-    It begins at tick 0 and is as long as the music (`score.duration`).
+    It begins at tick 0 and lasts `score.duration` seconds.
+
+    >>> from musegen import Score, Track
+    >>> render(Score(notes=[(0, 480, 69, 80, 0)], tracks=[Track("Flute", 73)])).shape
+    (22050, 2)
 
     Args:
         score: The music.
         sample_rate: Samples a second, 8,000 to 48,000.
 
     Raises:
-        MusegenError: midirenderer is not installed, there is no SoundFont, or it is not one.
+        MusegenError: midirenderer is not installed, or there is no valid SoundFont.
         MidiError: The sample rate is out of range, or the music lasts longer than an hour.
     """
     midirenderer = require("midirenderer", "audio", "score.audio()")
@@ -73,17 +76,16 @@ def render(score: Score, sample_rate: int = 44_100) -> NDArray[np.float32]:
         )
     if score.duration > 60 * MAX_MINUTES:
         raise MidiError(
-            f"music to be heard must last at most {MAX_MINUTES} minutes. Received: {score.duration / 60:.0f}. "
-            "Cut it by bars: score[:64].audio()."
+            f"music to be heard must last at most {MAX_MINUTES} minutes. "
+            f"Received: {score.duration / 60:.0f}. Cut it by bars: score[:64].audio()."
         )
     path = soundfont()
     try:
         data = midirenderer.render_wave_from(path.read_bytes(), midi_bytes(score))
-    except (
-        Exception
-    ) as error:  # its errors are of its own making, and an unreadable file is the user's
+    except Exception as error:  # midirenderer has no documented exceptions
         raise MusegenError(
-            f"cannot render with the SoundFont {path}: {error}. Set MUSEGEN_SOUNDFONT to a .sf2 file."
+            f"cannot render with the SoundFont {path}: {error}. "
+            "Set MUSEGEN_SOUNDFONT to a .sf2 file."
         ) from error
     with wave.open(io.BytesIO(data)) as file:
         rate, frames = file.getframerate(), file.readframes(file.getnframes())
@@ -93,7 +95,7 @@ def render(score: Score, sample_rate: int = 44_100) -> NDArray[np.float32]:
 
 
 def soundfont() -> Path:
-    """Return the SoundFont to play with: `$MUSEGEN_SOUNDFONT`, or the small one inside pretty_midi.
+    """Return the path of the SoundFont: `$MUSEGEN_SOUNDFONT`, or the small one in pretty_midi.
 
     Raises:
         MusegenError: There is none.
@@ -110,10 +112,16 @@ def soundfont() -> Path:
 
 
 def resampled(samples: NDArray[np.float32], rate: int, wanted: int) -> NDArray[np.float32]:
-    """Return `samples[n, 2]` at another rate.
+    """Return samples at another rate, by a polyphase filter: a sinc with a raised-cosine window.
 
-    Each new sample is a sum of old ones around it under a windowed sinc that lets nothing through
-    above half the lower rate. Every `wanted / gcd` samples the weights repeat: one pass for each.
+    Each new sample is a weighted sum of the old ones around it; the filter cuts what is above half
+    the lower rate. The weights repeat every `wanted / gcd(rate, wanted)` samples, so that there is
+    one pass for each of these phases.
+
+    Args:
+        samples: `float32[n, 2]`.
+        rate: Samples per second.
+        wanted: Samples per second in the result.
     """
     common = math.gcd(rate, wanted)
     up, down = wanted // common, rate // common

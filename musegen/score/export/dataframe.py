@@ -1,16 +1,17 @@
-"""Notes as a pandas table, one row a note, and back."""
+"""Converts the notes of a `Score` to a pandas table, one row per note, and back."""
 
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from musegen.errors import MidiError
-from musegen.score.columns import NOTE, Track, columns, table
+from musegen.score.columns import NOTE, Track, columns
+from musegen.score.general_midi import DEFAULT_VELOCITY, MAX_TICK
+from musegen.score.timing import DEFAULT_TICKS_PER_QUARTER
+from musegen.utils.arrays import Floats, Ints
 from musegen.utils.extras import require
 
 if TYPE_CHECKING:
@@ -20,42 +21,45 @@ if TYPE_CHECKING:
 
 __all__ = ["from_frame", "to_frame"]
 
-DEFAULTS = {"velocity": 80, "track": 0, "program": 0}
-"""What a table need not say; nor names and drums."""
-
 TIMES = ("onset", "duration")
-READ = (*TIMES, "onset_quarters", "duration_quarters", "pitch", *DEFAULTS, "track_name", "is_drum")
-"""The columns that count; any others are the user's own."""
+NUMBERS = {
+    "pitch": (0, 127, None),
+    "velocity": (1, 127, DEFAULT_VELOCITY),
+    "track": (0, 65535, 0),
+    "program": (0, 127, 0),
+}
+"""Column → lowest value, highest value, and default (None: required)."""
+
+READ = {*TIMES, "onset_quarters", "duration_quarters", *NUMBERS, "track_name", "is_drum"}
+"""The columns that `from_frame` reads; it ignores all others."""
 
 DRUMS = {"true": True, "1": True, "1.0": True, "false": False, "0": False, "0.0": False}
-"""What `is_drum` may hold, as text: a CSV file has no other."""
-
-DEFAULT_TICKS_PER_QUARTER = 480
+"""Valid values of `is_drum` as text, which is all that a CSV file has."""
 
 
 def to_frame(score: Score) -> pd.DataFrame:
     """Return the notes as a `pandas.DataFrame`. See `Score.to_dataframe`."""
     pd = require("pandas", "notebook", "score.to_dataframe()")
-    notes = score.notes
-    onset, offset = notes["onset"].astype(np.int64), score.offsets.astype(np.int64)
-    seconds = score.seconds(onset)
-    tracks = score.tracks
-    names = np.array([t.name for t in tracks], object)
+    notes, tracks = score.notes, score.tracks
+    onset = notes["onset"].astype(np.int64)
+    duration = notes["duration"].astype(np.int64)
+    onset_seconds = score.seconds(onset)
+    track = notes["track"].astype(np.int64)
     frame = pd.DataFrame(
         {
             "onset": onset,
-            "duration": offset - onset,
+            "duration": duration,
             "onset_quarters": onset / score.ticks_per_quarter,
-            "duration_quarters": (offset - onset) / score.ticks_per_quarter,
-            "onset_seconds": seconds,
-            "duration_seconds": score.seconds(offset) - seconds,
+            "duration_quarters": duration / score.ticks_per_quarter,
+            "onset_seconds": onset_seconds,
+            "duration_seconds": score.seconds(onset + duration) - onset_seconds,
             "bar": np.searchsorted(score.barlines(), onset, side="right") - 1,
             "pitch": notes["pitch"].astype(np.int64),
             "velocity": notes["velocity"].astype(np.int64),
-            "track": notes["track"].astype(np.int64),
-            "track_name": names[notes["track"]],
-            "program": np.array([t.program for t in tracks], np.int64)[notes["track"]],
-            "is_drum": np.array([t.is_drum for t in tracks], bool)[notes["track"]],
+            "track": track,
+            "track_name": np.array([t.name for t in tracks], object)[track],
+            "program": np.array([t.program for t in tracks], np.int64)[track],
+            "is_drum": np.array([t.is_drum for t in tracks], bool)[track],
         }
     )
     frame.attrs["ticks_per_quarter"] = score.ticks_per_quarter
@@ -63,56 +67,50 @@ def to_frame(score: Score) -> pd.DataFrame:
 
 
 def from_frame(frame: pd.DataFrame, ticks_per_quarter: int | None) -> dict[str, Any]:
-    """Return what a table says of a score, by the names of its fields. See `Score.from_dataframe`.
+    """Return the fields of the `Score` that a table holds. See `Score.from_dataframe`.
 
     Args:
-        frame: `velocity` is 80 and `track` 0 if left out; `track_name`, `program` and `is_drum`
-            count where a track first appears. Other columns are ignored.
-        ticks_per_quarter: If left out, what `to_frame` noted in `frame.attrs`; where that is lost
-            (in a CSV file), what the columns in ticks and in quarters say together; or 480.
+        frame: `velocity` is 80 and `track` 0 by default. `track_name`, `program` and `is_drum` are
+            read in the first row of each track. Other columns are ignored.
+        ticks_per_quarter: By default that of `frame.attrs`, where `to_frame` stores it; without
+            it, as in a CSV file, the ratio of the columns in ticks and in quarters; else 480.
 
     Raises:
-        MidiError: A column is missing, there twice, or holds what no note can have; or the ticks
-            are not all of one length.
+        MidiError: A column is missing, duplicate or invalid; or the ticks per quarter differ
+            between rows.
     """
     if not hasattr(frame, "columns") or not hasattr(frame, "iloc"):
         raise MidiError(f"expected a pandas DataFrame. Received: {type(frame).__name__}.")
-    twice = sorted(
-        {str(name) for name in frame.columns[frame.columns.duplicated()] if name in READ}
-    )
-    if twice:
+    duplicates = {str(name) for name in frame.columns[frame.columns.duplicated()] if name in READ}
+    if duplicates:
         raise MidiError(
-            f"every column must be there once. Received twice: {', '.join(twice)}. Drop or rename one."
+            "every column must be there once. Received twice: "
+            f"{', '.join(sorted(duplicates))}. Drop or rename one."
         )
-    if ticks_per_quarter is None:
-        ticks_per_quarter = frame.attrs.get("ticks_per_quarter")
-    ticks_per_quarter = (
-        _derived(frame) if ticks_per_quarter is None else _positive(ticks_per_quarter)
-    )
-    given: dict[str, NDArray[Any]] = {
-        "onset": _ticks(frame, "onset", ticks_per_quarter),
-        "duration": _ticks(frame, "duration", ticks_per_quarter),
-        "pitch": _whole(frame, "pitch", 0, 127),
-    }
-    for name, high in (("velocity", 127), ("track", 65535), ("program", 127)):
-        low = 1 if name == "velocity" else 0
-        given[name] = (
-            _whole(frame, name, low, high) if name in frame else np.full(len(frame), DEFAULTS[name])
-        )
-    notes = (
-        columns(NOTE, **{name: given[name] for name in NOTE.names or ()})
-        if len(frame)
-        else table(NOTE)
-    )
-    return {"notes": notes, "tracks": _tracks(frame, given), "ticks_per_quarter": ticks_per_quarter}
+    resolution = _resolution(frame, ticks_per_quarter)
+    values = {name: _ticks(frame, name, resolution) for name in TIMES}
+    for name, (low, high, default) in NUMBERS.items():
+        if name in frame:
+            values[name] = _integers(frame, name, low, high)
+        elif default is not None:
+            values[name] = np.full(len(frame), default)
+        else:
+            raise _missing(frame, name)
+    notes = columns(NOTE, **{name: values[name] for name in NOTE.names or ()})
+    tracks = _tracks(frame, values["track"], values["program"])
+    return {"notes": notes, "tracks": tracks, "ticks_per_quarter": resolution}
 
 
-def _positive(ticks_per_quarter: Any) -> int:
-    """Return ticks per quarter as given, if they are some.
+def _resolution(frame: pd.DataFrame, ticks_per_quarter: Any) -> int:
+    """Return the ticks per quarter: as given, as stored in the table, or inferred from it.
 
     Raises:
-        MidiError: They are not a whole number of at least 1.
+        MidiError: It is not a whole number of at least 1.
     """
+    if ticks_per_quarter is None:
+        ticks_per_quarter = frame.attrs.get("ticks_per_quarter")
+    if ticks_per_quarter is None:
+        return _inferred_resolution(frame)
     try:
         number = operator.index(ticks_per_quarter)
     except TypeError:
@@ -125,131 +123,115 @@ def _positive(ticks_per_quarter: Any) -> int:
     return number
 
 
-def _derived(frame: pd.DataFrame) -> int:
-    """Return the ticks per quarter that times in ticks and in quarters say together, or else the default.
+def _inferred_resolution(frame: pd.DataFrame) -> int:
+    """Return the ratio of the times in ticks and in quarters, or the default.
 
-    `frame.attrs` does not survive a CSV file, nor `pd.concat` of tables that differ in it.
+    `frame.attrs` survives neither a CSV file nor `pd.concat` of tables with different ones.
 
     Raises:
-        MidiError: The rows say different things, as those of scores on different grids do.
+        MidiError: The ratio differs between rows, as in tables of scores on different grids.
     """
-    both = [name for name in TIMES if name in frame and f"{name}_quarters" in frame]
-    pairs = [(name, _numbers(frame, name), _numbers(frame, f"{name}_quarters")) for name in both]
-    ticks = np.concatenate([np.zeros(0), *(pair[1] for pair in pairs)])
-    quarters = np.concatenate([np.zeros(0), *(pair[2] for pair in pairs)])
-    known = np.flatnonzero(np.isfinite(ticks) & np.isfinite(quarters) & (quarters > 0))
-    if not len(known):
+    pairs = {
+        name: (_numbers(frame, name), _numbers(frame, f"{name}_quarters"))
+        for name in TIMES
+        if name in frame and f"{name}_quarters" in frame
+    }
+    if not pairs:
         return DEFAULT_TICKS_PER_QUARTER
-    longest = known[np.argmax(quarters[known])]  # where rounding, as in a CSV file, matters least
-    out = max(round(float(ticks[longest] / quarters[longest])), 1)
-    for name, ticks, quarters in pairs:
-        wrong = np.flatnonzero(np.abs(ticks - quarters * out) > 0.5)  # a NaN disagrees with nothing
+
+    # The longest time gives the ratio: rounding, as in a CSV file, matters least there.
+    ticks, quarters = np.concatenate(list(pairs.values()), axis=1)
+    known = np.isfinite(ticks) & np.isfinite(quarters) & (quarters > 0)
+    if not known.any():
+        return DEFAULT_TICKS_PER_QUARTER
+    longest = np.argmax(np.where(known, quarters, 0))
+    ratio = max(round(float(ticks[longest] / quarters[longest])), 1)
+
+    for name, (ticks, quarters) in pairs.items():
+        wrong = np.flatnonzero(np.abs(ticks - quarters * ratio) > 0.5)  # never true of NaN
         if len(wrong):
             row = int(wrong[0])
             raise MidiError(
-                f"columns {name!r} and '{name}_quarters' must have the same ticks per quarter in every row. Received: "
-                f"{ticks[row]:.10g} ticks for {quarters[row]:.10g} quarters in row {row}, elsewhere {out} a quarter. "
-                "Say ticks_per_quarter, or drop the columns in ticks: frame.drop(columns=['onset', 'duration'])."
+                f"columns {name!r} and '{name}_quarters' must have the same ticks per quarter in "
+                f"every row. Received: {ticks[row]:.10g} ticks for {quarters[row]:.10g} quarters "
+                f"in row {row}, elsewhere {ratio} a quarter. Say ticks_per_quarter, or drop the "
+                "columns in ticks: frame.drop(columns=['onset', 'duration'])."
             )
-    return out
+    return ratio
 
 
-def _ticks(frame: pd.DataFrame, name: str, ticks_per_quarter: int) -> NDArray[np.int64]:
-    """Return a column of times in ticks: as given, or rounded from quarters."""
+def _ticks(frame: pd.DataFrame, name: str, ticks_per_quarter: int) -> Ints:
+    """Return a column of times in ticks, rounded if the table has it in quarters only."""
     quarters = f"{name}_quarters"
     if name in frame:
-        return _whole(frame, name, 0, 2**31 - 1)
+        return _integers(frame, name, 0, MAX_TICK)
     if quarters in frame:
-        return _checked(
-            frame,
-            quarters,
-            0,
-            (2**31 - 1) / ticks_per_quarter,
-            lambda v: np.round(v * ticks_per_quarter),
-        )
+        return _integers(frame, quarters, 0, MAX_TICK / ticks_per_quarter, ticks_per_quarter)
     raise _missing(frame, f"{name} (ticks) or {quarters}")
 
 
-def _whole(frame: pd.DataFrame, name: str, low: int, high: int) -> NDArray[np.int64]:
-    if name not in frame:
-        raise _missing(frame, name)
-    return _checked(frame, name, low, high, lambda v: np.where(v % 1 == 0, v, np.nan), "whole ")
-
-
-def _checked(
-    frame: pd.DataFrame,
-    name: str,
-    low: float,
-    high: float,
-    convert: Callable[[NDArray[np.float64]], NDArray[np.float64]],
-    kind: str = "",
-) -> NDArray[np.int64]:
-    """Return a column as `int64[N]`.
+def _integers(
+    frame: pd.DataFrame, name: str, low: float, high: float, factor: int | None = None
+) -> Ints:
+    """Return a column of whole numbers; or, given a factor, of rounded products with it.
 
     Raises:
-        MidiError: Something in it is no number, missing, or out of range; the first such row is
-            named.
+        MidiError: A value is missing, not whole, or out of range; the message has the first one.
     """
     values = _numbers(frame, name)
-    with np.errstate(invalid="ignore"):
-        out = convert(values)
-        wrong = np.flatnonzero(~((values >= low) & (values <= high)) | np.isnan(out))
+    with np.errstate(invalid="ignore"):  # infinity has no remainder
+        whole = values % 1 == 0
+    wrong = np.flatnonzero(~((values >= low) & (values <= high) & (whole | (factor is not None))))
     if len(wrong):
         row = int(wrong[0])
         raise MidiError(
-            f"column {name!r} must hold {kind}numbers from {low:.10g} to {high:.10g}. "
-            f"Received: {frame[name].iloc[row]!r} in row {row}."
+            f"column {name!r} must hold {'' if factor else 'whole '}numbers from {low:.10g} to "
+            f"{high:.10g}. Received: {frame[name].iloc[row]!r} in row {row}."
         )
-    return out.astype(np.int64)
+    return np.round(values * (factor or 1)).astype(np.int64)
 
 
-def _numbers(frame: pd.DataFrame, name: str) -> NDArray[np.float64]:
-    """Return a column as numbers, NaN where there is none.
+def _numbers(frame: pd.DataFrame, name: str) -> Floats:
+    """Return a column as numbers, NaN where it is empty.
 
     Raises:
-        MidiError: It holds something else. Dates and complex numbers, too, which NumPy would
-            convert.
+        MidiError: It holds something else, or dates or complex numbers, which NumPy would convert.
     """
     try:
         if frame[name].dtype.kind in "mMc":
             raise TypeError
-        out: NDArray[np.float64] = frame[name].to_numpy(
-            np.float64, na_value=np.nan
-        )  # exact below 2**53
+        return frame[name].to_numpy(np.float64, na_value=np.nan)  # exact below 2**53
     except (TypeError, ValueError):
         raise MidiError(
-            f"column {name!r} must hold numbers. Received: {frame[name].dtype}. Convert it: pd.to_numeric."
+            f"column {name!r} must hold numbers. Received: {frame[name].dtype}. "
+            "Convert it: pd.to_numeric."
         ) from None
-    return out
 
 
-def _tracks(frame: pd.DataFrame, given: dict[str, NDArray[Any]]) -> tuple[Track, ...]:
-    """Return a track for each number up to the largest, as its first row describes it."""
-    numbers, rows = np.unique(given["track"], return_index=True)
-    tracks = [Track()] * (int(numbers.max(initial=-1)) + 1)
-    names = (
-        frame["track_name"].to_numpy(object)
-        if "track_name" in frame
-        else np.full(len(frame), "", object)
-    )
+def _tracks(frame: pd.DataFrame, track: Ints, program: Ints) -> tuple[Track, ...]:
+    """Return a track for each number up to the largest, described by its first row."""
+    out = [Track()] * (int(track.max(initial=-1)) + 1)
+    numbers, rows = np.unique(track, return_index=True)
     for number, row in zip(numbers.tolist(), rows.tolist(), strict=True):
-        name = str(names[row]) if isinstance(names[row], str) else ""  # an empty cell is NaN
-        tracks[number] = Track(name, int(given["program"][row]), _is_drum(frame, row))
-    return tuple(tracks)
+        name = frame["track_name"].iloc[row] if "track_name" in frame else ""
+        name = str(name) if isinstance(name, str) else ""  # an empty cell is NaN
+        out[number] = Track(name, int(program[row]), _is_drum(frame, row))
+    return tuple(out)
 
 
 def _is_drum(frame: pd.DataFrame, row: int) -> bool:
-    """Return whether a row is of drums; not so where the table does not say.
+    """Return whether a row belongs to a drum track; False if the table does not say.
 
     Raises:
-        MidiError: It says neither yes nor no.
+        MidiError: The value is neither true nor false.
     """
     if "is_drum" not in frame or frame["is_drum"].isna().iloc[row]:
         return False
     value = frame["is_drum"].iloc[row]
     if str(value).lower() not in DRUMS:
         raise MidiError(
-            f"column 'is_drum' must hold True or False. Received: {value!r} in row {row}. Write one of these."
+            f"column 'is_drum' must hold True or False. Received: {value!r} in row {row}. "
+            "Write one of these."
         )
     return DRUMS[str(value).lower()]
 

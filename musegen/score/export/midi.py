@@ -1,12 +1,13 @@
-"""`Score` to MIDI files and objects."""
+"""Writes a `Score` as a MIDI file or a `mido.MidiFile`."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from musegen.score.columns import Track
-from musegen.score.general_midi import DRUM_CHANNEL, KEY_NAMES, SUSTAIN
+from musegen.score.columns import Table, Track
+from musegen.score.general_midi import DRUM_CHANNEL, KEY_NAMES, MELODIC_CHANNELS, SUSTAIN
 from musegen.utils.files import atomic_path, refuse_to_overwrite
 
 if TYPE_CHECKING:
@@ -14,15 +15,28 @@ if TYPE_CHECKING:
 
     from musegen.score.score import Score
 
-__all__ = ["chunk", "note_events", "pedal_events", "save", "to_mido", "write"]
+__all__ = ["Timed", "note_events", "pedal_events", "save", "to_mido", "track_chunk", "write"]
 
-FINE_TICKS = 480  # files get at least this many ticks per quarter: some programs read fewer badly
+FINE_TICKS = 480  # the fewest ticks per quarter in a file: some programs misread coarser grids
+
+Timed: TypeAlias = tuple[int, Any]
+"""A tick, and the mido message at it."""
 
 
 def write(score: Score, path: str | Path, *, force: bool = False) -> None:
-    """Write `score` as a type-1 MIDI file.
+    """Write `score` as a MIDI file of type 1.
 
     The ticks per quarter are multiplied up to at least 480, which changes no timing.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> from musegen import Score
+    >>> with TemporaryDirectory() as folder:
+    ...     write(Score(end=480), f"{folder}/rest.mid")
+
+    Args:
+        score: The music.
+        path: Where to write. Missing folders are created.
+        force: Whether an existing file may be replaced.
 
     Raises:
         MusegenError: `path` exists and `force` is false, or it cannot be written.
@@ -31,7 +45,12 @@ def write(score: Score, path: str | Path, *, force: bool = False) -> None:
 
 
 def save(midi: mido.MidiFile, path: Path, *, force: bool = False) -> None:
-    """Write a `mido.MidiFile`, whole or not at all.
+    """Write a `mido.MidiFile` completely or not at all.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> from musegen import Score
+    >>> with TemporaryDirectory() as folder:
+    ...     save(Score(end=480).to_mido(), Path(folder, "rest.mid"))
 
     Raises:
         MusegenError: `path` exists and `force` is false, or it cannot be written.
@@ -42,105 +61,113 @@ def save(midi: mido.MidiFile, path: Path, *, force: bool = False) -> None:
 
 
 def to_mido(score: Score) -> mido.MidiFile:
-    """Return `score` as a type-1 `mido.MidiFile`: a conductor chunk, then a chunk per track."""
+    """Return `score` as a `mido.MidiFile` of type 1: a conductor chunk, then a chunk per track.
+
+    >>> from musegen import Score, Track
+    >>> midi = to_mido(Score(notes=[(0, 480, 60, 80, 0)], tracks=[Track("Flute", 73)]))
+    >>> [message.type for message in midi.tracks[1]]
+    ['track_name', 'program_change', 'note_on', 'note_off', 'end_of_track']
+    """
     import mido
 
-    factor = -(-FINE_TICKS // score.ticks_per_quarter)
+    factor = -(-FINE_TICKS // score.ticks_per_quarter)  # rounded up
     out = mido.MidiFile(type=1, ticks_per_beat=score.ticks_per_quarter * factor, charset="utf-8")
-    meta = mido.MetaMessage
-    timed: list[tuple[int, Any]] = [
-        *(
-            (
-                r["tick"],
-                meta(
-                    "time_signature",
-                    numerator=int(r["numerator"]),
-                    denominator=int(r["denominator"]),
-                ),
-            )
-            for r in score.meters
-        ),
-        *(
-            (r["tick"], meta("key_signature", key=KEY_NAMES[int(r["fifths"]), bool(r["minor"])]))
-            for r in score.keys
-        ),
-        *((r["tick"], meta("set_tempo", tempo=int(r["microseconds"]))) for r in score.tempos),
-    ]
-    out.tracks.append(chunk(timed, factor, score.end))
-    for index, (track, channel) in enumerate(
-        zip(score.tracks, _channels(score.tracks), strict=True)
-    ):
-        start: list[tuple[int, Any]] = [
-            (0, meta("track_name", name=track.name)),
+    out.tracks.append(track_chunk(_conductor_events(score), score.end, factor))
+    for index, channel in enumerate(_channels(score.tracks)):
+        notes = score.notes[score.notes["track"] == index]
+        pedals = score.pedals[score.pedals["track"] == index]
+        track = score.tracks[index]
+        events = [
+            (0, mido.MetaMessage("track_name", name=track.name)),
             (0, mido.Message("program_change", program=track.program, channel=channel)),
+            *pedal_events(pedals, channel),
+            *note_events(notes, channel),
         ]
-        rows = score.notes[score.notes["track"] == index]
-        held = score.pedals[score.pedals["track"] == index]
-        out.tracks.append(
-            chunk(
-                [*start, *pedal_events(held, channel), *note_events(rows, channel)],
-                factor,
-                score.end,
-            )
-        )
+        out.tracks.append(track_chunk(events, score.end, factor))
     return out
 
 
-def note_events(notes: Any, channel: int) -> list[tuple[int, mido.Message]]:
-    """Return (tick, message) for the on and off of each note of `NOTE[N]`, offs first within a tick."""
-    import mido
+def _conductor_events(score: Score) -> list[Timed]:
+    """Return the time signatures, key signatures and tempos, in this order."""
+    from mido import MetaMessage
 
-    events = []
+    meters = [
+        (tick, MetaMessage("time_signature", numerator=numerator, denominator=denominator))
+        for tick, numerator, denominator in score.meters.tolist()
+    ]
+    keys = [
+        (tick, MetaMessage("key_signature", key=KEY_NAMES[fifths, minor]))
+        for tick, fifths, minor in score.keys.tolist()
+    ]
+    tempos = [
+        (tick, MetaMessage("set_tempo", tempo=microseconds))
+        for tick, microseconds in score.tempos.tolist()
+    ]
+    return [*meters, *keys, *tempos]
+
+
+def note_events(notes: Table, channel: int) -> list[Timed]:
+    """Return a note-on and a note-off for each note of `NOTE[N]`, note-offs first within a tick."""
+    from mido import Message
+
+    ons, offs = [], []
     for onset, duration, pitch, velocity, _ in notes.tolist():
-        on = mido.Message("note_on", note=pitch, velocity=velocity, channel=channel)
-        off = mido.Message("note_off", note=pitch, velocity=0, channel=channel)
-        events += [(onset, 1, on), (onset + duration, 0, off)]
-    return [(tick, message) for tick, _, message in sorted(events, key=lambda e: e[:2])]
+        ons.append((onset, Message("note_on", note=pitch, velocity=velocity, channel=channel)))
+        offs.append(
+            (onset + duration, Message("note_off", note=pitch, velocity=0, channel=channel))
+        )
+    return sorted([*offs, *ons], key=_tick)
 
 
-def pedal_events(pedals: Any, channel: int) -> list[tuple[int, mido.Message]]:
-    """Return (tick, message) for each press and release of the sustain pedal."""
-    import mido
+def pedal_events(pedals: Table, channel: int) -> list[Timed]:
+    """Return each press and release of the sustain pedal, of `PEDAL[N]`."""
+    from mido import Message
 
     return [
-        (tick, mido.Message("control_change", control=SUSTAIN, value=value, channel=channel))
+        (tick, Message("control_change", control=SUSTAIN, value=value, channel=channel))
         for onset, duration, _ in pedals.tolist()
         for tick, value in ((onset, 127), (onset + duration, 0))
     ]
 
 
-def chunk(events: list[tuple[int, Any]], factor: int, end: int) -> mido.MidiTrack:
-    """Return the chunk of absolute-time events (stable within a tick), closed at `end`."""
+def track_chunk(events: Sequence[Timed], end: int = 0, factor: int = 1) -> mido.MidiTrack:
+    """Return a track chunk of events, sorted by tick; the sort is stable.
+
+    Args:
+        events: The messages; their own times are ignored.
+        end: Tick of the end of track, unless the last event is later.
+        factor: Ticks of the file in a tick of `events` and `end`.
+    """
     import mido
 
     out = mido.MidiTrack()
     now = 0
-    for tick, message in [
-        *sorted(events, key=lambda e: e[0]),
-        (end, mido.MetaMessage("end_of_track")),
-    ]:
-        out.append(message.copy(time=max(int(tick) * factor - now, 0)))
-        now = max(int(tick) * factor, now)
+    for tick, message in [*sorted(events, key=_tick), (end, mido.MetaMessage("end_of_track"))]:
+        out.append(message.copy(time=max(tick * factor - now, 0)))
+        now = max(tick * factor, now)
     return out
 
 
-def _channels(tracks: tuple[Track, ...]) -> list[int]:
-    """Return a MIDI channel per track: drums on 10, others their own or the next free one.
+def _tick(event: Timed) -> int:
+    return event[0]
 
-    With more than 15 pitched instruments channels repeat, those of one program first.
+
+def _channels(tracks: tuple[Track, ...]) -> list[int]:
+    """Return a MIDI channel for each track: its own or the next free one; drums use channel 10.
+
+    Beyond 15 pitched instruments channels are shared, if possible by tracks of the same program.
     """
-    melodic = [c for c in range(16) if c != DRUM_CHANNEL]
-    taken = {t.channel: t.program for t in tracks if t.channel >= 0 and not t.is_drum}
+    own = {index: t.channel for index, t in enumerate(tracks) if t.channel in MELODIC_CHANNELS}
+    program_of = {own[index]: tracks[index].program for index in own if not tracks[index].is_drum}
     out = []
     for index, track in enumerate(tracks):
         if track.is_drum:
-            channel = DRUM_CHANNEL
-        elif track.channel >= 0 and track.channel != DRUM_CHANNEL:
-            channel = track.channel
-        else:
-            free = (c for c in melodic if c not in taken)
-            alike = (c for c, program in taken.items() if program == track.program)
-            channel = next(free, next(alike, melodic[index % len(melodic)]))
-        taken[channel] = track.program
+            out.append(DRUM_CHANNEL)
+            continue
+        free = (c for c in MELODIC_CHANNELS if c not in program_of)
+        alike = (c for c, program in program_of.items() if program == track.program)
+        any_of = MELODIC_CHANNELS[index % len(MELODIC_CHANNELS)]
+        channel = own.get(index, next(free, next(alike, any_of)))
+        program_of[channel] = track.program
         out.append(channel)
     return out

@@ -1,4 +1,4 @@
-"""`Score` to music21 streams."""
+"""Converts a `Score` to a music21 stream."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ if TYPE_CHECKING:
 __all__ = ["quiet", "to_music21"]
 
 Row = tuple[int, int, int, int]
-"""One note: onset, offset, pitch, velocity; ticks."""
+"""A note: onset and offset in ticks, pitch, velocity."""
 
 
 def to_music21(score: Score) -> Any:
-    """Return `score` as a `music21.stream.Score`: a part for each track, measures, ties, rests.
+    """Return `score` as a `music21.stream.Score`: a part per track, with measures, ties and rests.
 
-    Notes of one track that begin and end together are a chord; those that overlap are in voices.
-    Pitches are spelt by the key in force (C major where the score says nothing). Drums are notes
-    of their MIDI pitch in a part for unpitched percussion. Pedals have no place in it.
+    Notes of one track that begin and end together are a chord; overlapping ones are in voices.
+    Pitches are spelt by the key in force, by default C major. Drums are notes of their MIDI pitch
+    in a part for unpitched percussion. Pedals are left out.
 
-    Durations are what they are: bring played music to a grid (`encoder.quantise(score)`) before
-    writing it down, or it fills with ties.
+    Durations are exact. Quantise played music first (`encoder.quantise(score)`), or it is notated
+    with many ties.
     """
     with quiet("the score"):
         from music21 import stream
@@ -53,12 +53,10 @@ def _part(score: Score, track: Track, notes: Table, lines: list[int], with_tempo
 
     part = stream.Part()
     part.partName = track.name or None
-    part.atSoundingPitch = (
-        True  # a clarinet's pitches are those heard; written ones are made on export
-    )
-    played_by = _instrument(track)
-    played_by.partName = track.name or None
-    part.insert(0, played_by)
+    part.atSoundingPitch = True  # music21 transposes for a clarinet when it exports
+    instrument = _instrument(track)
+    instrument.partName = track.name or None
+    part.insert(0, instrument)
     signs = _signs(score, with_tempos)
     bars = _by_bar(notes, lines)
     for number, (start, stop) in enumerate(pairwise(lines), start=1):
@@ -67,9 +65,8 @@ def _part(score: Score, track: Track, notes: Table, lines: list[int], with_tempo
             tick, sign = signs.pop(0)
             measure.insert(Fraction(tick - start, score.ticks_per_quarter), sign)
         _fill(measure, bars[number - 1], start, stop, score)
-        if (
-            number == 1
-        ):  # a first bar cut short at its end would be read as a pickup, which lacks its beginning
+        # Otherwise a first bar that is cut short at its end would be read as a pickup.
+        if number == 1:
             measure.paddingRight = max(
                 _first_bar(score) - Fraction(stop, score.ticks_per_quarter), Fraction(0)
             )
@@ -78,13 +75,13 @@ def _part(score: Score, track: Track, notes: Table, lines: list[int], with_tempo
 
 
 def _first_bar(score: Score) -> Fraction:
-    """Return how long the first time signature says that a bar is, in quarters."""
+    """Return the length of a bar of the first time signature, in quarters."""
     meter = score.with_default_meter()[0]
     return Fraction(4 * int(meter["numerator"]), int(meter["denominator"]))
 
 
 def _instrument(track: Track) -> Any:
-    """Return what plays a track; never unpitched percussion for pitches, as music21 has it for a taiko."""
+    """Return the instrument of a track, unpitched only for drums: music21's taiko is replaced."""
     from music21 import instrument
 
     if track.is_drum:
@@ -97,7 +94,7 @@ def _instrument(track: Track) -> Any:
 
 
 def _signs(score: Score, with_tempos: bool) -> list[tuple[int, Any]]:
-    """Return (tick, music21 object) of the meters, keys and, for the first part, tempos; by tick."""
+    """Return the meters, keys and, for the first part, tempos: (tick, music21 object), by tick."""
     from music21 import key, meter, tempo
 
     out: list[tuple[int, Any]] = [
@@ -114,7 +111,7 @@ def _signs(score: Score, with_tempos: bool) -> list[tuple[int, Any]]:
 
 
 def _by_bar(notes: Table, lines: list[int]) -> dict[int, list[Row]]:
-    """Return bar → the notes that sound in it, whole."""
+    """Return bar → the notes that sound in it, not yet cut at its barlines."""
     out: dict[int, list[Row]] = defaultdict(list)
     onsets = notes["onset"].astype(np.int64)
     offsets = onsets + notes["duration"]
@@ -128,29 +125,30 @@ def _by_bar(notes: Table, lines: list[int]) -> dict[int, list[Row]]:
 
 
 def _fill(measure: Any, rows: list[Row], start: int, stop: int, score: Score) -> None:
-    """Put a bar's notes in a measure: cut at the barlines and tied, rests between them."""
+    """Add the notes of a bar to a measure: cut at the barlines and tied, with rests between."""
     from music21 import chord
 
-    together: dict[tuple[int, int], list[Any]] = defaultdict(list)
+    # Notes that begin and end together are a chord.
+    chords: dict[tuple[int, int], list[Any]] = defaultdict(list)
     for onset, offset, pitch, velocity in rows:
-        made = _note(pitch, velocity, score, onset)
-        made.tie = _tie(onset < start, offset > stop)
-        together[max(onset, start), min(offset, stop)].append(made)
-    for (begin, end), notes in together.items():
+        element = _note(pitch, velocity, score, onset)
+        element.tie = _tie(onset < start, offset > stop)
+        chords[max(onset, start), min(offset, stop)].append(element)
+    for (begin, end), notes in chords.items():
         element = notes[0] if len(notes) == 1 else chord.Chord(notes)
         element.quarterLength = Fraction(end - begin, score.ticks_per_quarter)
         measure.insert(Fraction(begin - start, score.ticks_per_quarter), element)
     length = Fraction(stop - start, score.ticks_per_quarter)
     if len(measure.notes) > 1:
-        measure.makeVoices(inPlace=True, fillGaps=False)  # makes none where nothing overlaps
+        measure.makeVoices(inPlace=True, fillGaps=False)  # no effect if nothing overlaps
     for voice in list(measure.voices) or [measure]:
         _rest(voice, length)
 
 
 def _rest(voice: Any, length: Fraction) -> None:
-    """Put rests where a voice is silent, up to the bar's end.
+    """Fill the gaps of a voice with rests, up to the end of the bar.
 
-    music21's own `makeRests` goes by the time signature, and a bar can be cut short.
+    music21's `makeRests` fills a bar of the time signature, but a bar can be cut short.
     """
     from music21 import note
 
@@ -164,28 +162,27 @@ def _rest(voice: Any, length: Fraction) -> None:
         now = max(now, start + duration)
 
 
-def _tie(held: bool, goes_on: bool) -> Any:
-    """Return the tie of a note that comes from the bar before, goes on into the next, or both."""
+def _tie(continued: bool, continues: bool) -> Any:
+    """Return the tie of a note continued from the bar before, or into the next, or both."""
     from music21 import tie
 
     kinds = {(True, False): "stop", (False, True): "start", (True, True): "continue"}
-    return tie.Tie(kinds[held, goes_on]) if held or goes_on else None
+    kind = kinds.get((continued, continues))
+    return tie.Tie(kind) if kind else None
 
 
 def _note(pitch: int, velocity: int, score: Score, onset: int) -> Any:
-    """Return a `note.Note`, spelt among the twelve neighbours of the key on the line of fifths.
+    """Return a `note.Note`, spelt by the key in force.
 
-    In C major these are E flat to G sharp.
+    Its name is one of twelve in a row on the line of fifths around the key's: in C major these are
+    E flat to G sharp. None has a double accidental.
     """
     from music21 import note
 
-    governing = score.keys["fifths"][
-        : int(np.searchsorted(score.keys["tick"], onset, side="right"))
-    ]
-    flattest = min(
-        max((int(governing[-1]) if len(governing) else 0) - 3, -8), 1
-    )  # F flat to B sharp: none double
-    fifths = (7 * pitch - flattest) % 12 + flattest  # from C, in fifths
+    index = int(np.searchsorted(score.keys["tick"], onset, side="right")) - 1
+    key = int(score.keys["fifths"][index]) if index >= 0 else 0
+    flattest = min(max(key - 3, -8), 1)  # F flat to B sharp
+    fifths = (7 * pitch - flattest) % 12 + flattest  # from C
     sharps, letter = divmod(fifths + 1, 7)
     out = note.Note("FCGDAEB"[letter] + ("#" * sharps if sharps > 0 else "-" * -sharps))
     out.octave = (pitch - sharps) // 12 - 1
@@ -195,15 +192,20 @@ def _note(pitch: int, velocity: int, score: Score, onset: int) -> Any:
 
 @contextmanager
 def quiet(what: str) -> Iterator[None]:
-    """Hold back music21's warnings and turn whatever it raises into a `MidiError`."""
+    """Suppress music21's warnings, and raise `MidiError` for any exception.
+
+    Args:
+        what: What music21 reads or makes, for the message.
+    """
     try:
         with warnings.catch_warnings(), redirect_stderr(io.StringIO()):
             warnings.simplefilter("ignore")
             yield
     except MidiError:
         raise
-    except Exception as error:  # music21's readers raise anything, IndexError and KeyError included
+    except Exception as error:  # music21 raises any exception, such as IndexError and KeyError
         reason = f"{type(error).__name__}: {error}".strip(": ")
         raise MidiError(
-            f"{what}: music21 cannot read it ({reason}). Open it in a notation program and export it anew."
+            f"{what}: music21 cannot read it ({reason}). "
+            "Open it in a notation program and export it again."
         ) from error

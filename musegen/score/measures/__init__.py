@@ -1,8 +1,8 @@
-"""Numbers about music: what one piece is like, how alike two are, and which repeat each other.
+"""Measures of one piece, similarity of two, and near-duplicates among many.
 
-Plain NumPy on a `Score`; `docs/measures.md` has the definitions in one table. Time is counted in
-steps of a twelfth of a quarter note where onsets are compared: sixteenths and triplets are exact,
-and a played note counts where it was meant.
+Everything is plain NumPy on a `Score`; `docs/measures.md` lists the definitions. Onsets are
+compared in steps of a twelfth of a quarter note: sixteenths and triplets are exact, and a played
+note counts at the step it was meant for.
 """
 
 from musegen.score.measures.duplicates import THRESHOLD, fingerprint, likeness, near_duplicates

@@ -1,4 +1,4 @@
-"""What a piece, or a stretch of one, is like."""
+"""Musical measures of one piece, or of an excerpt of it."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import numpy as np
 
 from musegen.score.columns import Table
 from musegen.score.keys import Key, find_key, is_drum, pitch_class_histogram
-from musegen.score.measures.lines import STEPS_PER_QUARTER, Column, steps, stretch
+from musegen.score.measures.lines import STEPS_PER_QUARTER, excerpt, steps
 from musegen.score.score import Score
+from musegen.utils.arrays import Ints
 
 __all__ = ["MEASURES", "measures"]
 
@@ -30,14 +31,13 @@ MEASURES = (
     "drum_in_pattern_rate",
     "drum_pattern_consistency",
 )
-"""The names that `measures` can give, in its order."""
+"""The names in the result of `measures`, in its order."""
 
 SOUNDS = 256  # 128 pitches and 128 drums
-LAGS = range(1, 9)  # bars: a phrase of eight comes back at the longest of them
-SCALES = np.array(
-    [Key(tonic).scale for tonic in range(12)]
-)  # those of the minor keys are the same twelve
+LAGS = range(1, 9)  # in bars; a phrase of eight recurs at the longest of them
 DUPLE, TRIPLE = STEPS_PER_QUARTER // 4, STEPS_PER_QUARTER // 3
+# The natural minor scales are the same twelve.
+SCALES = np.array([Key(tonic).scale for tonic in range(12)])
 
 
 def measures(
@@ -45,58 +45,67 @@ def measures(
 ) -> dict[str, float]:
     """Return the measures of the notes that begin from `start` to `end`, by name.
 
-    ==========================  =================================================================
+    ==========================  ===================================================================
     pitch_range                 semitones from the lowest to the highest note
-    n_pitches_used              different pitches
-    n_pitch_classes_used        different pitch classes
-    pitch_entropy               of the pitches' histogram, in bits
-    pitch_class_entropy         of the pitch classes' histogram, in bits
+    n_pitches_used              number of different pitches
+    n_pitch_classes_used        number of different pitch classes
+    pitch_entropy               entropy of the histogram of pitches, in bits
+    pitch_class_entropy         entropy of the histogram of pitch classes, in bits
     pitch_in_scale_rate         share of the notes in the scale of `key`
-    scale_consistency           the same of the scale that most are in
-    polyphony                   pitches that sound at once, on average while any does
-    polyphony_rate              share of the time when two or more do
-    mean_duration               of a note, in quarters
-    notes_per_bar               drums too
-    empty_beat_rate             share of the quarters, from `start` on, when nothing sounds
-    empty_measure_rate          share of the bars when nothing does
-    groove_consistency          share of the steps where neighbouring bars agree on whether a note begins
-    self_similarity             notes (pitch and position) that bars 1 to 8 bars apart have in common,
-                                as a share of those that either has; the mean over all such pairs
+    scale_consistency           the greatest share of the notes in any major or minor scale
+    polyphony                   number of sounding pitches, averaged over the time when any sounds
+    polyphony_rate              share of the time when two or more pitches sound
+    mean_duration               mean duration of a note, in quarters
+    notes_per_bar               number of notes per bar, drums included
+    empty_beat_rate             share of the quarters, counted from `start`, in which nothing sounds
+    empty_measure_rate          share of the bars in which nothing sounds
+    groove_consistency          share of the steps at which neighbouring bars agree on whether a
+                                note begins
+    self_similarity             share of the notes (pitch and position) that bars 1 to 8 bars apart
+                                have in common, among those that either has; mean over all pairs
     drum_in_pattern_rate        share of the drum notes on sixteenths
-    drum_pattern_consistency    the same of sixteenths or triplets, whichever are more
-    ==========================  =================================================================
+    drum_pattern_consistency    share of the drum notes on sixteenths or triplets, whichever is more
+    ==========================  ===================================================================
 
-    Those down to `mean_duration` leave drums out. What the music has no answer for is left out, and
-    nothing is ever NaN: pitches and durations where there are none (but 0 are used), bars compared
-    where there is but one, patterns without drums. The definitions are those of MusPy (Dong et al.
-    2020) but for `mean_duration`, `notes_per_bar` and `self_similarity`; `docs/measures.md` says
-    where they differ, and why.
+    The measures down to `mean_duration` ignore drums. A measure that is undefined for the music is
+    absent, and no value is ever NaN: pitches and durations without notes (though 0 are used), bars
+    compared where there is only one, patterns without drums. The definitions are those of MusPy
+    (Dong et al. 2020), except for `mean_duration`, `notes_per_bar` and `self_similarity`;
+    `docs/measures.md` says where they differ, and why.
+
+    >>> import musegen
+    >>> scale = [(480 * i, 480, 60 + i, 80, 0) for i in range(8)]
+    >>> score = musegen.Score(notes=scale, tracks=[musegen.Track()])
+    >>> found = measures(score)
+    >>> found["pitch_range"], found["pitch_entropy"], found["notes_per_bar"]
+    (7.0, 3.0, 4.0)
 
     Args:
         score: The music.
-        start: A tick, best on a barline: a bar that it cuts counts as a bar.
-        end: A tick; None for where the score ends, rests included. Notes end here at the latest.
-        key: That the notes should be in; by default the one that `find_key` finds for them.
+        start: A tick, preferably on a barline: a bar that it cuts counts as a bar.
+        end: A tick at which notes are cut off; None for the end of the score, rests included.
+        key: The key for `pitch_in_scale_rate`; by default the one that `find_key` finds.
 
     Raises:
         ConfigError: `start` and `end` are not in order, or not inside the score.
         MidiError: The score has more than a million bars.
     """
-    notes, end = stretch(score, score.notes, start, end)
+    notes, end = excerpt(score, score.notes, start, end)
     drum = is_drum(score, notes)
     pitched = notes[~drum]
-    out = {
-        **_of_pitches(pitched, key),
-        **_of_sounding(pitched, start, end, score.ticks_per_quarter),
-        **_of_bars(score, notes, start, end),
+    found = {
+        **_pitch_measures(pitched, key),
+        **_polyphony_measures(pitched, start, end, score.ticks_per_quarter),
+        **_bar_measures(score, notes, start, end),
     }
     if drum.any():
-        out |= _of_drums(steps(notes["onset"][drum], score))
-    return {name: float(out[name]) for name in MEASURES if name in out}
+        found |= _drum_measures(steps(notes["onset"][drum], score))
+    return {name: float(found[name]) for name in MEASURES if name in found}
 
 
-def _of_pitches(notes: Table, key: Key | None) -> dict[str, float]:
-    """Return the measures of which pitches there are, of notes without drums."""
+def _pitch_measures(notes: Table, key: Key | None) -> dict[str, float]:
+    """Return the measures of pitches, from notes without drums."""
+    # Rows are octaves, columns pitch classes.
     pitches = np.bincount(notes["pitch"], minlength=132).reshape(11, 12)
     classes = pitches.sum(0)
     used = {
@@ -115,126 +124,136 @@ def _of_pitches(notes: Table, key: Key | None) -> dict[str, float]:
     }
 
 
-def _entropy(counts: Column) -> float:
+def _entropy(counts: Ints) -> float:
     """Return Shannon's entropy of a histogram that is not empty, in bits."""
     share = counts[counts > 0] / counts.sum()
     return float(np.abs(share @ np.log2(share)))  # abs: 0, not −0
 
 
-def _of_sounding(notes: Table, start: int, end: int, per_quarter: int) -> dict[str, float]:
-    """Return the measures of what sounds when, of notes without drums that begin from `start` to `end`."""
+def _polyphony_measures(
+    notes: Table, start: int, end: int, ticks_per_quarter: int
+) -> dict[str, float]:
+    """Return the measures of sounding time, from notes without drums."""
     if not len(notes):
         return {"polyphony_rate": 0.0} if end > start else {}
-    begins, stops = _united(notes)
-    at = np.concatenate([begins, stops])
-    order = at.argsort(kind="stable")
-    sounding = np.concatenate([np.ones_like(begins), -np.ones_like(stops)])[order].cumsum()[:-1]
-    time = np.diff(at[order])
+    begins, stops = _sounding_spans(notes)
+    ticks = np.concatenate([begins, stops])
+    order = ticks.argsort(kind="stable")
+    changes = np.concatenate([np.ones_like(begins), -np.ones_like(stops)])
+    sounding = changes[order].cumsum()[:-1]
+    time = np.diff(ticks[order])
     return {
         "polyphony": (sounding @ time) / time[sounding > 0].sum(),
         "polyphony_rate": time[sounding > 1].sum() / (end - start),
-        "mean_duration": notes["duration"].mean() / per_quarter,
+        "mean_duration": notes["duration"].mean() / ticks_per_quarter,
     }
 
 
-def _united(notes: Table) -> tuple[Column, Column]:
-    """Return from where to where each pitch sounds, `int64[M]` each: notes of one pitch that overlap are one."""
+def _sounding_spans(notes: Table) -> tuple[Ints, Ints]:
+    """Return where each pitch begins and stops to sound, `int64[M]` each, in ticks.
+
+    Overlapping notes of one pitch are joined.
+    """
     notes = notes[np.lexsort((notes["onset"], notes["pitch"]))]
-    begin = notes["onset"].astype(np.int64)
-    stop = begin + notes["duration"]
-    base = (
-        notes["pitch"].astype(np.int64) << 31
-    )  # so that the end of one pitch is before the next pitch's beginning
-    reached = np.maximum.accumulate(base + stop)
-    first = np.append(True, (base + begin)[1:] > reached[:-1])
+    begin = _tick_by_pitch(notes["pitch"], notes["onset"])
+    stop = np.maximum.accumulate(begin + notes["duration"])
+    first = np.append(True, begin[1:] > stop[:-1])
     last = np.append(first[1:], True)
-    return begin[first], (reached - base)[last]
+    base = _tick_by_pitch(notes["pitch"], 0)
+    return (begin - base)[first], (stop - base)[last]
 
 
-def _of_bars(score: Score, notes: Table, start: int, end: int) -> dict[str, float]:
-    """Return the measures of bars and beats. A bar belongs to the stretch if any of it does."""
+def _tick_by_pitch(pitch: Ints, tick: Ints | int) -> Ints:
+    """Return numbers that sort by pitch, then tick: each pitch has a range of 2**31 of its own."""
+    return (pitch.astype(np.int64) << 31) + tick
+
+
+def _bar_measures(score: Score, notes: Table, start: int, end: int) -> dict[str, float]:
+    """Return the measures of bars and beats; bars that the excerpt cuts count."""
     if end <= start:
         return {}
-    quarter = score.ticks_per_quarter
-    barlines = np.unique(score.barlines())  # a bar that no tick is long holds nothing
-    barlines = barlines[max(int(barlines.searchsorted(start, side="right")) - 1, 0) :]
-    barlines = barlines[: int(barlines.searchsorted(end)) + 1]
+    barlines = np.unique(score.barlines())  # leaves out bars without a tick
+    first = max(int(barlines.searchsorted(start, side="right")) - 1, 0)
+    barlines = barlines[first : int(barlines.searchsorted(end)) + 1]
     bars = len(barlines) - 1
+    beats = -(-(end - start) // score.ticks_per_quarter)
+
+    # Beats and bars with sound: from a note's first tick to its last one.
     begin = notes["onset"].astype(np.int64)
     last = begin + notes["duration"] - 1
-    beats = -(-(end - start) // quarter)
-    bar = barlines.searchsorted(begin, side="right") - 1
-    out = {
-        "notes_per_bar": len(notes) / bars,
-        "empty_beat_rate": 1
-        - _covered((begin - start) // quarter, (last - start) // quarter) / beats,
-        "empty_measure_rate": 1
-        - _covered(bar, barlines.searchsorted(last, side="right") - 1) / bars,
-    }
-    return out | _of_repetition(
-        steps(barlines, score), steps(notes["onset"], score), _sounds(score, notes)
+    beats_with_sound = _covered(
+        (begin - start) // score.ticks_per_quarter, (last - start) // score.ticks_per_quarter
     )
+    bars_with_sound = _covered(
+        barlines.searchsorted(begin, side="right") - 1,
+        barlines.searchsorted(last, side="right") - 1,
+    )
+    found = {
+        "notes_per_bar": len(notes) / bars,
+        "empty_beat_rate": 1 - beats_with_sound / beats,
+        "empty_measure_rate": 1 - bars_with_sound / bars,
+    }
+    onset = steps(notes["onset"], score)
+    return found | _repetition_measures(steps(barlines, score), onset, _sounds(score, notes))
 
 
-def _of_repetition(barlines: Column, onset: Column, sound: Column) -> dict[str, float]:
+def _repetition_measures(barlines: Ints, onset: Ints, sound: Ints) -> dict[str, float]:
     """Return the measures of what bars have in common.
 
     Args:
         barlines: Steps where bars begin, and where the last one ends.
         onset: Steps where notes begin.
-        sound: What each note is, below `SOUNDS`.
+        sound: Pitch or drum of each note, below `SOUNDS`.
     """
-    bars, lengths = len(barlines) - 1, np.maximum(np.diff(barlines), 1)
+    bars = len(barlines) - 1
+    lengths = np.maximum(np.diff(barlines), 1)
+    longest = int(lengths.max())
     bar = np.clip(barlines.searchsorted(onset, side="right") - 1, 0, bars - 1)
-    span = int(lengths.max())
-    place = bar * span + np.minimum(
-        onset - barlines[bar], lengths[bar] - 1
-    )  # one that is rounded up into the end
-    out = {}
+    # An onset that is rounded up to the next barline stays in its bar.
+    position = np.minimum(onset - barlines[bar], lengths[bar] - 1)
+    place = bar * longest + position
+    found = {}
     if bars > 1:
-        both, either = _shared(place, span, 1, bars)
-        out["groove_consistency"] = (
-            1 - (either - both).sum() / np.maximum(lengths[1:], lengths[:-1]).sum()
-        )
-    pairs = [
-        _shared(place * SOUNDS + sound, span * SOUNDS, lag, bars) for lag in LAGS if lag < bars
-    ]
+        both, either = _shared(place, longest, 1, bars)
+        compared = np.maximum(lengths[1:], lengths[:-1]).sum()
+        found["groove_consistency"] = 1 - (either - both).sum() / compared
+    notes, kinds = place * SOUNDS + sound, longest * SOUNDS
+    pairs = [_shared(notes, kinds, lag, bars) for lag in LAGS if lag < bars]
     alike = [both[either > 0] / either[either > 0] for both, either in pairs]
-    if sum(map(len, alike)):
-        out["self_similarity"] = np.concatenate(alike).mean()
-    return out
+    if any(map(len, alike)):
+        found["self_similarity"] = np.concatenate(alike).mean()
+    return found
 
 
-def _covered(first: Column, last: Column) -> int:
-    """Return how many numbers are in any of the ranges `first` (which rises) to `last`, inclusive."""
+def _covered(first: Ints, last: Ints) -> int:
+    """Return the size of the union of the integer ranges `first` (ascending) to `last`."""
     reached = np.maximum.accumulate(last)
     before = np.append(-1, reached)[: len(first)]
     return int(np.maximum(reached - np.maximum(before, first - 1), 0).sum())
 
 
-def _shared(symbol: Column, span: int, lag: int, bars: int) -> tuple[Column, Column]:
-    """Return how many symbols bars `lag` apart have both, and how many either has, `int64[bars − lag]` each.
+def _shared(symbols: Ints, kinds: int, lag: int, bars: int) -> tuple[Ints, Ints]:
+    """Return how many symbols bars `lag` apart share and have in all, `int64[bars − lag]` each.
 
     Args:
-        symbol: What is in the bars: below `span`, plus the bar × `span`.
-        span: How many different symbols there can be.
+        symbols: bar × `kinds` + kind of each symbol.
+        kinds: The number of different symbols.
         lag: In bars.
-        bars: How many there are.
+        bars: The number of bars.
     """
-    symbol = np.unique(symbol)
-    count = np.bincount(symbol // span, minlength=bars)
-    again = symbol[np.isin(symbol + lag * span, symbol, assume_unique=True)]
-    both = np.bincount(again // span, minlength=bars)[: bars - lag]
+    symbols = np.unique(symbols)
+    count = np.bincount(symbols // kinds, minlength=bars)
+    repeated = symbols[np.isin(symbols + lag * kinds, symbols, assume_unique=True)]
+    both = np.bincount(repeated // kinds, minlength=bars)[: bars - lag]
     return both, count[:-lag] + count[lag:] - both
 
 
-def _sounds(score: Score, notes: Table) -> Column:
-    """Return what each note is, `int64[N]`: its pitch, or 128 + its drum."""
-    out: Column = notes["pitch"].astype(np.int64) + 128 * is_drum(score, notes)
-    return out
+def _sounds(score: Score, notes: Table) -> Ints:
+    """Return the pitch of each note, or 128 + its drum, `int64[N]`."""
+    return notes["pitch"].astype(np.int64) + 128 * is_drum(score, notes)
 
 
-def _of_drums(step: Column) -> dict[str, float]:
-    """Return how regular drum notes at these steps are."""
-    duple, triple = (float(np.mean(step % every == 0)) for every in (DUPLE, TRIPLE))
+def _drum_measures(step: Ints) -> dict[str, float]:
+    """Return the regularity of drum notes at these steps."""
+    duple, triple = (float(np.mean(step % period == 0)) for period in (DUPLE, TRIPLE))
     return {"drum_in_pattern_rate": duple, "drum_pattern_consistency": max(duple, triple)}

@@ -1,14 +1,14 @@
-"""MIDI files to `Score`, and changes to MIDI files that keep everything else in them.
+"""Reads, edits and writes MIDI files.
 
-symusic reads in bulk (C++, two orders of magnitude faster than the others), mido reads and writes
-where every event and its channel matter, pretty_midi is the type people exchange.
+symusic (C++) reads files in bulk, a hundred times faster than the others. mido is used where every
+event and its channel matter: to edit files and to write them. pretty_midi is the type that other
+tools exchange.
 """
 
 from musegen.score.export.audio import audio, render
 from musegen.score.export.midi import save, to_mido, write
 from musegen.score.export.objects import to_pretty_midi, to_symusic
-from musegen.score.midi.appending import append
-from musegen.score.midi.overdubbing import overdub
+from musegen.score.midi.editing import append, overdub, refill
 from musegen.score.midi.reading import (
     MidiSource,
     from_mido,
@@ -19,7 +19,6 @@ from musegen.score.midi.reading import (
     read,
     read_bytes,
 )
-from musegen.score.midi.replacing import refill
 
 __all__ = [
     "MidiSource",

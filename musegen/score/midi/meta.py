@@ -1,34 +1,64 @@
-"""What the meta events that matter may say: tempo, time signature, key signature."""
+"""Checks and repairs meta events: tempo, time signature, key signature and text."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
 
-from musegen.score.general_midi import MAX_DENOMINATOR
+from musegen.score.general_midi import MAX_DENOMINATOR, MAX_TEMPO
 
-__all__ = ["MIDO_KINDS", "mend", "wrong_meter", "wrong_tempo"]
+__all__ = [
+    "MIDO_KINDS",
+    "decoded_text",
+    "encoded_text",
+    "mend",
+    "wrong_meter",
+    "wrong_tempo",
+]
 
-_PRIVATE = 0x7F  # type of a sequencer's own meta event, which every reader passes over
-_MOST_FIFTHS = 14  # sharps or flats that a key can have: two for each of its seven notes
+_PRIVATE = 0x7F  # type of a sequencer-specific meta event, which every reader skips
+_MOST_FIFTHS = 14  # sharps or flats of a key: a double one for each of its seven notes
+
+
+def encoded_text(text: str, charset: str) -> str:
+    """Return the string that mido, encoding it in `charset`, writes as UTF-8 bytes.
+
+    mido encodes the text of meta events in its file's charset, by default Latin-1.
+
+    >>> encoded_text("für", "latin-1").encode("latin-1").decode()
+    'für'
+    """
+    return text.encode().decode(charset)
+
+
+def decoded_text(text: str, charset: str) -> str:
+    """Return text that mido decoded from `charset`: as UTF-8 if its bytes are valid, else as it is.
+
+    >>> decoded_text(encoded_text("für", "latin-1"), "latin-1")
+    'für'
+    """
+    try:
+        return text.encode(charset).decode()
+    except UnicodeError:
+        return text
 
 
 def mend(kind: int, payload: bytes) -> tuple[int, bytes | None]:
-    """Return type and content of a meta event, so mended that every reader takes it in.
+    """Return the type and content of a meta event, repaired so that every reader accepts it.
 
-    A key of more than 7 sharps or flats becomes the one that sounds the same. A malformed event
-    that is no music becomes a sequencer's own.
+    A key of more than 7 sharps or flats becomes its enharmonic equivalent. A malformed event that
+    carries no music becomes a sequencer-specific one.
 
     Args:
         kind: The event's type, 0 to 255.
         payload: Its bytes, without their length.
 
     Returns:
-        Its type, and the payload of an event that is music, cut to the length of its kind: symusic
-        looks for it where it stands in such. None for other events, whose payload stays as it is.
+        The type; and, for an event that carries music, the payload truncated to the length of its
+        type, which is where symusic looks for it. None for other events, whose payload is kept.
 
     Raises:
-        ValueError: It means nothing; the message says what was expected and what received.
+        ValueError: The value is invalid; the message says what was expected and what was received.
     """
     if kind in _MUSIC:
         length, what, check = _MUSIC[kind]
@@ -45,37 +75,50 @@ def mend(kind: int, payload: bytes) -> tuple[int, bytes | None]:
 
 
 def wrong_tempo(microseconds: int) -> str:
-    """Return what is wrong with a tempo, in microseconds per quarter, or an empty string."""
-    if 1 <= microseconds < 2**24:
+    """Return what is wrong with a tempo in microseconds per quarter, or an empty string."""
+    if 1 <= microseconds <= MAX_TEMPO:
         return ""
-    return f"a tempo of 1 to 16,777,215 microseconds per quarter was expected; received {microseconds:,}"
+    return (
+        f"a tempo of 1 to {MAX_TEMPO:,} microseconds per quarter was expected; "
+        f"received {microseconds:,}"
+    )
 
 
 def wrong_meter(numerator: int, denominator: int) -> str:
-    """Return what is wrong with a time signature (its denominator a power of two), or an empty string."""
+    """Return what is wrong with a time signature, or an empty string.
+
+    Args:
+        numerator: Beats in a bar.
+        denominator: Note value of a beat, a power of two.
+    """
     if numerator >= 1 and denominator <= MAX_DENOMINATOR:
         return ""
-    received = (
-        f"{numerator}/{denominator if denominator < 2**16 else f'2^{denominator.bit_length() - 1}'}"
+    shown = str(denominator) if denominator < 2**16 else f"2^{denominator.bit_length() - 1}"
+    return (
+        f"a time signature of at least 1 and over at most {MAX_DENOMINATOR} was expected; "
+        f"received {numerator}/{shown}"
     )
-    return f"a time signature of at least 1 and over at most {MAX_DENOMINATOR} was expected; received {received}"
 
 
 def _wrong_key(fifths: int, mode: int) -> str:
     if abs(fifths) <= _MOST_FIFTHS and mode in (0, 1):
         return ""
+    accidentals = "flats" if fifths < 0 else "sharps"
     return (
-        f"a key signature of at most {_MOST_FIFTHS} sharps or flats, mode 0 or 1, was expected; received "
-        + (f"{abs(fifths)} {'flats' if fifths < 0 else 'sharps'}, mode {mode}")
+        f"a key signature of at most {_MOST_FIFTHS} sharps or flats, mode 0 or 1, was expected; "
+        f"received {abs(fifths)} {accidentals}, mode {mode}"
     )
 
 
 def _respelled(fifths: int) -> int:
-    """Return a key of at most 7 sharps or flats: E sharp minor, of 8, is F minor, of 4 flats."""
-    return fifths - 12 if fifths > 7 else fifths + 12 if fifths < -7 else fifths
+    """Return the enharmonic key of at most 7 sharps or flats: E♯ minor (8 ♯) is F minor (4 ♭)."""
+    if abs(fifths) <= 7:
+        return fifths
+    return fifths - 12 if fifths > 0 else fifths + 12
 
 
 def _signed(byte: int) -> int:
+    """Return a byte as a two's-complement number, −128 to 127."""
     return (byte ^ 0x80) - 0x80
 
 
@@ -85,14 +128,14 @@ _MUSIC: dict[int, tuple[int, str, Callable[[bytes], str]]] = {
     0x58: (4, "time signature", lambda b: wrong_meter(b[0], 2 ** b[1])),
     _KEY: (2, "key signature", lambda b: _wrong_key(_signed(b[0]), b[1])),
 }
-"""Type of each meta event that is music → its length in bytes, its name, and what says why it means nothing."""
+"""Type of each meta event that carries music → its length in bytes, its name, its check."""
 
 _READABLE = {
     0x00: re.compile(rb"(?s:..)|$"),
     0x20: re.compile(rb"(?s:.)"),
     0x54: re.compile(rb"[\0-\x7f][\0-\x3b]{2}(?s:.)[\0-\x63]"),
 }
-"""Type of some meta events that are no music → payloads that mido can take in."""
+"""Type of some other meta events → the payloads that mido accepts."""
 
 MIDO_KINDS = frozenset((*range(0x08), 0x09, 0x20, 0x21, 0x2F, *_MUSIC, 0x54, _PRIVATE))
 """Types of the meta events that mido knows."""

@@ -1,4 +1,4 @@
-"""MIDI files to `Score` through mido, every event and its channel known; some hundred times slower than symusic."""
+"""Reads MIDI files through mido: keeps every event and channel, a hundred times slower."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import io
 from collections import defaultdict, deque
 from dataclasses import replace
 from pathlib import Path
-from struct import Struct
 from typing import TYPE_CHECKING, Any
 
 from musegen.errors import MidiError
@@ -20,7 +19,7 @@ from musegen.score.general_midi import (
     SUSTAIN,
 )
 from musegen.score.midi.container import check_size, layout_of, read_bytes
-from musegen.score.midi.meta import wrong_meter, wrong_tempo
+from musegen.score.midi.meta import decoded_text, wrong_meter, wrong_tempo
 from musegen.score.midi.structure import walk
 from musegen.score.score import Score
 
@@ -29,33 +28,38 @@ if TYPE_CHECKING:
 
 __all__ = ["from_mido", "load_mido"]
 
-_TRACK = Struct(">4sI")
 _MAX_BYTES = 4 * 2**20  # a million events: 10 s and half a gigabyte in mido
 
 
 def load_mido(source: str | Path | bytes) -> mido.MidiFile:
-    """Return a file as `mido` sees it, every event kept.
+    """Return a file as a `mido.MidiFile` that keeps every event.
 
-    mido takes in the very files that `parse` does: both get what `structure.walk` finds sound.
+    It accepts the same files as `parse`, and repairs them in the same way.
+
+    >>> from musegen.score.export.objects import midi_bytes
+    >>> [len(track) for track in load_mido(midi_bytes(Score(end=480))).tracks]
+    [1]
+
+    Args:
+        source: A path, or the bytes of a file.
 
     Raises:
         MidiError: It cannot be read; the message says where and why. Or it has more than 4 MiB.
     """
     import mido
 
-    data, name = (
-        (source, "the given bytes")
-        if isinstance(source, bytes)
-        else (read_bytes(source), str(source))
-    )
+    if isinstance(source, bytes):
+        data, name = source, "the given bytes"
+    else:
+        data, name = read_bytes(source), str(source)
     check_size(len(data), name, _MAX_BYTES)
     layout = layout_of(data, name)
-    parts = [layout.header()]
-    for number, (start, end) in enumerate(layout.chunks, 1):
-        events = walk(data, start, end, number, name).events + END_OF_TRACK
-        parts += (_TRACK.pack(b"MTrk", len(events)), events)
+    chunks = [
+        walk(data, start, end, number, name).events + END_OF_TRACK
+        for number, (start, end) in enumerate(layout.chunks, 1)
+    ]
     try:
-        return mido.MidiFile(file=io.BytesIO(b"".join(parts)), clip=True)
+        return mido.MidiFile(file=io.BytesIO(layout.file(chunks)), clip=True)
     except Exception as error:  # mido raises EOFError, OSError, ValueError, KeyError, IndexError
         raise MidiError(f"{name} is not a readable MIDI file: {error}. Export it again.") from error
 
@@ -66,9 +70,13 @@ def from_mido(midi: mido.MidiFile) -> Score:
     Notes are grouped into tracks by chunk, channel and the program in force, as symusic does.
     A note that is never released ends where its chunk ends.
 
+    >>> midi = Score(notes=[(0, 480, 60, 80, 0)], tracks=[Track("Flute", 73)]).to_mido()
+    >>> from_mido(midi).tracks
+    (Track(name='Flute', program=73, is_drum=False, channel=0, chunk=1),)
+
     Raises:
-        MidiError: It is not a `MidiFile`, a tempo or time signature means nothing, or there is too
-            much of the music.
+        MidiError: It is not a `MidiFile`, a tempo or time signature is invalid, or the music is too
+            long or has too many tracks.
     """
     if not hasattr(midi, "tracks") or not hasattr(midi, "ticks_per_beat"):
         raise MidiError(
@@ -80,7 +88,8 @@ def from_mido(midi: mido.MidiFile) -> Score:
         reader.read_chunk(chunk, events)
     if len(reader.tracks) > MAX_TRACKS:
         raise MidiError(
-            f"at most {MAX_TRACKS:,} tracks were expected. Received: {len(reader.tracks):,}. Merge some."
+            f"at most {MAX_TRACKS:,} tracks were expected. Received: {len(reader.tracks):,}. "
+            "Merge some."
         )
     return Score(
         notes=table(NOTE, reader.notes),
@@ -98,45 +107,43 @@ class _MidoReader:
 
     def __init__(self, charset: str) -> None:
         self._charset = charset
+        self.tracks: list[Track] = []
+        # Rows of the tables `NOTE`, `PEDAL`, `TEMPO`, `METER` and `KEY`.
         self.notes: list[tuple[int, int, int, int, int]] = []
         self.pedals: list[tuple[int, int, int]] = []
         self.tempos: list[tuple[int, int]] = []
         self.meters: list[tuple[int, int, int]] = []
         self.keys: list[tuple[int, int, bool]] = []
-        self.tracks: list[Track] = []
+        # (chunk, channel, program) → track
         self._index: dict[tuple[int, int, int], int] = {}
 
     def read_chunk(self, chunk: int, events: mido.MidiTrack) -> None:
+        """Add the notes and other rows of a chunk, and its tracks with its name."""
         self._chunk = chunk
         self._program = dict.fromkeys(range(16), 0)
         self._pedal_down: dict[int, int] = {}
-        # (channel, pitch) → (onset, velocity, track) of each note that waits for its end, oldest
-        # first
+        # (channel, pitch) → (onset, velocity, track) of each sounding note, oldest first
         self._sounding: dict[tuple[int, int], deque[tuple[int, int, int]]] = defaultdict(deque)
-        name, tick, first = "", 0, len(self.tracks)
+        first = len(self.tracks)
+        name = ""
+        tick = 0
         for event in events:
             tick += event.time
             if event.type == "track_name":
-                name = name or self._text(event.name)
+                name = name or decoded_text(event.name, self._charset)
             elif event.is_meta:
                 self._read_meta(event, tick)
             elif hasattr(event, "channel"):
                 self._read_channel(event, tick)
         if tick > MAX_TICK:
             raise MidiError(
-                f"track {chunk + 1}: music before tick {MAX_TICK + 1:,} was expected; received {tick:,}."
+                f"track {chunk + 1}: music before tick {MAX_TICK + 1:,} was expected; "
+                f"received {tick:,}."
             )
         for channel, pitch in self._sounding:
             while self._sounding[channel, pitch]:
                 self._release(channel, pitch, tick)
         self.tracks[first:] = [replace(track, name=name) for track in self.tracks[first:]]
-
-    def _text(self, text: str) -> str:
-        """Return text as its writer meant it: UTF-8 if its bytes are that, else as mido took it."""
-        try:
-            return text.encode(self._charset).decode()
-        except UnicodeError:
-            return text
 
     def _read_meta(self, event: Any, tick: int) -> None:
         problem = ""
@@ -170,6 +177,7 @@ class _MidoReader:
                     self.pedals.append((start, tick - start, self._track(event.channel)))
 
     def _release(self, channel: int, pitch: int, tick: int) -> None:
+        """End the oldest sounding note of a pitch, if any. A note of length 0 is dropped."""
         waiting = self._sounding.get((channel, pitch))
         if waiting:
             start, velocity, track = waiting.popleft()
@@ -177,6 +185,7 @@ class _MidoReader:
                 self.notes.append((start, tick - start, pitch, velocity, track))
 
     def _track(self, channel: int) -> int:
+        """Return the track of a channel's program in this chunk; it is created at first use."""
         key = (self._chunk, channel, self._program[channel])
         if key not in self._index:
             self._index[key] = len(self.tracks)

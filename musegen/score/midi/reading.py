@@ -1,4 +1,4 @@
-"""MIDI files, and objects that hold music, to `Score`."""
+"""Reads MIDI files and the objects of other MIDI libraries."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from musegen.errors import MidiError
 from musegen.score.midi.container import MAX_BYTES, check_header, read_bytes
 from musegen.score.midi.mido_reader import from_mido, load_mido
+from musegen.score.midi.parsing import parse
 from musegen.score.midi.pretty_midi_reader import from_pretty_midi
-from musegen.score.midi.symusic_reader import from_symusic, parse
+from musegen.score.midi.symusic_reader import from_symusic
 from musegen.score.score import Score
 
 if TYPE_CHECKING:
@@ -46,17 +47,21 @@ __all__ = [
 
 
 def read(source: MidiSource) -> Score:
-    """Return the music of a MIDI file, or of any object that holds some.
+    """Return the music of a MIDI file or of an object of another MIDI library.
 
     A note that is never released ends where its track chunk ends.
+
+    >>> from musegen import Track
+    >>> read(Score(notes=[(0, 480, 60, 80, 0)], tracks=[Track()]).to_mido())
+    Score(1 notes, 1 tracks, 480 ticks at 480 per quarter)
 
     Args:
         source: A path, the bytes of a file (`bytes`, `bytearray`, `memoryview`), a `Score`
             (returned as it is), a `mido.MidiFile`, a `pretty_midi.PrettyMIDI` or a `symusic` score.
 
     Raises:
-        MidiError: There is no such file, or it is not a MIDI file that can be read; the message
-            says where it is at fault.
+        MidiError: There is no such file, or it is not a readable MIDI file; the message says where
+            and why.
     """
     if isinstance(source, Score):
         return source
@@ -65,15 +70,15 @@ def read(source: MidiSource) -> Score:
     if isinstance(source, bytes | bytearray | memoryview):
         return _read(bytes(source), "the given bytes")
     converters = {"mido": from_mido, "pretty_midi": from_pretty_midi, "symusic": from_symusic}
-    for base in type(
-        source
-    ).__mro__:  # a user's class may be made from a library's, which need not be installed
+    # A subclass counts too. The libraries are known by name, as they need not be installed.
+    for base in type(source).__mro__:
         convert = converters.get(base.__module__.partition(".")[0])
         if convert is not None:
             return convert(source)
     raise MidiError(
-        "expected a path, bytes, Score, mido.MidiFile, PrettyMIDI, symusic score, or a music21 stream "
-        f"through musegen.read(stream). Received: {type(source).__module__}.{type(source).__qualname__}."
+        "expected a path, bytes, Score, mido.MidiFile, PrettyMIDI, symusic score, or a music21 "
+        "stream through musegen.read(stream). Received: "
+        f"{type(source).__module__}.{type(source).__qualname__}."
     )
 
 

@@ -1,4 +1,4 @@
-"""The grammar of a MIDI track, event by event: strict, exact, and slow (two microseconds an event).
+"""Reads a MIDI track event by event, and repairs it: exact, and slow (2 µs an event).
 
 Grammar (Standard MIDI Files 1.0, RP-001)::
 
@@ -8,9 +8,8 @@ Grammar (Standard MIDI Files 1.0, RP-001)::
             | (F0 | F7) length byte*    system exclusive
     delta, length = (80…FF){0,3} (00…7F)
 
-Where files in the wild and programs that read them are kinder, so is this: a chunk may lack its end
-of track, zeros and further ends of track may follow it, and running status goes on behind a meta
-event.
+It is as lenient as common files and readers are: a chunk may lack its end of track, zeros and more
+ends of track may follow it, and running status continues after a meta event.
 """
 
 from __future__ import annotations
@@ -26,20 +25,16 @@ __all__ = ["Chunk", "walk"]
 
 _DATA_BYTES = {0x8: 2, 0x9: 2, 0xA: 2, 0xB: 2, 0xC: 1, 0xD: 1, 0xE: 2}
 """High nibble of a status byte → how many data bytes follow."""
-_UNCHECKED = {
-    0xA,
-    0xD,
-    0xE,
-}  # aftertouch and bends: no music that is kept, so no reason to refuse it
+_UNCHECKED = {0xA, 0xD, 0xE}  # aftertouch and pitch bends, which a score does not keep
 _NAMES = {0x8: "a note-off", 0x9: "a note-on", 0xB: "a control change", 0xC: "a program change"}
 
 
 class Chunk(NamedTuple):
-    """What a track chunk holds.
+    """Content of a track chunk.
 
     Attributes:
-        events: The bytes up to the end of track (that itself left out, its delta time not), so
-            mended that symusic and mido understand them as the standard does.
+        events: The bytes up to the end of track, its delta time included, repaired so that symusic
+            and mido read them as the standard means them.
         end: Tick of the end of the track.
         hanging: (channel, pitch) → number of notes that are never released.
     """
@@ -50,17 +45,21 @@ class Chunk(NamedTuple):
 
 
 def walk(data: bytes, start: int, end: int, number: int, name: str) -> Chunk:
-    """Return a track chunk's content.
+    """Return the content of a track chunk.
+
+    >>> walk(bytes.fromhex("00 90 3c 40 60 3c 00 00 ff 2f 00"), 0, 11, 1, "two events").end
+    96
 
     Args:
         data: The whole file.
-        start: Where the chunk's events begin.
-        end: The byte behind the chunk.
-        number: Of the chunk, from 1, for messages.
-        name: What messages call the file.
+        start: First byte of the chunk's events.
+        end: End of the chunk. Exclusive.
+        number: Number of the chunk, from 1, for messages.
+        name: Name of the file, for messages.
 
     Raises:
-        MidiError: The first fault: its byte, track and tick, and what was expected there.
+        MidiError: The chunk is invalid. The message gives the byte, track and tick of the first
+            fault, and what was expected there.
     """
     return _Walk(data, start, end, f"track {number}", name).run()
 
@@ -69,14 +68,21 @@ class _Walk:
     """One pass over one chunk."""
 
     def __init__(self, data: bytes, start: int, end: int, track: str, name: str) -> None:
-        self._data, self._start, self._end, self._at = data, start, end, start
-        self._track, self._name = track, name
-        self._tick = self._delta = self._running = 0
+        self._data = data
+        self._start = start
+        self._end = end
+        self._track = track
+        self._name = name
+        # Position: byte, tick, last delta time, and status byte in force (0: none).
+        self._at = start
+        self._tick = 0
+        self._delta = 0
+        self._running = 0
         self._hanging: Counter[tuple[int, int]] = Counter()
+        # A copy of the chunk with bytes changed in place, and (position in it, number of bytes to
+        # drop, bytes to insert) of each further change.
         self._mended = bytearray(data[start:end])
-        self._splices: list[
-            tuple[int, int, bytes]
-        ] = []  # (where in it, how many bytes to drop, what to put there)
+        self._splices: list[tuple[int, int, bytes]] = []
 
     def run(self) -> Chunk:
         while self._at < self._end:
@@ -98,11 +104,11 @@ class _Walk:
                     event,
                     "an event was expected; status bytes 0xf1 to 0xfe have no place in a file",
                 )
-        self._mended.append(0)  # delta time of the end of track that is not there
+        self._mended.append(0)  # delta time of the missing end of track
         return self._chunk(self._end + 1)
 
     def _chunk(self, end: int) -> Chunk:
-        """Return the mended events up to a byte."""
+        """Return the repaired events up to a byte of the file."""
         parts: list[bytes | bytearray] = []
         done = 0
         for at, dropped, new in self._splices:
@@ -112,6 +118,7 @@ class _Walk:
         return Chunk(b"".join(parts), self._tick, +self._hanging)
 
     def _byte(self, expected: str) -> int:
+        """Read a byte."""
         if self._at >= self._end:
             raise self._fault(
                 self._at, f"{expected} was expected, and the track chunk ends here", ""
@@ -120,7 +127,7 @@ class _Walk:
         return self._data[self._at - 1]
 
     def _number(self, what: str) -> int:
-        """Read a number of seven bits a byte."""
+        """Read a variable-length number: 7 bits a byte, the highest bit set in all but the last."""
         first, value = self._at, 0
         for _ in range(4):
             byte = self._byte(f"a {what}")
@@ -130,6 +137,7 @@ class _Walk:
         raise self._fault(first, f"a {what} of at most 4 bytes was expected")
 
     def _payload(self, what: str) -> bytes:
+        """Read a length and that many bytes."""
         length = self._number("length")
         if length > self._end - self._at:
             raise self._fault(
@@ -142,6 +150,7 @@ class _Walk:
         return self._data[self._at - length : self._at]
 
     def _channel(self, event: int, status: int) -> None:
+        """Read a channel event; `status` is its first byte, a data byte in running status."""
         if status < 0x80:
             if not self._running:
                 raise self._fault(
@@ -165,11 +174,12 @@ class _Walk:
             self._hanging[channel, values[0]] -= 1
 
     def _system_exclusive(self, event: int, status: int) -> None:
+        """Read a system exclusive event."""
         self._payload("a system exclusive")
         self._running = 0
-        if (
-            status == 0xF7
-        ):  # raw bytes for the wire: symusic takes it for an event of one byte, mido for a sysex
+        # F7 holds raw bytes. symusic takes it for an event of one byte, mido for a system
+        # exclusive event; so it becomes a sequencer-specific meta event.
+        if status == 0xF7:
             self._splices.append((event - self._start, 1, b"\xff\x7f"))
 
     def _meta(self, event: int) -> bool:
@@ -181,8 +191,8 @@ class _Walk:
             if rest.strip(b"\0"):
                 raise self._fault(
                     self._at,
-                    f"the track has ended, and no more events were expected in its chunk; {len(rest):,} "
-                    "bytes follow",
+                    "the track has ended, and no more events were expected in its chunk; "
+                    f"{len(rest):,} bytes follow",
                     "",
                     "Export it again, or remove the end-of-track event there.",
                 )
@@ -197,16 +207,22 @@ class _Walk:
             self._splices.append(
                 (length - self._start, self._at - length, bytes((len(content),)) + content)
             )
-        elif (
-            kind not in MIDO_KINDS and self._delta
-        ):  # mido 1.3 forgets the delta time of a kind that it does not know
+        elif kind not in MIDO_KINDS and self._delta:
+            # mido 1.3 forgets the delta time of an unknown event: give it to another one before.
             self._splices.append((event - self._start, 0, b"\xff\x7f\0\0"))
         return False
 
     def _fault(
         self, at: int, expected: str, received: str | None = None, remedy: str = "Export it again."
     ) -> MidiError:
-        """Return the error for what stands at a byte; `received` is that byte if nothing else is said."""
+        """Return the error about a byte.
+
+        Args:
+            at: Position of the byte in the file.
+            expected: What was expected there.
+            received: What was received; None for the byte itself, empty to leave it out.
+            remedy: What to do.
+        """
         if received is None:
             received = f"{self._data[at]:#04x}"
         received = f"; received {received}" if received else ""

@@ -1,24 +1,22 @@
-"""Written music (MusicXML, ABC, Humdrum) as a `Score`, read through music21, and back to its streams.
-
-What is on the page and what is in the score:
+"""Read written music (MusicXML, ABC, Humdrum) as a `Score`, through music21.
 
 ===================  =====================================================================
 on the page          in the score
 ===================  =====================================================================
 part                 one `Track`: its name, its instrument's General MIDI program
-chord                its notes, each on its own
+chord                its notes, separately
 tied notes           one note
-grace note           nothing: it has no length of its own
-chord symbol         nothing: it is a label, not notes
-repeat sign, ending  nothing: the bars are played once, in the order of the page
-pickup               filled up to a whole bar with a rest on the left
+grace note           left out: it has no length of its own
+chord symbol         left out: it is a label, not notes
+repeat sign, ending  left out: the bars are played once, in the order of the page
+pickup               a whole bar, padded with a rest on the left
 short bar            a bar cut short by a time signature at the next barline, unless the
                      following short bars complete it (the end of one section and the
                      pickup of the next)
-tempo in words       nothing: only a number is a tempo
+tempo in words       left out: only a number is a tempo
 ===================  =====================================================================
 
-music21 is imported when a function needs it, so that importing this package costs nothing.
+music21 is imported by the functions that need it, so that importing this package is cheap.
 """
 
 from musegen.score.export.music21 import to_music21

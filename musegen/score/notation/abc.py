@@ -1,4 +1,4 @@
-"""ABC text: split into tunes, cleaned of what music21 misreads, parsed."""
+"""Split ABC text into tunes, remove what music21 misreads, and parse it."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from musegen.score.export.music21 import quiet
 
 __all__ = ["parse_abc", "split_abc"]
 
-# music21 takes ABC without a version line for ABC 1.3 and then lets an accidental govern one note
-# alone; players, and the tune books it ships, let it govern its bar. Version 2.1 says so.
+# In ABC without a version line music21 assumes version 1.3, where an accidental holds for one note
+# only. Players, and the tune books that music21 ships, let it hold for its bar, as in version 2.1.
 ABC_VERSION = (2, 1, 0)
 ABC_FIELD = re.compile(r"[ \t]*[A-Za-z+]:(?![|:])|%")  # a line `A:|` is music
 ABC_INLINE = r"\[([KLMQV]:[^\]]*)\]"
@@ -23,17 +23,20 @@ ABC_UNPLAYED = re.compile(
     | \[[A-Za-z]:[^]]*\]  # field within the line
     | \((?!\d) | \)       # slurs, not tuplets
     | [H-Wh-wy~.`\\]      # decorations by letter, spacing, line continuation
-    | x(?=[ ]*(\|[|\]]|\[\||:))  # before a section's end: no rest, but what a mark is put on
+    | x(?=[ ]*(\|[|\]]|\[\||:))  # before a section's end: not a rest, but a place for a mark
     """,
     re.VERBOSE,
 )
 
 
 def split_abc(text: str) -> list[str]:
-    """Split the text of an ABC file into its tunes, each from its `X:` line to the next.
+    r"""Split the text of an ABC file into its tunes, each from its `X:` line to the next.
 
-    What stands before the first `X:` line (a version, fields for all tunes) goes before each tune.
-    A text without an `X:` line is one tune.
+    The header before the first `X:` line (a version, fields for all tunes) is prepended to each
+    tune. A text without an `X:` line is one tune.
+
+    >>> split_abc("M:3/4\nX:1\nK:C\nCDE\nX:2\nK:G\nGAB\n")
+    ['M:3/4\nX:1\nK:C\nCDE\n', 'M:3/4\nX:2\nK:G\nGAB\n']
     """
     starts = [match.start() for match in re.finditer(r"(?m)^[ \t]*X:", text)]
     if not starts:
@@ -59,8 +62,8 @@ def parse_abc(text: str) -> Any:
         handler = abcFormat.ABCFile(ABC_VERSION).readstr(_plain_abc(text))
         translate = abcFormat.translate
         rebar = translate.reBar
-        # Where a bar has too many notes, reBar splits it with time signatures that are not on the
-        # page, and moves the printed one. from_music21 lays out the bars itself.
+        # reBar splits a bar with too many notes by time signatures that are not on the page, and
+        # moves the printed one. from_music21 lays out the bars itself.
         translate.reBar = lambda part, **_: part
         try:
             return translate.abcToStreamScore(handler)
@@ -69,27 +72,28 @@ def parse_abc(text: str) -> Any:
 
 
 def _plain_abc(text: str) -> str:
-    """Rewrite an ABC tune so that music21 reads its notes right.
+    """Rewrite an ABC tune so that music21 reads its notes correctly.
 
-    music21 10 loses notes under a fermata (`HB2`), misses dotted pairs across a slur's end or a tie
-    (`G>)A`), makes a part of every line of a voice that comes back, passes over fields inside a
-    line (`[M:3/4]`) and over the last field line before a bar. So what a score has no place for
-    goes, each voice's lines come together, and each field in the music gets a line, said twice.
+    music21 10 loses notes under a fermata (`HB2`), misses dotted pairs across the end of a slur or
+    a tie (`G>)A`), makes a new part of every line of a voice that returns, and skips fields inside
+    a line (`[M:3/4]`) and the last field line before a bar. So signs that a score does not hold are
+    removed, the lines of each voice are joined, and each field in the music gets a line of its own,
+    twice.
     """
     head, music = _split_header(text)
     voices: dict[str, list[str]] = {"": []}
     lines = voices[""]
     for line in music:
-        fields = ABC_FIELD.match(line) is not None
-        for part in [line] if fields else re.sub(ABC_INLINE, r"\n\1\n", line).split("\n"):
+        if not ABC_FIELD.match(line):
+            line = re.sub(ABC_INLINE, r"\n\1\n", line)
+        for part in line.split("\n"):
             if part.startswith("V:"):
                 lines = voices.setdefault((part[2:].split() or ["1"])[0], [])
             elif ABC_FIELD.match(part):
                 lines += [part] * (2 if part[0] in "KLMQ" else 1)
             else:
-                lines.append(
-                    re.sub(r"-?([<>]+)-?", r"\1", ABC_UNPLAYED.sub("", part).replace("x", "z"))
-                )
+                notes = ABC_UNPLAYED.sub("", part).replace("x", "z")
+                lines.append(re.sub(r"-?([<>]+)-?", r"\1", notes))
     for name, part_lines in voices.items():
         head += [f"V:{name}", *part_lines] if name else part_lines
     return "\n".join(head)

@@ -1,4 +1,4 @@
-"""Files of written music."""
+"""Read files of written music."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from musegen.score.score import Score
 __all__ = ["NOTATION_SUFFIXES", "load_notation", "parse_file", "read_text"]
 
 NOTATION_SUFFIXES = (".abc", ".krn", ".musicxml", ".mxl", ".xml")
-"""The file name endings that `load_notation` reads."""
+"""The file name extensions that `load_notation` reads."""
 
 
 def load_notation(path: str | Path) -> Score:
     """Read one piece of written music: .musicxml, .xml, .mxl, .abc or .krn.
 
     Raises:
-        MidiError: The file is missing, is of another kind, cannot be read, holds no notes, or is
-            an ABC file of several tunes.
+        MidiError: The file is missing, is of another kind, cannot be read, has no notes, or is an
+            ABC file with several tunes.
     """
     path = Path(path)
     if path.suffix.lower() not in NOTATION_SUFFIXES:
@@ -43,14 +43,14 @@ def parse_file(path: Path) -> Any:
     """Parse a notation file into a music21 stream, without reading or writing music21's caches.
 
     Raises:
-        MidiError: The file cannot be read, or is an ABC file of several tunes.
+        MidiError: The file cannot be read, or is an ABC file with several tunes.
     """
     if path.suffix.lower() == ".abc":
         tunes = split_abc(read_text(path))
         if len(tunes) != 1:
             raise MidiError(
-                f"{path}: {len(tunes)} tunes, expected one. Save one of them, from its X: line to the "
-                "next X: line, as a file of its own."
+                f"{path}: {len(tunes)} tunes, expected one. Save one of them, from its X: line to "
+                "the next X: line, as a file of its own."
             )
         return parse_abc(tunes[0])
     if not path.is_file():
@@ -64,7 +64,7 @@ def parse_file(path: Path) -> Any:
 
 
 def read_text(path: Path) -> str:
-    """Return a text file's text: UTF-8, or Latin-1 where it is not that.
+    """Return the content of a text file, decoded as UTF-8 or else as Latin-1.
 
     Raises:
         MidiError: The file cannot be read.
