@@ -1,44 +1,49 @@
-"""How fast do files become tokens, and tokens music, beside MidiTok's REMI and symusic's bare parser?
+"""Measure encoding and decoding, compared with MidiTok's REMI and symusic's parser.
 
-    python benchmarks/bench_encode.py                          # on music made up for the purpose
-    python benchmarks/bench_encode.py tunes=DIR scores=DIR     # on files of your own
+    python benchmarks/bench_encode.py                          # on synthetic music
+    python benchmarks/bench_encode.py tunes=DIR scores=DIR     # on your own files
+    python benchmarks/bench_encode.py rounds=1 files=2         # quick; the results are not saved
 
-All in one process and one thread but for the row that says otherwise; from path on disk to ids, the
-same files for all, in turn, several rounds; medians. The results of the folders named below are in
-`benchmarks/results/bench_encode.json`:
+One process and one thread, unless a row says otherwise; from the path of a file to token ids. All
+operations are timed in turn on the same files, for several rounds; medians are printed. The results
+for these folders are in `benchmarks/results/bench_encode.json`:
 
 - tunes: `musegen corpus oneills1850 -o DIR` (Irish tunes, one voice, a hundred notes each)
 - scores: OpenScore's Lieder as MIDI (voice and piano, a thousand notes each)
-- performances: made up here: one piano, 6,000 notes in free time, sustain pedal
+- performances: synthetic: one piano, 6,000 notes in free time, sustain pedal
 """
 
 from __future__ import annotations
 
-import json
 import os
-import platform
 import statistics
 import sys
 import tempfile
 import time
 import warnings
+from collections import deque
 from collections.abc import Callable, Iterable
-from importlib.metadata import version
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from saving import save
 
 from musegen import Encoder, EncoderConfig, Score, Track, read
 
-ROOT = Path(__file__).parent.parent
 ROUNDS = 5
-MOST_FILES = {"tunes": 500, "scores": 100, "performances": 30}
-MANY_NOTES = 8_000_000  # so that starting worker processes, half a second, counts for little
-SLOW_SHARE = 5  # the slow ones do every fifth file
+MAX_FILES = {"tunes": 500, "scores": 100, "performances": 30}
+MANY_NOTES = 8_000_000  # so that starting worker processes, half a second, hardly matters
+SLOW_SHARE = 5  # slow libraries process every fifth file
+PACKAGES = ("numpy", "symusic", "miditok", "pretty_midi")
+
+Operation = tuple[Callable[[], object], int]
+"""What to call, and how many files it processes."""
 
 
 def performance(rng: np.random.Generator) -> Score:
-    """Return a made-up piano performance of 6,000 notes."""
+    """Return a synthetic piano performance of 6,000 notes."""
     onset = np.cumsum(rng.exponential(60, 6000)).astype(int)
     notes = zip(
         onset,
@@ -55,7 +60,7 @@ def performance(rng: np.random.Generator) -> Score:
 
 
 def tune(rng: np.random.Generator) -> Score:
-    """Return a made-up tune of a hundred notes."""
+    """Return a synthetic tune of a hundred notes."""
     duration = rng.choice([120, 240, 240, 480], 100)
     notes = zip(
         np.cumsum(duration) - duration,
@@ -70,91 +75,93 @@ def tune(rng: np.random.Generator) -> Score:
     )
 
 
-def groups(arguments: list[str], folder: Path) -> dict[str, list[str]]:
-    """Return the files of each group: given, or made up."""
+def groups(given: dict[str, str], folder: Path) -> dict[str, list[str]]:
+    """Return the files of each group, given or synthetic."""
     rng = np.random.default_rng(0)
-    given = dict(argument.split("=", 1) for argument in arguments)
     out = {}
     for name, make in (("tunes", tune), ("scores", None), ("performances", performance)):
+        most = int(given.get("files", MAX_FILES[name]))
         if name in given:
             files = sorted(map(str, Path(given[name]).rglob("*.mid")))
-            out[name] = files[:: max(1, len(files) // MOST_FILES[name])][: MOST_FILES[name]]
+            out[name] = files[:: max(1, len(files) // most)][:most]
         elif make:
-            out[name] = [str(folder / f"{name}{index}.mid") for index in range(MOST_FILES[name])]
+            out[name] = [str(folder / f"{name}{index}.mid") for index in range(most)]
             for path in out[name]:
                 make(rng).save(path)
     return out
 
 
-def operations(files: list[str], notes: float) -> dict[str, tuple[Callable[[], object], int]]:
-    """Return what is timed on some files, with so many notes each: name → (what to call, for how many files)."""
+def operations(files: list[str], notes: float) -> dict[str, Operation]:
+    """Return the operations to time, by name.
+
+    Args:
+        files: Paths.
+        notes: Mean number of notes in a file.
+    """
     import miditok  # here, because worker processes import this module, too
     import pretty_midi
     import symusic
 
-    encoder, performance = (
-        Encoder(EncoderConfig(parts=64)),
-        Encoder(EncoderConfig(encoding="performance")),
-    )
-    remi, midi_like = (
-        miditok.REMI(miditok.TokenizerConfig()),
-        miditok.MIDILike(miditok.TokenizerConfig()),
-    )
-    some = files[::SLOW_SHARE]
+    encoder = Encoder(EncoderConfig(parts=64))
+    performance = Encoder(EncoderConfig(encoding="performance"))
+    remi = miditok.REMI(miditok.TokenizerConfig())
+    midi_like = miditok.MIDILike(miditok.TokenizerConfig())
+    fewer = files[::SLOW_SHARE]
     tokens = [encoded.tokens for encoded in encoder.encode_files(files)]
-    peer_tokens = [remi(path) for path in some]
-    cores, times = os.cpu_count() or 1, max(1, int(MANY_NOTES // (notes * len(files))))
+    peer_tokens = [remi(path) for path in fewer]
+    cores = os.cpu_count() or 1
+    times = max(1, int(MANY_NOTES // (notes * len(files))))
     many = files * times
     return {
-        "symusic, parse": (lambda: [symusic.Score(path) for path in files], len(files)),
-        "pretty_midi, parse": (lambda: [pretty_midi.PrettyMIDI(path) for path in some], len(some)),
-        "MidiTok REMI, encode": (lambda: [remi(path) for path in some], len(some)),
-        "MidiTok MIDILike, encode": (lambda: [midi_like(path) for path in some], len(some)),
-        "musegen, encode": (lambda: [encoder.encode(path) for path in files], len(files)),
-        "musegen, encode_files": (lambda: _exhaust(encoder.encode_files(files)), len(files)),
-        "musegen, encode_files, performance": (
-            lambda: _exhaust(performance.encode_files(files)),
-            len(files),
+        "symusic, parse": each(symusic.Score, files),
+        "pretty_midi, parse": each(pretty_midi.PrettyMIDI, fewer),
+        "MidiTok REMI, encode": each(remi, fewer),
+        "MidiTok MIDILike, encode": each(midi_like, fewer),
+        "musegen, encode": each(encoder.encode, files),
+        "musegen, encode_files": at_once(encoder.encode_files, files),
+        "musegen, encode_files, performance": at_once(performance.encode_files, files),
+        f"musegen, encode_files x {times}": at_once(encoder.encode_files, many),
+        f"musegen, encode_files x {times}, {cores} workers": at_once(
+            partial(encoder.encode_files, workers=cores), many
         ),
-        f"musegen, encode_files x {times}": (
-            lambda: _exhaust(encoder.encode_files(many)),
-            len(many),
-        ),
-        f"musegen, encode_files x {times}, {cores} workers": (
-            lambda: _exhaust(encoder.encode_files(many, workers=cores)),
-            len(many),
-        ),
-        "MidiTok REMI, decode": (lambda: [remi.decode(piece) for piece in peer_tokens], len(some)),
-        "musegen, decode": (lambda: [encoder.decode(piece) for piece in tokens], len(files)),
-        "musegen, decode_many": (lambda: encoder.decode_many(tokens), len(files)),
+        "MidiTok REMI, decode": each(remi.decode, peer_tokens),
+        "musegen, decode": each(encoder.decode, tokens),
+        "musegen, decode_many": at_once(encoder.decode_many, tokens),
     }
 
 
-def _exhaust(results: Iterable[object]) -> None:
-    for _ in results:
-        pass
+def each(function: Callable[[Any], object], items: list[Any]) -> Operation:
+    """Return an operation that calls a function for each item."""
+    return lambda: [function(item) for item in items], len(items)
 
 
-def measure(files: list[str], notes: float) -> dict[str, float]:
+def at_once(function: Callable[[list[Any]], Iterable[object]], items: list[Any]) -> Operation:
+    """Return an operation that calls a function for all items, and discards the results."""
+    return lambda: deque(function(items), maxlen=0), len(items)
+
+
+def measure(files: list[str], notes: float, rounds: int) -> dict[str, float]:
     """Return the median files per second of each operation."""
     work = operations(files, notes)
     seconds: dict[str, list[float]] = {name: [] for name in work}
-    for _ in range(ROUNDS):
+    for _ in range(rounds):
         for name, (call, count) in work.items():
             began = time.perf_counter()
             call()
             seconds[name].append((time.perf_counter() - began) / count)
-    return {name: 1 / statistics.median(rounds) for name, rounds in seconds.items()}
+    return {name: 1 / statistics.median(measured) for name, measured in seconds.items()}
 
 
 def main() -> None:
-    """Measure, print, and write the results."""
+    """Measure, print and save the results."""
     warnings.simplefilter("ignore")
+    given = dict(argument.split("=", 1) for argument in sys.argv[1:])
+    rounds = int(given.get("rounds", ROUNDS))
     results = {}
     with tempfile.TemporaryDirectory() as folder:
-        for name, files in groups(sys.argv[1:], Path(folder)).items():
+        for name, files in groups(given, Path(folder)).items():
             notes = float(np.mean([len(read(path)) for path in files]))
-            rates = measure(files, notes)
+            rates = measure(files, notes, rounds)
             peers = {
                 "encode": rates["MidiTok REMI, encode"],
                 "decode": rates["MidiTok REMI, decode"],
@@ -172,20 +179,8 @@ def main() -> None:
                 }
                 print(f"{operation:42}{rate:9.0f}{ratio:11.1f}{share:10.2f}")
             results[name] = {"files": len(files), "notes_per_file": notes, "rows": rows}
-    machine = {
-        "cpu": platform.processor() or platform.machine(),
-        "cores": os.cpu_count(),
-        "python": sys.version.split()[0],
-    }
-    versions = {name: version(name) for name in ("numpy", "symusic", "miditok", "pretty_midi")}
-    out = ROOT / "benchmarks/results/bench_encode.json"
-    out.write_text(
-        json.dumps(
-            {"machine": machine, "versions": versions, "rounds": ROUNDS, "groups": results},
-            indent=2,
-        )
-        + "\n"
-    )
+    if not given.keys() & {"rounds", "files"}:
+        save("bench_encode", PACKAGES, rounds=rounds, groups=results)
 
 
 if __name__ == "__main__":

@@ -1,11 +1,11 @@
-"""What the future is worth: nats per note in the same gaps, for a model that continues and one that fills.
+"""Measure how much the music after a gap helps to fill it, in nats per note.
 
     python benchmarks/bench_infill.py STORE --continues folk --fills folk-infill
 
-Of every piece of a split of the store, a gap is drawn with a seed for each length. All tokens of
-the gaps count, the one that closes each included. A model that continues is told what stands before
-a gap; one that fills gaps also how many bars it has, and what stands behind it. That one is
-measured a second time without the latter.
+In each piece of a split of the store, a gap of each length is drawn at random, with a fixed seed. A
+model that continues is conditioned on the music before the gap; a model that fills gaps also on the
+number of bars and on the music after the gap, and is measured a second time without the latter. All
+tokens of the gaps count, and the one that closes each.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ SEED = 0
 
 
 def drawn(pieces: list[Tokens], bars: int, vocabulary: Vocabulary) -> list[tuple[Tokens, Gap]]:
-    """Return each piece that is longer with a gap of so many bars, at a random barline."""
+    """Return the pieces that are long enough, each with a gap at a random barline."""
     rng = np.random.default_rng([SEED, bars])
     out = []
     for tokens in pieces:
@@ -78,7 +78,7 @@ def main() -> None:
     )
     for name, (engine, told) in rows.items():
         nats = {
-            bars: likelihood.gap_nats(engine, cases[bars], vocabulary, told=told)
+            bars: likelihood.gap_nats(engine, cases[bars], vocabulary, with_future=told)
             for bars in lengths
         }
         total = {bars: sum(float(n.sum()) for n in nats[bars]) for bars in lengths}

@@ -1,12 +1,12 @@
-"""How well voices are added to a tune: chords, parallels and registers, beside the composer's own three voices.
+"""Measure accompaniments of a melody: chords, parallels and registers, compared with the original.
 
     musegen corpus bach -o bach
     python benchmarks/bench_inject.py bach --checkpoint chorales
 
-The sopranos of the checkpoint's test pieces get three voices each, at several settings, with one
-seed. What is measured is measured on a grid of sixteenths, at the moments where all four voices
-sound and something begins.
-Last: how often a voice that is given alone, or two of them, is taken for what it is.
+The soprano of each test piece of the checkpoint is accompanied by three voices, at several
+settings, with one seed. Voices are compared on a grid of sixteenths, at the steps where all four
+sound and a note begins. The last table shows how often one or two given voices are assigned to
+their own parts.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from musegen import Composer, Request, Score, load
-from musegen.generation.composer import whole
 from musegen.model.likelihood import row_nats
+from musegen.score.reading import read_parts
+from musegen.utils.arrays import Ints
 
 VOICES = [0, 1, 2, 3]
 CHORDS = (
@@ -43,7 +43,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "`--temperature 0.7 --key auto`": {"temperature": 0.7, "key": "auto"},
 }
 GIVEN = {"soprano": [0], "alto": [1], "tenor": [2], "bass": [3], "soprano and bass": [0, 3]}
-BARS = 8  # that the model continues by itself
+BARS = 8  # of the continuations
 COLUMNS = (
     ("nats per added note", "{:.2f}"),
     ("chords on the beat", "{:.0%}"),
@@ -54,8 +54,8 @@ COLUMNS = (
 )
 
 
-def is_chord(pitches: NDArray[np.int64]) -> bool:
-    """Return whether the pitches are a triad, a seventh chord, or a part of one."""
+def is_chord(pitches: Ints) -> bool:
+    """Return whether pitches, `int64[P]`, all belong to one triad or seventh chord."""
     return any(
         {int(pitch - root) % 12 for pitch in pitches} <= chord
         for root in range(12)
@@ -63,8 +63,8 @@ def is_chord(pitches: NDArray[np.int64]) -> bool:
     )
 
 
-def heard(score: Score) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return what the voices sing, `[4, M]`, and when, `[M]`, in sixteenths."""
+def moments(score: Score) -> tuple[Ints, Ints]:
+    """Return the pitches of the voices, `int64[4, M]`, and the sixteenths, `int64[M]`."""
     notes, step = score.notes, score.ticks_per_quarter // 4
     starts = np.round(notes["onset"] / step).astype(int)
     ends = np.maximum(starts + 1, np.round((notes["onset"] + notes["duration"]) / step).astype(int))
@@ -73,36 +73,39 @@ def heard(score: Score) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     for track, pitch, start, end in zip(notes["track"], notes["pitch"], starts, ends, strict=True):
         pitches[track, start:end] = pitch
         begins[start] = True
-    when = np.flatnonzero(begins & (pitches >= 0).all(0))
-    return pitches[:, when], when
+    steps = np.flatnonzero(begins & (pitches >= 0).all(0))
+    return pitches[:, steps], steps
 
 
-def parallels(a: NDArray[np.int64], b: NDArray[np.int64]) -> int:
-    """Return how often two voices move from fifth to fifth, or from octave to octave, in one direction."""
-    one, other = np.diff(a), np.diff(b)
-    apart = (a - b) % 12
-    return int(((apart[1:] == apart[:-1]) & np.isin(apart[1:], (0, 7)) & (one * other > 0)).sum())
+def parallels(a: Ints, b: Ints) -> int:
+    """Return the number of parallel fifths and octaves between two voices, `int64[M]` each."""
+    together = np.diff(a) * np.diff(b) > 0
+    interval = (a - b) % 12
+    same = (interval[1:] == interval[:-1]) & np.isin(interval[1:], (0, 7))
+    return int((same & together).sum())
 
 
 def measured(score: Score) -> list[float]:
-    """Return all columns of a piece but the first."""
-    sung, when = heard(score)
+    """Return all columns of a piece except the first."""
+    pitches, steps = moments(score)
     return [
-        np.mean([is_chord(sung[:, at]) for at in np.flatnonzero(when % 4 == 0)]),
-        100 * sum(parallels(a, b) for a, b in combinations(sung, 2)) / len(when),
-        np.mean([(upper < lower).mean() for upper, lower in pairwise(sung)]),
-        np.mean([(upper - lower > 12).mean() for upper, lower in pairwise(sung[:3])]),
-        is_chord(sung[:, -1]),
+        np.mean([is_chord(pitches[:, at]) for at in np.flatnonzero(steps % 4 == 0)]),
+        100 * sum(parallels(a, b) for a, b in combinations(pitches, 2)) / len(steps),
+        np.mean([(upper < lower).mean() for upper, lower in pairwise(pitches)]),
+        np.mean([(upper - lower > 12).mean() for upper, lower in pairwise(pitches[:3])]),
+        is_chord(pitches[:, -1]),
     ]
 
 
 def nats_of_lower_voices(composer: Composer, piece: Score) -> float:
-    """Return nats per note of the voices below the soprano, of the tokens that say these notes."""
+    """Return nats per note of the voices below the soprano."""
     vocabulary = composer.encoder.vocabulary
     tokens = composer.encoder.encode(piece)
     nats = row_nats(composer.engine, tokens[None], vocabulary)[0]
-    said = np.maximum.accumulate(np.where(vocabulary.of("part")[tokens], np.arange(len(tokens)), 0))
-    lower = vocabulary.values[tokens][said] > 0
+    # The part of a token is that of the last `part` token
+    is_part = vocabulary.of("part")[tokens]
+    last = np.maximum.accumulate(np.where(is_part, np.arange(len(tokens)), 0))
+    lower = vocabulary.values[tokens][last] > 0
     counts = lower & vocabulary.of("part", "pitch", "duration", "hold")[tokens]
     return float(nats[counts[1:]].sum() / (lower & vocabulary.notes[tokens]).sum())
 
@@ -114,10 +117,11 @@ def main() -> None:
     )
     parser.add_argument("bach", type=Path, help="the folder that the checkpoint was trained on")
     parser.add_argument("--checkpoint", default="chorales")
+    parser.add_argument("--pieces", type=int, help="number of test pieces; all by default")
     options = parser.parse_args()
     composer = load(options.checkpoint)
-    names = composer.checkpoint.provenance["data"]["held_out"]["test"]
-    pieces = [whole(options.bach / Path(name).name) for name in names]
+    names = composer.checkpoint.provenance["data"]["held_out"]["test"][: options.pieces]
+    pieces = [read_parts(options.bach / Path(name).name) for name in names]
     pieces = [piece for piece in pieces if len(piece.tracks) == len(VOICES)]
     rows: dict[str, list[list[float]]] = {
         "the composer": [
@@ -125,21 +129,23 @@ def main() -> None:
         ]
     }
     for name, constraint in SETTINGS.items():
-        asked = [
+        requests = [
             Request.of(piece.select([0]), {"inject": True, "seed": 1, **constraint})
             for piece in pieces
         ]
         rows[name] = [
-            [made.nats_per_note, *measured(made.score)] for _, made in composer.compositions(asked)
+            [made.nats_per_note, *measured(made.score)]
+            for _, made in composer.compositions(requests)
         ]
-    asked = [Request.of(piece, {"bars": BARS, "seed": 1, "temperature": 0.7}) for piece in pieces]
+    requests = [
+        Request.of(piece, {"bars": BARS, "seed": 1, "temperature": 0.7}) for piece in pieces
+    ]
     rows[f"{BARS} bars by the model itself, temperature 0.7"] = [
         [made.nats_per_note, *measured(made.only_continuation())]
-        for _, made in composer.compositions(asked)
+        for _, made in composer.compositions(requests)
     ]
-    print(
-        f"{len(pieces)} pieces\n\n| | {' | '.join(title for title, _ in COLUMNS)} |\n|{'---|' * (len(COLUMNS) + 1)}"
-    )
+    titles = " | ".join(title for title, _ in COLUMNS)
+    print(f"{len(pieces)} pieces\n\n| | {titles} |\n|{'---|' * (len(COLUMNS) + 1)}")
     for name, figures in rows.items():
         cells = (
             form.format(mean) for (_, form), mean in zip(COLUMNS, np.mean(figures, 0), strict=True)
@@ -148,7 +154,7 @@ def main() -> None:
     print("\n| what is given | its own part is found |\n|---|---|")
     for name, voices in GIVEN.items():
         found = sum(
-            composer._assigned(piece.select(voices)).parts == tuple(voices) for piece in pieces
+            composer.assign_parts(piece.select(voices)).parts == tuple(voices) for piece in pieces
         )
         print(f"| {name} | {found} of {len(pieces)} |", flush=True)
 

@@ -1,33 +1,31 @@
-"""How fast does musegen train beside a plain Keras model, and how near to what the machine can?
+"""Measure training speed, compared with a plain Keras model and with the machine's peak.
 
-    python benchmarks/bench_train.py                                  # 2 x 256, 3 x 512; LSTM, GRU; minutes
+    python benchmarks/bench_train.py                                  # LSTM, GRU; 2x256, 3x512
     python benchmarks/bench_train.py cells=lstm sizes=2x256 rounds=2  # quick
-    TF_NUM_INTRAOP_THREADS=1 python benchmarks/bench_train.py …       # products not split among threads
-    python benchmarks/bench_train.py memory                           # a store of 160 MB, and what of it stays in RAM
+    TF_NUM_INTRAOP_THREADS=1 python benchmarks/bench_train.py …       # one thread per product
+    python benchmarks/bench_train.py memory                           # RAM for a store of 160 MB
 
-One process fits both, in turn, several rounds; medians. The plain model has Keras's own layers, and
-gets arrays from `keras.Model.fit`. Ours is `musegen.model.network.build` under `fit` of
-`musegen.training`: pieces that are dealt, transposed and laid out, the metric, the gradient norm
-and the reports are part of its time; validation and saving are not.
-Counted is the arithmetic of the networks alone: two operations per multiplication of a product,
-three times for forward and backward. `share` is of what TensorFlow's product of two 2048 x 2048
-matrices reached in the same rounds; `feeding` is the time that batches took to make, as a share of
-the step's. A run without arguments writes `benchmarks/results/bench_train.json`; figures are in
+One process fits both models in turn, for several rounds; medians are printed. The plain model has
+Keras's own layers, and gets arrays from `keras.Model.fit`. Ours is `musegen.model.network.build`,
+fitted by `musegen.training`: its time includes making batches (shuffling, transposing and laying
+out pieces), the metric, the gradient norm and the reports, but not validation and saving.
+
+GFLOP/s count only the arithmetic of the networks: two operations per multiplication of a matrix
+product, three times for forward and backward. `share` is relative to TensorFlow's product of two
+2048 x 2048 matrices in the same rounds; `feeding` is the time to make batches, relative to the
+whole step. A run without arguments writes `benchmarks/results/bench_train.json`; figures are in
 `docs/training.md`.
 """
 
 from __future__ import annotations
 
-import json
 import os
-import platform
 import statistics
 import struct
 import sys
 import tempfile
 import time
 from collections.abc import Callable
-from importlib.metadata import version
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -35,30 +33,30 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 import keras
 import numpy as np
 from keras import ops
+from saving import save
 
 from musegen import Encoder, EncoderConfig, ModelConfig, TrainingConfig, ingest
 from musegen.data.dataset import load
 from musegen.training.feeding import WholePieces, Windows
 from musegen.training.fitting import fit
+from musegen.training.networks import networks
 from musegen.training.recording import EpochReport
-from musegen.training.train import networks
 
-ROOT = Path(__file__).parent.parent
 STOCK = {"lstm": keras.layers.LSTM, "gru": keras.layers.GRU, "rnn": keras.layers.SimpleRNN}
 GATES = {"lstm": 4, "gru": 3, "rnn": 1}
 ENCODER = Encoder(EncoderConfig(parts=4, velocities=0, tempos=0))
 VOCABULARY, EMBEDDING = len(ENCODER.vocabulary), 128
 BATCH, LENGTH = 64, 256
 STEPS = 2  # in each round
-SIDE = 2048  # of the matrices to compare with
-FILES = 3000  # of 10,000 notes, to see what stays in memory
+SIDE = 2048  # of the square matrices to compare with
+FILES = 3000  # of 10,000 notes each, for the measurement of memory
 
 
 class Random:
-    """As many tokens as two steps take, in pieces of some hundred that are no music: fitting does not mind."""
+    """Random tokens for two steps, in pieces of several hundred."""
 
     def __init__(self) -> None:
-        """Draw them."""
+        """Draw the tokens."""
         rng = np.random.default_rng(0)
         self._pieces = np.array_split(
             rng.integers(0, VOCABULARY, STEPS * BATCH * LENGTH).astype(np.int32), 80
@@ -66,16 +64,16 @@ class Random:
         self.lengths = np.array([len(piece) for piece in self._pieces])
 
     def __len__(self) -> int:
-        """Return how many there are."""
+        """Return the number of pieces."""
         return len(self._pieces)
 
     def tokens(self, index: int) -> np.ndarray:
-        """Return one."""
+        """Return the tokens of a piece, `int32[T]`."""
         return self._pieces[index]
 
 
 def plain(cell: str, layers: int, units: int) -> keras.Model:
-    """Return what the Keras documentation would have one write."""
+    """Return a model as the Keras documentation would build it."""
     keras.utils.set_random_seed(0)
     tokens = keras.Input((None,), dtype="int32")
     x = keras.layers.Embedding(VOCABULARY, EMBEDDING)(tokens)
@@ -84,9 +82,8 @@ def plain(cell: str, layers: int, units: int) -> keras.Model:
     model = keras.Model(tokens, keras.layers.Dense(VOCABULARY)(x))
     optimizer = keras.optimizers.AdamW(2e-3, global_clipnorm=1.0)
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    model.compile(
-        optimizer, loss, jit_compile=False
-    )  # XLA halves the speed of recurrent layers on CPUs
+    # XLA halves the speed of recurrent layers on CPUs
+    model.compile(optimizer, loss, jit_compile=False)
     return model
 
 
@@ -97,7 +94,7 @@ def operations(cell: str, layers: int, units: int) -> int:
 
 
 def sgemm(rng: np.random.Generator) -> Callable[[], float]:
-    """Return what measures the operations per second of a large product."""
+    """Return a function that measures the operations per second of a large matrix product."""
     a, b = (ops.convert_to_tensor(rng.normal(size=(SIDE, SIDE)).astype(np.float32)) for _ in "ab")
 
     def measure() -> float:
@@ -109,7 +106,7 @@ def sgemm(rng: np.random.Generator) -> Callable[[], float]:
 
 
 def measure(cell: str, layers: int, units: int, rounds: int) -> dict[str, dict[str, float]]:
-    """Return medians of both, by name."""
+    """Return the medians of both models, by name."""
     rng = np.random.default_rng(0)
     tokens = rng.integers(0, VOCABULARY, (STEPS * BATCH, LENGTH + 1)).astype(np.int32)
     product, stock = sgemm(rng), plain(cell, layers, units)
@@ -117,7 +114,7 @@ def measure(cell: str, layers: int, units: int, rounds: int) -> dict[str, dict[s
     products, feeding = [], []
 
     def stock_in_turn(report: EpochReport) -> None:
-        """After each of our epochs: what the machine can, and an epoch of the plain model."""
+        """After each of our epochs, time large products and an epoch of the plain model."""
         products.extend(product() for _ in range(5))
         began = time.perf_counter()
         stock.fit(tokens[:, :-1], tokens[:, 1:], batch_size=BATCH, shuffle=False, verbose=0)
@@ -160,7 +157,7 @@ def measure(cell: str, layers: int, units: int, rounds: int) -> dict[str, dict[s
 
 
 def memory() -> None:
-    """Print what is in memory while batches are made of a store, piece after piece at random."""
+    """Print the memory in use while random pieces of a large store are read."""
     with tempfile.TemporaryDirectory() as folder:
         for number in range(FILES):
             path = Path(folder) / "music" / f"{number // 100}" / f"{number}.mid"
@@ -180,31 +177,26 @@ def memory() -> None:
 
 
 def random_file(seed: int) -> bytes:
-    """Return a MIDI file of 10,000 random notes, one after the other."""
+    """Return a MIDI file of 10,000 random notes, in sequence."""
+    # A note: delta, note-on, pitch, velocity, delta, note-off, pitch, velocity
     events = np.zeros((10_000, 8), np.uint8)
+    events[:, (1, 5)] = 0x90, 0x80
     events[:, 2] = events[:, 6] = np.random.default_rng(seed).integers(40, 90, len(events))
-    events[:, (1, 5)], events[:, (3, 4)] = (
-        (0x90, 0x80),
-        (80, 120),
-    )  # velocity; an event every 120 ticks
+    events[:, 3] = 80
+    events[:, 4] = 120
     track = events.tobytes() + b"\x00\xff\x2f\x00"
-    return (
-        b"MThd"
-        + struct.pack(">IHHH", 6, 0, 1, 480)
-        + b"MTrk"
-        + struct.pack(">I", len(track))
-        + track
-    )
+    header = b"MThd" + struct.pack(">IHHH", 6, 0, 1, 480)
+    return header + b"MTrk" + struct.pack(">I", len(track)) + track
 
 
 def resident() -> float:
-    """Return what this process has in memory, mapped files included, in MiB."""
+    """Return the resident memory of this process in MiB, mapped files included."""
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
 def main() -> None:
-    """Measure, print, and write the results."""
+    """Measure, print and save the results."""
     if sys.argv[1:] == ["memory"]:
         memory()
         return
@@ -225,29 +217,11 @@ def main() -> None:
                     f"{label:22}{tokens:10.0f}{times:9.2f}{gflops:9.1f}{peak:7.0f}{share:7.2f}{feeding:9.1%}",
                     flush=True,
                 )
-    if given:
-        return
-    machine = {
-        "cpu": platform.processor() or platform.machine(),
-        "cores": os.cpu_count(),
-        "python": sys.version.split()[0],
-    }
-    versions = {name: version(name) for name in ("numpy", "tensorflow", "keras")}
-    workload = {"batch": BATCH, "length": LENGTH, "vocabulary": VOCABULARY, "embedding": EMBEDDING}
-    out = ROOT / "benchmarks/results/bench_train.json"
-    out.write_text(
-        json.dumps(
-            {
-                "machine": machine,
-                "versions": versions,
-                "rounds": rounds,
-                "workload": workload,
-                "groups": results,
-            },
-            indent=2,
-        )
-        + "\n"
-    )
+    if not given:
+        workload = {"batch": BATCH, "length": LENGTH}
+        workload |= {"vocabulary": VOCABULARY, "embedding": EMBEDDING}
+        packages = ("numpy", "tensorflow", "keras")
+        save("bench_train", packages, rounds=rounds, workload=workload, groups=results)
 
 
 if __name__ == "__main__":

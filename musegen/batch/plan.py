@@ -1,85 +1,81 @@
-"""What a batch is: from a piece's number alone to its primer, options, seed and file name."""
+"""Plan a batch: piece number → primer, options, seed and file name; stored as `batch.json`."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping
+import json
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
-from pathlib import Path, PurePosixPath
-from typing import Any
+from pathlib import Path
+from secrets import randbelow
+from typing import Any, Self
 
-import numpy as np
-from numpy.typing import NDArray
+from musegen._version import __version__
+from musegen.batch.primers import (
+    AUTO,
+    Primer,
+    checkpoint_name,
+    checkpoint_path,
+    find,
+    survey,
+    weights_sha256,
+)
+from musegen.batch.sweeps import Sweep, grid_size, point
+from musegen.config import differences, require
+from musegen.errors import CheckpointError, ConfigError, MusegenError
+from musegen.generation.compose import pick
+from musegen.generation.constraints import check
+from musegen.generation.request import SEEDS, Request, derived_seed
+from musegen.score import Score
+from musegen.utils.files import atomic_path
 
-from musegen.batch.sweeping import Sweep, grid_size, point
-from musegen.generation.request import derived_seed
+__all__ = ["BATCH", "Item", "Plan", "planned"]
 
-__all__ = ["SIDE_BY_SIDE", "Item", "Plan", "Primer", "chunks", "even"]
-
-SIDE_BY_SIDE = 64  # pieces that a worker writes at once: what the token loop takes
-STEM_BYTES = 100  # of a primer's name that are in the names of its pieces
-UNUSUAL = re.compile(r"[^\w.-]+")
-
-
-@dataclass(frozen=True)
-class Primer:
-    """A primer of a batch.
-
-    Attributes:
-        path: Relative to the batch's folder where possible; None for new pieces.
-        sha256: Of the file; None for new pieces, and empty if it cannot be read.
-        checkpoint: Name of the model that continues it, or its path, relative as `path`; empty if
-            there is none.
-        problem: Why it cannot be continued; empty if nothing is known against it.
-    """
-
-    path: str | None
-    sha256: str | None
-    checkpoint: str
-    problem: str = ""
-
-    @property
-    def stem(self) -> str:
-        """What the names of its pieces have behind the number."""
-        name = (
-            PurePosixPath(self.checkpoint).name
-            if self.path is None
-            else PurePosixPath(self.path).stem
-        )
-        return UNUSUAL.sub("_", name).encode(errors="ignore")[:STEM_BYTES].decode(errors="ignore")
+BATCH = "batch.json"
+FORMAT = 1
 
 
 @dataclass(frozen=True)
 class Item:
-    """A piece that is to be made."""
+    """A piece to make.
+
+    Attributes:
+        index: Its number, from 0.
+        file: Name of its MIDI file.
+        primer: The music to continue.
+        seed: Of the random numbers.
+        options: As `Request.of` takes them, without the seed.
+    """
 
     index: int
     file: str
-    """Name of its MIDI file."""
     primer: Primer
     seed: int
     options: dict[str, Any]
-    """As `Request.of` takes them, without the seed."""
 
 
 @dataclass(frozen=True)
 class Plan:
     """A batch.
 
-    Piece `i` continues primer `i mod P`, of P; with the next point of the grid of sweeps each time
-    that all primers have had a piece.
+    With P primers, piece `i` continues primer `i mod P`. Each round of the primers uses the next
+    point of the grid of sweeps.
 
     Attributes:
-        folder: Absolute; where its files are.
+        folder: Absolute path of the folder with its files.
         primers: At least one; new pieces have one with the path None.
-        count: Of pieces.
-        seed: That the seeds of the pieces are derived from.
-        options: All that a `Request` has, but for primer and seed.
-        sweep: Values of options in turn.
-        asked: The checkpoint that was asked for, `auto` or as in `Primer`.
+        count: Number of pieces.
+        seed: The seeds of the pieces are derived from it.
+        options: All options of a `Request` except primer and seed.
+        sweep: Options that take several values in turn.
+        asked: The requested checkpoint, `auto` or as in `Primer`.
         checkpoints: Checkpoint, as in `Primer` → SHA-256 of its weights.
-        only_continuation: The files have no primers in them.
+        only_continuation: Whether to leave the primers out of the files.
         version: Of musegen.
+
+    >>> tunes = (Primer("a.mid", "c0ffee", "folk"), Primer("b.mid", "decade", "folk"))
+    >>> plan = Plan(Path("/out"), tunes, 4, seed=1, options={}, sweep={"bars": [4, 8]})
+    >>> [(plan.item(i).file, plan.item(i).options) for i in (1, 2)]
+    [('00001-b.mid', {'bars': 4}), ('00002-a.mid', {'bars': 8})]
     """
 
     folder: Path
@@ -106,7 +102,7 @@ class Plan:
         return f"{index:0{width}d}-{self.primers[index % len(self.primers)].stem}.mid"
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the plan as JSON holds it, without the folder."""
+        """Return the plan as JSON values, without the folder."""
         return {
             "version": self.version,
             "seed": self.seed,
@@ -120,51 +116,191 @@ class Plan:
         }
 
     @classmethod
-    def from_dict(cls, folder: Path, values: Mapping[str, Any]) -> Plan:
-        """Return the plan that `to_dict` made this of."""
+    def from_dict(cls, folder: Path, values: Mapping[str, Any]) -> Self:
+        """Return the plan of `to_dict`, for a folder."""
         return cls(
-            folder,
-            tuple(Primer(**primer) for primer in values["primers"]),
-            int(values["count"]),
-            int(values["seed"]),
-            dict(values["options"]),
-            dict(values["sweep"]),
-            values["checkpoint"],
-            dict(values["checkpoints"]),
-            bool(values["only_continuation"]),
-            values["version"],
+            folder=folder,
+            primers=tuple(Primer(**primer) for primer in values["primers"]),
+            count=int(values["count"]),
+            seed=int(values["seed"]),
+            options=dict(values["options"]),
+            sweep=dict(values["sweep"]),
+            asked=values["checkpoint"],
+            checkpoints=dict(values["checkpoints"]),
+            only_continuation=bool(values["only_continuation"]),
+            version=values["version"],
         )
 
+    @classmethod
+    def load(cls, folder: Path) -> Self | None:
+        """Return the plan in a folder's `batch.json`; None if there is no such file.
 
-def even(total: int, workers: int) -> int:
-    """Return how many pieces a worker should write at once, so that none is idle while others have many to do."""
-    rounds = -(-total // (SIDE_BY_SIDE * workers))
-    return max(1, -(-total // max(rounds * workers, 1)))
+        Raises:
+            MusegenError: The file is damaged, or of another version.
+        """
+        path = folder / BATCH
+        try:
+            values = json.loads(path.read_text(encoding="utf-8"))
+            if values["format"] != FORMAT:
+                raise ValueError(f"format {values['format']}")
+            return cls.from_dict(folder, values["plan"])
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+            raise MusegenError(
+                f"{path} must be a plan of `musegen batch`, format {FORMAT}. Received: "
+                f"{error!r:.200}. Choose another --output-dir, or remove the file and its batch."
+            ) from error
+
+    def save(self) -> None:
+        """Write `batch.json`."""
+        values = {"format": FORMAT, "plan": self.to_dict()}
+        with atomic_path(self.folder / BATCH) as temporary:
+            temporary.write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
+
+    def differences(self, other: Plan) -> list[str]:
+        """Return how this plan, the earlier one, differs from another, as phrases for a message.
+
+        A primer that could not be read earlier may have changed: its pieces are tried again.
+        """
+        before = {primer.path: primer for primer in self.primers}
+        after = {primer.path: primer for primer in other.primers}
+        out = [f"the primer {path} is there and not here" for path in before if path not in after]
+        out += [f"the primer {path} is here and not there" for path in after if path not in before]
+        if not out and list(before) != list(after):
+            out.append("the primers are in another order")
+        for path, old in before.items():
+            new = after.get(path, old)
+            if old.sha256 != new.sha256 and not old.problem:
+                out.append(f"the primer {path} has changed")
+            elif old != new and not old.problem:
+                out.append(f"the primer {path} is continued by another checkpoint")
+        for name, sha256 in self.checkpoints.items():
+            if other.checkpoints.get(name, sha256) != sha256:
+                out.append(f"the checkpoint {name} has changed")
+        settings = differences(self._settings(), other._settings())
+        return [*out, settings] if settings else out
+
+    def _settings(self) -> dict[str, Any]:
+        """Return all settings, options included, by name."""
+        apart = ("primers", "checkpoints", "options")
+        values = {name: value for name, value in self.to_dict().items() if name not in apart}
+        return values | dict(self.options)
 
 
-def chunks(plan: Plan, wanted: NDArray[np.bool_], size: int) -> Iterator[list[Item]]:
-    """Yield those pieces that are wanted, in lists of up to `size` with one checkpoint.
-
-    Pieces of one primer come together, so that a worker hears it once for many; primers with
-    problems are left out.
+def planned(
+    sources: Iterable[str | Path],
+    output_dir: str | Path,
+    *,
+    count: int | None = None,
+    per_primer: int | None = None,
+    sweep: Sweep | None = None,
+    seed: int | None = None,
+    checkpoint: str | Path = AUTO,
+    only_continuation: bool = False,
+    workers: int = 1,
+    force: bool = False,
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
+    **options: Any,
+) -> Plan:
+    """Return the plan of a batch. Nothing is written.
 
     Args:
-        plan: The batch.
-        wanted: `bool[count]`.
-        size: Of a list.
+        sources: Primers: files, folders and patterns; none for new pieces.
+        output_dir: The folder of the batch. If it has a batch already, that batch's seed is the
+            default, and primers that are still the same are not read again.
+        count: Number of pieces, over all primers in turn.
+        per_primer: Pieces of each primer, in place of `count`. With neither, each primer gets one
+            piece for each point of the grid of sweeps.
+        sweep: Options that take several values, as from `parse_sweeps`.
+        seed: The seeds of the pieces are derived from it; at least 0. None draws one.
+        checkpoint: A name, a path, or `auto` for the one that predicts each primer best.
+        only_continuation: Leave the primers out of the files.
+        workers: Number of processes that read primers.
+        force: Ignore a batch that the folder has.
+        on_progress: Called with (primers done, primers in all).
+        **options: As for `Composer.composition`.
+
+    Raises:
+        ConfigError: An option, or a value of a sweep, is unknown or out of range.
+        MusegenError: The sources have no music, there is no such checkpoint, or the `batch.json` of
+            the folder is damaged.
+
+    >>> plan = planned([], "out", count=2, seed=7, bars=4, checkpoint="folk")
+    >>> plan.item(1).file, plan.item(1).seed, plan.item(1).options["bars"]
+    ('00001-folk.mid', 1728275801, 4)
     """
-    waiting: dict[str, list[Item]] = {}
-    turns = len(plan.primers)
-    block = turns * SIDE_BY_SIDE
-    for first in range(0, plan.count, block):
-        end = min(first + block, plan.count)
-        for which, primer in enumerate(plan.primers):
-            if primer.problem:
-                continue
-            mine = np.arange(first + which, end, turns)
-            for index in mine[wanted[mine]].tolist():
-                items = waiting.setdefault(primer.checkpoint, [])
-                items.append(plan.item(index))
-                if len(items) == size:
-                    yield waiting.pop(primer.checkpoint)
-    yield from waiting.values()
+    one = (count is None) or (per_primer is None)
+    require(one, "either count or per_primer must be given", (count, per_primer), "Leave one out.")
+    for name, value in (("count", count), ("per_primer", per_primer), ("workers", workers)):
+        require(value is None or value >= 1, f"{name} must be >= 1", value, "Use 1 or more.")
+    natural = seed is None or seed >= 0
+    require(natural, "seed must be >= 0", seed, "Use 0 or any larger integer.")
+
+    # The options, the checkpoint, and the batch that the folder may have already
+    folder = Path(output_dir).resolve()
+    sources, sweep = list(sources), dict(sweep or {})
+    options = _checked(options, sweep, Score() if sources else None)
+    earlier = None if force else Plan.load(folder)
+    asked = AUTO if str(checkpoint) == AUTO else _continuing(checkpoint, folder)
+    paths = find(sources, folder)
+
+    # The primers, and the weights that continue them
+    primers: tuple[Primer, ...]
+    if sources:
+        inject = bool(options.get("inject"))
+        known = _known(earlier, asked, inject)
+        primers = survey(paths, folder, asked, inject, known, workers, on_progress)
+    else:
+        primers = (Primer(None, None, _continuing(AUTO, folder) if asked == AUTO else asked),)
+    used = sorted({primer.checkpoint for primer in primers} - {""})
+    hashes = {name: weights_sha256(checkpoint_path(name, folder)) for name in used}
+
+    if seed is None:
+        seed = earlier.seed if earlier else randbelow(SEEDS)
+    pieces = count or (per_primer or grid_size(sweep)) * len(primers)
+    limit = f"a batch must have at most {SEEDS} pieces"
+    require(pieces <= SEEDS, limit, pieces, "Make several batches.")
+    return Plan(
+        folder, primers, pieces, seed, options, sweep, asked, hashes, only_continuation, __version__
+    )
+
+
+def _checked(options: Mapping[str, Any], sweep: Sweep, primer: Score | None) -> dict[str, Any]:
+    """Return all options by name, defaults included, after checking every value of the sweep."""
+    try:
+        for name, values in sweep.items():
+            for value in values:
+                check(Request.of(primer, {**options, name: value}).constraints)
+        request = Request.of(primer, options)
+        check(request.constraints)
+        out = request.to_dict()
+    except TypeError as error:
+        raise ConfigError(f"options must be those of musegen compose: {error}.") from error
+    return {name: value for name, value in out.items() if name != "seed"}
+
+
+def _continuing(checkpoint: str | Path, folder: Path) -> str:
+    """Return the name in a manifest of a checkpoint that continues music."""
+    found = pick(checkpoint, None)[0].checkpoint
+    if found.fills:
+        raise CheckpointError(
+            f"a model that continues music was expected. Received: {found.name}, which fills gaps. "
+            "Use another checkpoint."
+        )
+    return checkpoint_name(found.path, folder)
+
+
+def _known(earlier: Plan | None, asked: str, inject: bool) -> dict[str, Primer]:
+    """Return the primers of an earlier plan whose choice of a checkpoint still holds, by path."""
+    if earlier is None or (earlier.asked, earlier.options.get("inject", False)) != (asked, inject):
+        return {}
+    unchanged = set()
+    for name, sha256 in earlier.checkpoints.items():
+        try:
+            directory = checkpoint_path(name, earlier.folder)
+        except CheckpointError:
+            continue
+        if weights_sha256(directory) == sha256:
+            unchanged.add(name)
+    return {p.path: p for p in earlier.primers if p.path and p.checkpoint in unchanged}

@@ -1,18 +1,18 @@
-"""Which pieces of a batch are kept: the best by some number, without those that nearly repeat a better one."""
+"""Rank the pieces of a batch, and choose the best without near duplicates."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from musegen.batch.manifest import Manifest, Row
-from musegen.batch.rows import unpacked
+from musegen.batch.manifest import Manifest, Row, unpack
 from musegen.errors import ConfigError, MusegenError
 from musegen.score.measures import MEASURES, near_duplicates
+from musegen.utils.arrays import Ints
 
 __all__ = ["RANKS", "Rank", "Selection", "select", "unchosen"]
 
@@ -23,116 +23,118 @@ RANKS = {
     "similarity-to-primer": (("similarity_to_primer",), HIGH),
     **{name: (("measures", name), HIGH) for name in MEASURES},
 }
-"""Name → where the number is in a row, and which one is best if nothing is said."""
-AT_ONCE = 256  # pieces whose notes are compared at once
+"""Name → keys of the number in a row, and whether a low or a high one is best by default."""
+VERDICT = ("rank", "kept", "duplicate_of")  # fields that a choice adds to a row
+AT_ONCE = 256  # pieces whose fingerprints are compared together
 
 
 @dataclass(frozen=True)
 class Rank:
-    """What pieces are ranked by: a number of their rows, and whether a high or a low one is best."""
+    """A number in the rows to rank pieces by, and whether the lowest or the highest is best.
+
+    Attributes:
+        name: A key of `RANKS`.
+        best: `low` or `high`.
+    """
 
     name: str
     best: str
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Return what `NAME`, `NAME:low` or `NAME:high` means.
+        """Parse `NAME`, `NAME:low` or `NAME:high`.
 
         Raises:
-            ConfigError: There is no such name, or something else behind the colon.
+            ConfigError: The name is unknown, or the text after the colon is neither.
+
+        >>> Rank.parse("novelty")
+        Rank(name='novelty', best='low')
+        >>> Rank.parse("pitch_entropy:low").value({"measures": {"pitch_entropy": 2.5}})
+        2.5
         """
         name, colon, best = text.strip().partition(":")
-        plain = (
-            name.replace("_", "-") if name.replace("_", "-") in RANKS else name.replace("-", "_")
-        )
-        if plain not in RANKS or (colon and best not in (LOW, HIGH)):
+        dashed, underscored = name.replace("_", "-"), name.replace("-", "_")
+        name = dashed if dashed in RANKS else underscored
+        if name not in RANKS or (colon and best not in (LOW, HIGH)):
             raise ConfigError(
-                f"a rank must be one of {', '.join(RANKS)}, and may have :low or :high behind it, for which is best. "
-                f"Received: {text!r}."
+                f"a rank must be one of {', '.join(RANKS)}, optionally followed by :low or :high, "
+                f"whichever is best. Received: {text!r}."
             )
-        return cls(plain, best or RANKS[plain][1])
+        return cls(name, best or RANKS[name][1])
 
     def __str__(self) -> str:
         """Return a text that `parse` reads."""
         return f"{self.name}:{self.best}"
 
     def value(self, row: Row) -> float:
-        """Return the number of a row; NaN where it has none."""
-        found = row
+        """Return the number in a row; NaN if the row has none."""
+        found: Any = row
         for key in RANKS[self.name][0]:
-            found = (found or {}).get(key)  # type: ignore[assignment]
-        return float("nan") if found is None else float(found)  # type: ignore[arg-type]
+            found = (found or {}).get(key)
+        return float("nan") if found is None else float(found)
 
 
+@dataclass
 class Selection:
-    """What becomes of each piece.
+    """The chosen pieces of a batch.
 
     Attributes:
-        kept: Numbers of the pieces that are kept, the best first.
-        duplicate_of: Piece → the better one that it nearly repeats. Only pieces down to the last
-            one that is kept were compared.
-        ranks: `int64[count]`: 1 is the best; 0 for pieces that there are none of.
+        ranks: `int64[count]`, from 1, the best; 0 for pieces that were not made.
+        kept: Numbers of the chosen pieces, the best first.
+        duplicate_of: Piece → the better one that it nearly repeats. Pieces that rank below the last
+            chosen one were not compared.
     """
 
-    def __init__(self, count: int) -> None:
-        """Begin without pieces."""
-        self.kept: list[int] = []
-        self.duplicate_of: dict[int, int] = {}
-        self.ranks = np.zeros(count, np.int64)
-
-    def change(self, row: Row) -> Row:
-        """Return a row with what became of its piece."""
-        plain = unchosen(row)
-        index = row["index"]
-        if row["sha256"] is None:
-            return plain
-        verdict = {
-            "rank": int(self.ranks[index]),
-            "kept": index in self.kept_set,
-            "duplicate_of": self.duplicate_of.get(index),
-        }
-        return plain | verdict
+    ranks: Ints
+    kept: list[int] = field(default_factory=list)
+    duplicate_of: dict[int, int] = field(default_factory=dict)
 
     @cached_property
-    def kept_set(self) -> frozenset[int]:
-        """The same pieces, in no order."""
+    def _chosen(self) -> frozenset[int]:
         return frozenset(self.kept)
+
+    def change(self, row: Row) -> Row:
+        """Return a row with the fields of `VERDICT`."""
+        plain, index = unchosen(row), row["index"]
+        if row["sha256"] is None:
+            return plain
+        verdict = (int(self.ranks[index]), index in self._chosen, self.duplicate_of.get(index))
+        return plain | dict(zip(VERDICT, verdict, strict=True))
 
 
 def unchosen(row: Row) -> Row:
-    """Return a row as it was before pieces were chosen."""
-    return {
-        name: value for name, value in row.items() if name not in ("rank", "kept", "duplicate_of")
-    }
+    """Return a row without the fields of `VERDICT`."""
+    return {name: value for name, value in row.items() if name not in VERDICT}
 
 
-def select(manifest: Manifest, places: NDArray[np.int64], keep: int, rank: Rank) -> Selection:
-    """Choose the best pieces. Only numbers of all are held in memory, and the notes of some hundred at a time.
+def select(manifest: Manifest, offsets: Ints, keep: int, rank: Rank) -> Selection:
+    """Choose the best pieces, and leave out those that nearly repeat a better one.
+
+    Memory holds a few numbers for each piece, and the fingerprints of the chosen pieces and of a
+    few hundred others.
 
     Args:
         manifest: Of the batch.
-        places: Where the rows are.
-        keep: How many.
-        rank: By what; of equal pieces the likelier one is better, and then the one with the lower
-            number.
+        offsets: Of the rows, from `Manifest.offsets`.
+        keep: Number of pieces to choose.
+        rank: What to rank by. Ties are broken by likelihood, then by the lower number.
 
     Raises:
-        MusegenError: No piece has such a number.
+        MusegenError: No piece has the number to rank by.
     """
-    out = Selection(len(places))
-    order = _order(manifest, places, rank)
-    if not len(order):
-        return out
-    out.ranks[order] = np.arange(1, len(order) + 1)
+    order = _order(manifest, offsets, rank)
+    ranks = np.zeros(len(offsets), np.int64)
+    ranks[order] = np.arange(1, len(order) + 1)
+    out = Selection(ranks)
     prints: list[NDArray[np.uint64]] = []
     for at in range(0, len(order), AT_ONCE):
-        some = order[at : at + AT_ONCE].tolist()
-        new = [unpacked(row["fingerprint"]) for row in manifest.at(places[some])]
-        pieces, first = [*out.kept, *some], len(prints)
-        found = near_duplicates([*prints, *new])[first:]
-        for index, like, its in zip(some, found, new, strict=True):
-            if like >= 0:
-                out.duplicate_of[index] = pieces[like]
+        indices = order[at : at + AT_ONCE].tolist()
+        new = [unpack(row["fingerprint"]) for row in manifest.at(offsets[indices])]
+        pieces, first = [*out.kept, *indices], len(prints)
+        similar = near_duplicates([*prints, *new])[first:]
+        for index, other, its in zip(indices, similar, new, strict=True):
+            if other >= 0:
+                out.duplicate_of[index] = pieces[other]
                 continue
             out.kept.append(index)
             prints.append(its)
@@ -141,20 +143,20 @@ def select(manifest: Manifest, places: NDArray[np.int64], keep: int, rank: Rank)
     return out
 
 
-def _order(manifest: Manifest, places: NDArray[np.int64], rank: Rank) -> NDArray[np.int64]:
-    """Return the numbers of the pieces that were made, the best first; those without the number that counts last."""
-    values, nats = np.full(len(places), np.nan), np.full(len(places), np.nan)
-    made = np.zeros(len(places), bool)
-    for row in manifest.at(places):
+def _order(manifest: Manifest, offsets: Ints, rank: Rank) -> Ints:
+    """Return the numbers of the pieces made, the best first, those without a value last."""
+    values, nats = np.full((2, len(offsets)), np.nan)
+    made = np.zeros(len(offsets), bool)
+    for row in manifest.at(offsets):
         if row["sha256"] is not None:
-            made[row["index"]] = True
-            values[row["index"]], nats[row["index"]] = rank.value(row), row["nats_per_note"]
+            index = row["index"]
+            made[index] = True
+            values[index], nats[index] = rank.value(row), row["nats_per_note"]
     if made.any() and np.isnan(values[made]).all():
         raise MusegenError(
-            f"pieces must have a number to be ranked by, and no piece has {rank.name}. Received: {int(made.sum())} "
-            "pieces. All were kept: choose another --rank."
+            f"pieces must have a number to be ranked by, and no piece has {rank.name}. Received: "
+            f"{int(made.sum())} pieces. All were kept: choose another --rank."
         )
     values = -values if rank.best == HIGH else values
-    order = np.lexsort((nats, values))  # stable; NaN is behind all numbers
-    out: NDArray[np.int64] = order[made[order]]
-    return out
+    order = np.lexsort((nats, values))  # stable; NaN sorts after all numbers
+    return order[made[order]]

@@ -1,43 +1,38 @@
-"""`musegen corpus`: music21's packaged music as MIDI files."""
+"""`musegen corpus`: export music21's corpus as MIDI files."""
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import click
+
+from musegen.cli.options import flag, value, workers_option
 
 __all__ = ["corpus"]
 
 
 @click.command(short_help="Export public-domain music to train on.")
 @click.argument("name", required=False)
-@click.option(
-    "-o", "--output", type=click.Path(file_okay=False, path_type=Path), help="Output folder."
-)
-@click.option(
-    "--workers", type=click.IntRange(min=1), help="Processes; default: one for each core."
-)
-@click.option(
-    "--without",
+@value("-o, --output FOLDER", click.Path(file_okay=False, path_type=Path), "Folder to write.")
+@workers_option(at_least=1)
+@value(
+    "--without TEXT",
+    str,
+    "Leave out pieces with TEXT in a header, e.g. title or transcriber. Can be repeated.",
     multiple=True,
-    metavar="TEXT",
-    help="Leave out pieces with TEXT in a header: title, transcriber. Repeatable.",
 )
-@click.option(
-    "--list", "show_list", is_flag=True, help="List the corpora and their terms, and stop."
-)
+@flag("--list", "List the corpora with their terms of use, and exit.", name="show_list")
 def corpus(
     name: str | None,
     output: Path | None,
-    workers: int | None,
+    workers: int,
     without: tuple[str, ...],
     show_list: bool,
 ) -> None:
-    """Write the pieces of corpus NAME, which music21 brings with it, as MIDI files.
+    """Write the pieces of corpus NAME, which is installed with music21, as MIDI files.
 
-    provenance.tsv in the folder says where each file is from and on what terms; skipped.tsv says
-    what was left out and why. An interrupted run goes on where it stopped.
+    provenance.tsv in the folder lists the origin and terms of each file; skipped.tsv lists what was
+    left out and why. An interrupted run continues where it stopped.
 
     \b
     musegen corpus --list
@@ -51,30 +46,12 @@ def corpus(
         raise click.UsageError("Missing argument 'NAME'. `musegen corpus --list` shows the names.")
     if output is None:
         raise click.UsageError("Missing option '-o' / '--output'.")
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeRemainingColumn,
-    )
-
+    from musegen.cli.counter import Counter
     from musegen.data.corpus import export
 
-    console = Console(file=sys.stderr)
-    columns = (TextColumn(name), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(
-        *columns, console=console, transient=True, disable=not console.is_terminal
-    ) as progress:
-        task = progress.add_task(name, total=None)
-        report = export(
-            name,
-            output,
-            workers=workers,
-            without=without,
-            on_progress=lambda done, total: progress.update(task, completed=done, total=total),
-        )
+    with Counter() as counter:
+        on_progress = counter.phase(name, "pieces")
+        report = export(name, output, workers=workers, without=without, on_progress=on_progress)
     click.echo(f"{output}: {report.files} MIDI files, listed with their terms in provenance.tsv")
     if report.skipped or report.left_out:
         left_out = f", {report.left_out} left out by --without" if report.left_out else ""

@@ -1,1 +1,1 @@
-"""Training data: the token store, pieces by split, corpora, piano rolls, augmentation, and the novelty index."""
+"""Training data: token store, splits, corpora, piano rolls, augmentation, novelty index."""

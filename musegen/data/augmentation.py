@@ -1,7 +1,7 @@
-"""Augmentation: training pieces in other keys, tempos, loudness, and with fewer parts.
+"""Augment training pieces: vary their key, tempo and loudness, and leave out parts.
 
-Many pieces are varied at once. What only renames tokens is done on tokens; the rest decodes the
-pieces, changes columns of notes, and encodes them again.
+Many pieces are varied at once. Transposition changes tokens alone; the other variations decode the
+pieces, change columns of notes, and encode them again.
 """
 
 from __future__ import annotations
@@ -9,21 +9,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from musegen.config import TrainingConfig
 from musegen.encoding import performance
-from musegen.encoding.bundle import Bundle, Column, Tempos, Tracks, take
+from musegen.encoding.bundle import Bundle, Tempos, Tracks, take
 from musegen.encoding.encoder import Encoder
-from musegen.encoding.vocabulary import Tokens, Vocabulary
+from musegen.encoding.vocabulary import Tokens, transposed
 from musegen.score.timing import DEFAULT_TEMPO
+from musegen.utils.arrays import Floats
 
 __all__ = ["Variation", "varied"]
 
 
 @dataclass(frozen=True)
 class Variation:
-    """How far pieces may be varied; each field is as in `TrainingConfig`."""
+    """The range of each variation; see the field of the same name in `TrainingConfig`."""
 
     transpose: int = 0
     part_dropout: float = 0.0
@@ -32,13 +32,11 @@ class Variation:
 
     @classmethod
     def of(cls, config: TrainingConfig) -> Variation:
-        """Return the settings of a training run that are about augmentation."""
+        """Return the augmentation settings of a training run."""
         return cls(**{name: getattr(config, name) for name in cls.__dataclass_fields__})
 
     def of_notes(self, encoder: Encoder) -> bool:
-        """Return whether notes change in a way that the encoder can write, and not only the names of pitches."""
-        if not (self.part_dropout or self.tempo_scaling or self.velocity_scaling):
-            return False
+        """Return whether notes must be decoded: a variation but transposition has an effect."""
         config = encoder.config
         played = config.encoding == "performance"
         return bool(
@@ -51,90 +49,86 @@ class Variation:
 def varied(
     pieces: list[Tokens], encoder: Encoder, variation: Variation, rng: np.random.Generator
 ) -> list[Tokens]:
-    """Return the pieces, each varied in its own way.
+    """Return the pieces, each varied at random.
+
+    >>> from musegen import Score, Track
+    >>> encoder = Encoder()
+    >>> tune = encoder.encode(Score([(0, 480, 60, 80, 0), (480, 480, 67, 80, 0)], [Track()]))
+    >>> (other,) = varied([tune], encoder, Variation(transpose=6), np.random.default_rng(1))
+    >>> encoder.decode(other).notes["pitch"].tolist()
+    [60, 67]
 
     Args:
         pieces: Whole pieces, `int32[T]` each, from `start` to `end`.
-        encoder: What made them.
-        variation: How far they may be varied.
-        rng: Decides everything.
+        encoder: The encoder that made them.
+        variation: The range of each variation.
+        rng: The only source of randomness.
     """
-    tokens = np.concatenate(pieces)
-    lengths = np.array([len(piece) for piece in pieces])
-    starts = lengths.cumsum() - lengths
     if variation.of_notes(encoder):
-        bundle = _varied_notes(
-            encoder.codec.decode(tokens, starts, encoder.vocabulary), encoder, variation, rng
-        )
+        lengths = np.array([len(piece) for piece in pieces])
+        starts = lengths.cumsum() - lengths
+        bundle = encoder.codec.decode(np.concatenate(pieces), starts, encoder.vocabulary)
+        bundle = _varied_notes(bundle, encoder, variation, rng)
         tokens, starts = encoder.codec.encode(bundle, encoder.vocabulary)
+        pieces = np.split(tokens, starts[1:])
     if variation.transpose:
-        semitones = rng.integers(-variation.transpose, variation.transpose + 1, len(starts))
-        tokens = _transposed(tokens, starts, semitones, encoder.vocabulary)
-    return np.split(tokens, starts[1:])
-
-
-def _transposed(
-    tokens: Tokens, starts: Column, semitones: Column, vocabulary: Vocabulary
-) -> Tokens:
-    """Move each piece by its semitones, or as near to it as keeps every pitch in 0–127."""
-    mine = vocabulary.transposable[tokens]
-    pitches = vocabulary.values[tokens].astype(np.int64)
-    lowest = np.minimum.reduceat(np.where(mine, pitches, 127), starts)
-    highest = np.maximum.reduceat(np.where(mine, pitches, 0), starts)
-    semitones = np.clip(semitones, -lowest, 127 - highest)
-    moved = np.repeat(semitones, np.diff(np.append(starts, len(tokens))))
-    out: Tokens = tokens + (moved * mine).astype(np.int32)
-    return out
+        semitones = rng.integers(-variation.transpose, variation.transpose + 1, len(pieces))
+        pieces = [
+            transposed(piece, interval, encoder.vocabulary)
+            for piece, interval in zip(pieces, semitones.tolist(), strict=True)
+        ]
+    return pieces
 
 
 def _varied_notes(
     bundle: Bundle, encoder: Encoder, variation: Variation, rng: np.random.Generator
 ) -> Bundle:
     if variation.part_dropout:
-        bundle = _thinned(bundle, variation.part_dropout, rng)
+        bundle = _with_fewer_parts(bundle, variation.part_dropout, rng)
     pieces = len(bundle.end)
     if variation.velocity_scaling:
-        louder = _around_one(variation.velocity_scaling, pieces, rng)[bundle.notes.piece]
-        velocity = np.clip(np.round(bundle.notes.velocity * louder), 1, 127).astype(np.int64)
+        factor = _around_one(variation.velocity_scaling, pieces, rng)[bundle.notes.piece]
+        velocity = np.clip(np.round(bundle.notes.velocity * factor), 1, 127).astype(np.int64)
         bundle = bundle._replace(notes=bundle.notes._replace(velocity=velocity))
     if variation.tempo_scaling and encoder.config.encoding == "performance":
-        # A decoded performance has one tempo. With another it lasts longer, and is quantised as any
-        # other music.
-        slower = _around_one(variation.tempo_scaling, pieces, rng)
-        every = np.arange(pieces)
-        tempos = Tempos(every, 0 * every, np.round(DEFAULT_TEMPO * slower).astype(np.int64))
+        # A decoded performance has one tempo. With a slower one it lasts longer, and is quantised
+        # like any other music.
+        factor = _around_one(variation.tempo_scaling, pieces, rng)
+        tempo = np.round(DEFAULT_TEMPO * factor).astype(np.int64)
+        tempos = Tempos(np.arange(pieces), np.zeros(pieces, np.int64), tempo)
         return performance.quantise(bundle._replace(tempos=tempos), encoder.vocabulary)
-    return (
-        encoder.codec.quantise(bundle, encoder.vocabulary) if variation.velocity_scaling else bundle
-    )
+    if variation.velocity_scaling:
+        return encoder.codec.quantise(bundle, encoder.vocabulary)
+    return bundle
 
 
-def _around_one(share: float, count: int, rng: np.random.Generator) -> NDArray[np.float64]:
+def _around_one(share: float, count: int, rng: np.random.Generator) -> Floats:
     """Return factors from 1/(1 + share) to 1 + share, as often below as above one."""
-    out: NDArray[np.float64] = np.exp(rng.uniform(-1, 1, count) * np.log1p(share))
-    return out
+    return np.exp(rng.uniform(-1, 1, count) * np.log1p(share))
 
 
-def _thinned(bundle: Bundle, share: float, rng: np.random.Generator) -> Bundle:
-    """Return the pieces, a share of them with a random choice of their parts that play, at least one."""
+def _with_fewer_parts(bundle: Bundle, share: float, rng: np.random.Generator) -> Bundle:
+    """Reduce a share of the pieces to a random choice of their parts with notes, at least one."""
     tracks, notes = bundle.tracks, bundle.notes
     plays = np.zeros(len(tracks.piece), bool)
     plays[notes.track] = True
     chosen = plays & (rng.random(len(plays)) < 0.5)
-    # One part of each piece stays in any case: the one that drew the smallest number.
+
+    # A piece of which no part was chosen keeps the one that drew the smallest number.
     lot = np.where(plays, rng.random(len(plays)), 2.0)
     first = np.searchsorted(tracks.piece, np.unique(tracks.piece))
-    least = np.minimum.reduceat(lot, first)
-    of = np.searchsorted(first, np.arange(len(lot)), side="right") - 1
-    has_some = np.maximum.reduceat(chosen, first)
-    chosen |= ~has_some[of] & (lot == least[of])
-    whole = rng.random(len(bundle.end)) >= share
-    kept = chosen | whole[tracks.piece]
-    number = kept.cumsum() - 1
+    smallest = np.minimum.reduceat(lot, first)
+    has_chosen = np.maximum.reduceat(chosen, first)
+    piece = np.searchsorted(first, np.arange(len(lot)), side="right") - 1
+    chosen |= ~has_chosen[piece] & (lot == smallest[piece])
+    unchanged = rng.random(len(bundle.end)) >= share
+    kept = chosen | unchanged[tracks.piece]
+
+    # Number the remaining tracks, in the bundle and in their pieces.
+    index = kept.cumsum() - 1
+    tracks = Tracks(*take(tracks, kept))
+    begins = np.searchsorted(tracks.piece, tracks.piece)
+    tracks = tracks._replace(number=np.arange(len(tracks.piece)) - begins)
     stays = kept[notes.track]
-    thin = Tracks(*take(tracks, kept))
-    begins = np.searchsorted(thin.piece, thin.piece)
-    thin = thin._replace(number=np.arange(len(thin.piece)) - begins)
-    return bundle._replace(
-        tracks=thin, notes=take(notes, stays)._replace(track=number[notes.track[stays]])
-    )
+    notes = take(notes, stays)._replace(track=index[notes.track[stays]])
+    return bundle._replace(tracks=tracks, notes=notes)

@@ -1,4 +1,4 @@
-"""The pieces of a store, split, and read when they are needed."""
+"""The pieces of a store by split, read from disk when they are needed."""
 
 from __future__ import annotations
 
@@ -7,15 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import overload
 
-import numpy as np
-from numpy.typing import NDArray
-
 from musegen.config import differences
 from musegen.data.store import Store, ingest, is_store
 from musegen.encoding.encoder import Encoder
 from musegen.encoding.vocabulary import Tokens
 from musegen.errors import MusegenError, TrainingError
 from musegen.score import Track
+from musegen.utils.arrays import Ints
 
 __all__ = ["Dataset", "Piece", "Pieces", "load", "opened"]
 
@@ -25,9 +23,9 @@ class Piece:
     """One piece of music as tokens.
 
     Attributes:
-        name: Its path, relative to where the folder lies that it was read from.
+        name: The name of its file, relative to the parent of the folder that was encoded.
         tokens: `int32[T]`, from `start` to `end`.
-        tracks: The instruments of its parts.
+        tracks: The tracks of its file.
     """
 
     name: str
@@ -36,16 +34,17 @@ class Piece:
 
 
 class Pieces(Sequence[Piece]):
-    """Some pieces of a store, each read from the disk when it is asked for.
+    """A selection of the pieces of a store; each is read from disk when it is accessed.
 
     Attributes:
-        lengths: How many tokens each has, `int64[pieces]`.
+        lengths: Number of tokens of each piece, `int64[pieces]`.
     """
 
-    def __init__(self, store: Store, indices: NDArray[np.int64]) -> None:
-        """Take the store and which of its pieces they are."""
-        self._store, self._indices = store, indices
-        self.lengths: NDArray[np.int64] = store.lengths[indices]
+    def __init__(self, store: Store, indices: Ints) -> None:
+        """Take the store and the indices of the pieces."""
+        self._store = store
+        self._indices = indices
+        self.lengths: Ints = store.lengths[indices]
 
     def __len__(self) -> int:
         """Return the number of pieces."""
@@ -64,7 +63,7 @@ class Pieces(Sequence[Piece]):
 
     @property
     def names(self) -> list[str]:
-        """What each piece's file is called."""
+        """The name of each piece's file."""
         names = self._store.names
         return [names[at] for at in self._indices.tolist()]
 
@@ -73,18 +72,18 @@ class Pieces(Sequence[Piece]):
         return self._store.tokens(int(self._indices[index]))
 
     def tracks(self, index: int) -> tuple[Track, ...]:
-        """Return the instruments of a piece's parts."""
+        """Return the tracks of a piece's file."""
         return self._store.tracks(int(self._indices[index]))
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """Pieces of three splits, and the files that could not be used.
+    """The pieces of the three splits, and the files that were left out.
 
     Attributes:
-        train: Pieces to learn from.
-        validation: Pieces to choose by: when to stop, which settings.
-        test: Pieces to report on, looked at once.
+        train: Pieces to train on.
+        validation: Pieces for choosing settings and the moment to stop.
+        test: Pieces for the final evaluation.
         skipped: (name, reason) of each file that was left out.
     """
 
@@ -101,52 +100,52 @@ def opened(
     seed: int,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Store:
-    """Return the store that is the only source, or one of folders of music.
+    """Open the store that is the only source, or encode folders of music into one.
 
     Args:
-        sources: A token store; or folders, which are encoded.
+        sources: A token store, or folders to encode.
         store: Where folders are encoded to.
-        encoder: Turns files into tokens; what the store must have been made with.
+        encoder: Converts files to tokens; a given store must have been made with the same settings.
         seed: Seeds the split of folders.
         on_progress: Called with (files done, files in all).
 
     Raises:
-        MusegenError: The store was made with other settings, or stands beside other sources.
+        MusegenError: The store was made with other settings, or is not the only source.
     """
     if not any(map(is_store, sources)):
         return ingest(sources, store, encoder, seed=seed, on_progress=on_progress)
     if len(sources) > 1:
         raise MusegenError(
-            f"expected one token store, or folders of music. Received: {', '.join(map(str, sources))}. "
-            "Encode the folders into one store: musegen encode."
+            "expected one token store, or folders of music. Received: "
+            f"{', '.join(map(str, sources))}. Encode the folders into one store: musegen encode."
         )
-    made = Store(sources[0])
-    if changed := differences(made.encoder.config, encoder.config):
+    given = Store(sources[0])
+    if changed := differences(given.encoder.config, encoder.config):
         raise MusegenError(
-            f"{made.path} was encoded with other settings. Received: {changed}. Leave the encoder's "
-            "options out, or encode the music anew with these."
+            f"{given.path} was encoded with other settings. Received: {changed}. Leave the "
+            "encoder's options out, or encode the music again with these."
         )
-    return made
+    return given
 
 
 def load(store: Store) -> Dataset:
-    """Return the pieces of a store by split; they stay on the disk until they are asked for.
+    """Return the pieces of a store by split; they stay on disk until they are needed.
 
     Raises:
-        TrainingError: There is nothing to train on.
+        TrainingError: There are too few pieces to train on.
     """
+    skipped = store.skipped()
     if len(store) < 3:
-        skipped = store.skipped()
+        hint = "Try `musegen corpus` for some."
+        if skipped:
+            hint = f"The first was skipped: {skipped[0][1]}."
         raise TrainingError(
             "at least 3 MIDI files with notes are needed to train, validate and test. "
-            f"Received: {len(store)} usable of {len(store) + len(skipped)}. "
-            + (
-                f"The first was skipped: {skipped[0][1]}."
-                if skipped
-                else "Try `musegen corpus` for some."
-            )
+            f"Received: {len(store)} usable of {len(store) + len(skipped)}. {hint}"
         )
-    train, validation, test = (
-        Pieces(store, store.split(part)) for part in ("train", "validation", "test")
+    return Dataset(
+        train=Pieces(store, store.split("train")),
+        validation=Pieces(store, store.split("validation")),
+        test=Pieces(store, store.split("test")),
+        skipped=skipped,
     )
-    return Dataset(train, validation, test, store.skipped())

@@ -1,8 +1,7 @@
-"""How well a model predicts music, and what it writes, beside baselines and real music: `musegen evaluate`.
+"""Evaluate models: likelihoods with intervals, generated against real music, surprisal, novelty.
 
-Likelihoods are in units that do not depend on the encoding. Every token after `start` counts: bars,
-positions, durations, `end`. docs/evaluation.md says what the units mean, docs/generated.md how
-music that is written is compared.
+Likelihoods are in units that do not depend on the encoding. docs/evaluation.md explains the units,
+docs/generated.md how continuations are compared with real ones.
 """
 
 from typing import TYPE_CHECKING
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING
 from musegen.utils.lazy import lazily
 
 if TYPE_CHECKING:
-    from musegen.evaluation.comparing import FEATURES, Closeness, Difference, closeness, paired
+    from musegen.evaluation.comparison import FEATURES, Closeness, Difference, closeness, paired
     from musegen.evaluation.continuations import (
         OF_PAIRS,
         Generation,
@@ -18,33 +17,34 @@ if TYPE_CHECKING:
         check_generating,
         generated,
     )
-    from musegen.evaluation.cutting import Cut, cut
-    from musegen.evaluation.likelihoods import PARTS, Evaluation, Predicted, evaluated
-    from musegen.evaluation.overlap import Overlap
+    from musegen.evaluation.cuts import Cut, cut
+    from musegen.evaluation.likelihoods import Evaluation, Predicted, evaluated
+    from musegen.evaluation.pieces import PARTS
     from musegen.evaluation.resampling import Rate, rates
+    from musegen.evaluation.training_overlap import Overlap
     from musegen.evaluation.units import UNITS, amounts
 
 _HOME = {
-    "Closeness": "comparing",
-    "Cut": "cutting",
-    "Difference": "comparing",
+    "Closeness": "comparison",
+    "Cut": "cuts",
+    "Difference": "comparison",
     "Evaluation": "likelihoods",
-    "FEATURES": "comparing",
+    "FEATURES": "comparison",
     "Generation": "continuations",
     "OF_PAIRS": "continuations",
-    "Overlap": "overlap",
-    "PARTS": "likelihoods",
+    "Overlap": "training_overlap",
+    "PARTS": "pieces",
     "Predicted": "likelihoods",
     "Rate": "resampling",
     "UNITS": "units",
     "Written": "continuations",
     "amounts": "units",
     "check_generating": "continuations",
-    "closeness": "comparing",
-    "cut": "cutting",
+    "closeness": "comparison",
+    "cut": "cuts",
     "evaluated": "likelihoods",
     "generated": "continuations",
-    "paired": "comparing",
+    "paired": "comparison",
     "rates": "resampling",
 }
 

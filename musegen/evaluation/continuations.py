@@ -1,8 +1,8 @@
-"""What a model writes, beside what the pieces themselves go on with."""
+"""Compare continuations by a model with the real continuations of the same pieces."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -14,7 +14,7 @@ from musegen.data.novelty import Index
 from musegen.data.store import Store
 from musegen.encoding.encoder import Encoder
 from musegen.errors import CheckpointError, MusegenError
-from musegen.evaluation.comparing import (
+from musegen.evaluation.comparison import (
     FEATURES,
     Closeness,
     Difference,
@@ -22,9 +22,9 @@ from musegen.evaluation.comparing import (
     features,
     paired,
 )
-from musegen.evaluation.cutting import Cut, cuts_of
-from musegen.evaluation.likelihoods import COUNTED, PARTS, Progress, opened, split_of
+from musegen.evaluation.cuts import Cut, cuts_of
 from musegen.evaluation.ngram_composer import NGramComposer
+from musegen.evaluation.pieces import PARTS, Progress, for_ngrams, open_store, pieces_of
 from musegen.generation.composer import Composer
 from musegen.generation.request import Request, derived_seed
 from musegen.model import checkpoint as checkpoints
@@ -35,22 +35,22 @@ from musegen.score.measures import MEASURES, measures, overlaps
 
 __all__ = ["BARS", "OF_PAIRS", "Generation", "Written", "check_generating", "generated"]
 
-BARS = 8  # of the primer, and of the continuation
+BARS = 8  # of the primer, and of the continuation, by default
 
 OF_PAIRS = ("pitch_classes_as_primer", "key_of_primer", "longest_run")
-"""What is measured beside `MEASURES`, in this order."""
+"""Measures in addition to `MEASURES`, in this order."""
 
 
 @dataclass(frozen=True)
 class Written:
-    """What continuations by one writer are like, beside the real ones.
+    """How continuations by the model or the n-gram compare with the real ones.
 
     Attributes:
         name: `model` or `n-gram`.
-        order: Of the n-gram; None of the model.
-        measures: Name of `MEASURES` or `OF_PAIRS` → the mean of the real continuations and of
-            these, over pieces.
-        closeness: Feature of `FEATURES` → how close they are to the real ones.
+        order: Of the n-gram; None for the model.
+        measures: Name in `MEASURES` or `OF_PAIRS` → means of the real continuations and of these,
+            and their difference.
+        closeness: Name in `FEATURES` → closeness to the real continuations.
     """
 
     name: str
@@ -66,15 +66,15 @@ class Generation:
     Attributes:
         checkpoint: The model's name.
         data: The store or folder.
-        part: Which pieces of it were drawn from.
-        pieces: Names of those that were continued, in the order in which they were drawn.
-        drawn: Pieces that were drawn until there were so many; the others were too short, …
-        there: Pieces to draw from.
-        bars: Of each primer, and of each continuation.
-        temperature: All were written at.
-        seed: What the draw, the music and the resamples come from.
-        real: Feature of `FEATURES` → how close the primers are to the real continuations: what real
-            music, of other bars, reaches.
+        part: Part of the data from which pieces were drawn.
+        pieces: Names of the continued pieces, in the order in which they were drawn.
+        drawn: Number of pieces drawn to get these; the others were too short, or not suited.
+        there: Number of pieces to draw from.
+        bars: Length of each primer, and of each continuation.
+        temperature: Of all continuations.
+        seed: Of the draw, the continuations and the resampling.
+        real: Name in `FEATURES` → closeness of the primers to the real continuations: a yardstick,
+            as both are real music.
         writers: The model first.
     """
 
@@ -106,56 +106,61 @@ def generated(
     workers: int = 1,
     on_pieces: Progress = lambda done, total: None,
 ) -> Generation:
-    """Return how continuations by a model compare with what the pieces themselves go on with.
+    """Compare continuations by a model with the real continuations of the same pieces.
 
-    Pieces are drawn, cut after some bars, and continued as `Composer.compositions` does it. An
-    n-gram continues them by the same rules.
+    Pieces are drawn and cut after some bars; the model and an n-gram continue them, in the same
+    way, as `Composer.compositions` does.
 
     Args:
         checkpoint: A model that continues music, or its name or path.
-        data: A token store that was encoded with its settings; or a folder of music, which is
-            encoded.
-        pieces: How many to continue, 2 or more.
+        data: A token store with the model's encoding, or a folder of music, which is encoded.
+        pieces: Number of pieces to continue, 2 or more.
         part: `test`, `validation`, `train`, or `all`, for which there is no n-gram.
-        bars: Of each primer, and of each continuation.
-        temperature: Of both writers.
+        bars: Length of each primer, and of each continuation.
+        temperature: Of the model and the n-gram.
         order: Of the n-gram, 1 to 8; by default the one that predicts the validation pieces best.
-        by_folder: Split a folder by what the folders in it are called.
-        seed: Which pieces are drawn, what is written, and the resamples come from it alone.
-        split_seed: Seeds the split of a folder.
-        workers: Processes that encode a folder.
-        on_pieces: Called with (continuations written, continuations in all).
+        by_folder: Split a folder by the names of its subfolders.
+        seed: Of the draw, the continuations and the resampling.
+        split_seed: Of the split of a folder.
+        workers: Number of processes that encode a folder.
+        on_pieces: Called with (continuations made, continuations in all).
 
     Raises:
         CheckpointError: There is no such model, it is damaged, or it fills gaps.
-        ConfigError: An argument is out of range, or the encoding knows no bars.
+        ConfigError: An argument is out of range, or the encoding has no bars.
         MusegenError: The store has other settings, it cannot be split, or too few pieces are long
             enough.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> from musegen import Track
+    >>> with TemporaryDirectory() as folder:
+    ...     for name, step in (("up", 1), ("down", -1)):
+    ...         notes = [(480 * i, 480, 72 + step * i, 80, 0) for i in range(8)]
+    ...         Score(notes=notes, tracks=[Track()]).save(f"{folder}/{name}.mid")
+    ...     found = generated("folk", folder, 2, "all", bars=1)
+    >>> found.drawn, found.writers[0].measures["notes_per_bar"].real
+    (2, 4.0)
     """
     made = checkpoint if isinstance(checkpoint, Checkpoint) else checkpoints.load(checkpoint)
     check_generating(made, pieces, part, bars, temperature)
-    with opened(
-        data, made, Encoder(made.encoder), by_folder, split_seed, workers, lambda *_: None
-    ) as store:
-        named = str(data.path if isinstance(data, Store) else data)
-        chosen = np.random.default_rng(seed).permutation(split_of(store, part, named))
-        cuts, drawn = cuts_of(store, chosen, pieces, bars, named)
+    encoder, silent = Encoder(made.encoder), lambda done, total: None
+    with open_store(data, made, encoder, by_folder, split_seed, workers, silent) as store:
+        name = str(data.path if isinstance(data, Store) else data)
+        chosen = np.random.default_rng(seed).permutation(pieces_of(store, part, name))
+        cuts, drawn = cuts_of(store, chosen, pieces, bars, name)
         composers: list[Composer] = [Composer(made)]
         if part != "all":
             composers.append(_by_ngram(made, store, order))
-    total = len(composers) * pieces
-    done = count(1)
-    scores = [
-        list(
-            _continued(
-                composer, cuts, bars, temperature, seed, lambda: on_pieces(next(done), total)
-            )
-        )
-        for composer in composers
-    ]
+
+    total, done = len(composers) * pieces, count(1)
+
+    def on_done() -> None:
+        on_pieces(next(done), total)
+
+    scores = [_continued(c, cuts, bars, temperature, seed, on_done) for c in composers]
     return Generation(
         checkpoint=made.name,
-        data=named,
+        data=name,
         part=part,
         pieces=tuple(one.name for one in cuts),
         drawn=drawn,
@@ -165,8 +170,8 @@ def generated(
         seed=seed,
         real=_closeness([one.real for one in cuts], [one.primer for one in cuts]),
         writers=tuple(
-            _written(composer, cuts, mine, composers[0].index, seed)
-            for composer, mine in zip(composers, scores, strict=True)
+            _compared(composer, cuts, continued, composers[0].index, seed)
+            for composer, continued in zip(composers, scores, strict=True)
         ),
     )
 
@@ -174,43 +179,31 @@ def generated(
 def check_generating(
     made: Checkpoint, pieces: int, part: str, bars: int, temperature: float
 ) -> None:
-    """Refuse what cannot be done, before any work is.
+    """Refuse arguments of `generated` that are out of range, before any work is done.
 
     Raises:
         CheckpointError: The model fills gaps.
-        ConfigError: A number is out of range, or the encoding knows no bars.
+        ConfigError: A number is out of range, or the encoding has no bars.
     """
     if made.fills:
         raise CheckpointError(
-            f"a model that continues music was expected. Received: {made.name}, which fills gaps. Leave out "
-            "--generate, or use another checkpoint."
+            f"a model that continues music was expected. Received: {made.name}, which fills gaps. "
+            "Leave out --generate, or use another checkpoint."
         )
-    require(
-        pieces >= 2,
-        "pieces to continue must be 2 or more",
-        pieces,
-        "Use 50: differences are between pieces.",
-    )
+    more = "Use 50: differences are between pieces."
+    require(pieces >= 2, "pieces to continue must be 2 or more", pieces, more)
     require(part in PARTS, f"part must be one of {', '.join(PARTS)}", part, "Use test.")
-    require(
-        made.encoder.encoding == "metric",
-        "pieces are cut at barlines, which only a metric encoding knows",
-        made.encoder.encoding,
-        "Leave out --generate.",
-    )
+    encoding = made.encoder.encoding
+    barlines = "pieces are cut at barlines, which only metric encodings have"
+    require(encoding == "metric", barlines, encoding, "Leave out --generate.")
     Request(None, bars=bars, sampler=SamplerConfig(temperature=temperature))
 
 
 def _by_ngram(made: Checkpoint, store: Store, order: int | None) -> NGramComposer:
-    """Return the n-gram of the training pieces: of very many pieces, of the same ones as in an evaluation."""
-    drawn = np.random.default_rng(0).permutation(store.split("train"))
-    some = drawn[: max(1, int((store.lengths[drawn].cumsum() <= COUNTED).sum()))].tolist()
-    best = (
-        [store.tokens(index) for index in store.split("validation").tolist()]
-        if order is None
-        else []
-    )
-    return NGramComposer(made, (store.tokens(index) for index in some), order, best)
+    """Return the n-gram of the training pieces, with the same counts as in `evaluated`."""
+    counted = (store.tokens(index) for index in for_ngrams(store))
+    validation = [] if order else store.split("validation").tolist()
+    return NGramComposer(made, counted, order, [store.tokens(index) for index in validation])
 
 
 def _continued(
@@ -220,8 +213,8 @@ def _continued(
     temperature: float,
     seed: int,
     on_done: Callable[[], None],
-) -> Iterator[Score]:
-    """Yield what a composer goes on with, piece by piece, for as many bars and from tick 0."""
+) -> list[Score]:
+    """Return the continuations of pieces by a composer, each from tick 0."""
     sampler = SamplerConfig(temperature=temperature)
     requests = (
         Request(one.primer, bars=bars, seed=derived_seed(seed, index), sampler=sampler)
@@ -233,13 +226,13 @@ def _continued(
             raise MusegenError(f"{cuts[index].name} cannot be continued: {made}") from made
         found[index] = made.score[-bars:]
         on_done()
-    yield from (found[index] for index in range(len(cuts)))
+    return [found[index] for index in range(len(cuts))]
 
 
-def _written(
+def _compared(
     composer: Composer, cuts: Sequence[Cut], scores: Sequence[Score], index: Index | None, seed: int
 ) -> Written:
-    """Return how what was written compares with what is there."""
+    """Compare the continuations by a composer with the real ones."""
     real = [_measured(one.real, one.primer, index) for one in cuts]
     made = [_measured(score, one.primer, index) for score, one in zip(scores, cuts, strict=True)]
     found = {
@@ -247,13 +240,10 @@ def _written(
         for name in (*MEASURES, *OF_PAIRS)
     }
     known = {name: difference for name, difference in found.items() if difference is not None}
-    ngram = composer.order if isinstance(composer, NGramComposer) else None
-    return Written(
-        "model" if ngram is None else "n-gram",
-        ngram,
-        known,
-        _closeness([one.real for one in cuts], scores),
-    )
+    close = _closeness([one.real for one in cuts], scores)
+    if isinstance(composer, NGramComposer):
+        return Written("n-gram", composer.order, known, close)
+    return Written("model", None, known, close)
 
 
 def _measured(score: Score, primer: Score, index: Index | None) -> dict[str, float]:
@@ -267,9 +257,10 @@ def _measured(score: Score, primer: Score, index: Index | None) -> dict[str, flo
 
 
 def _closeness(real: Sequence[Score], made: Sequence[Score]) -> dict[str, Closeness]:
-    """Return by each feature how close pieces are to real ones."""
+    """Return the closeness of pieces to real ones, by feature."""
     sets = [[features(score) for score in scores] for scores in (real, made)]
-    return {
-        name: closeness(*(np.stack([piece[name] for piece in pieces]) for pieces in sets))
-        for name in FEATURES
-    }
+    out = {}
+    for name in FEATURES:
+        first, second = (np.stack([piece[name] for piece in pieces]) for pieces in sets)
+        out[name] = closeness(first, second)
+    return out

@@ -1,13 +1,12 @@
-"""An n-gram in a network's place: it writes music through the same token loop, by the same rules."""
+"""An n-gram in place of the network: it composes through the same token loop and grammar."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from functools import cached_property
-from typing import cast
+from typing import Any, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
 from musegen.config import ModelConfig
 from musegen.encoding.context import Context
@@ -15,81 +14,92 @@ from musegen.encoding.vocabulary import Tokens
 from musegen.generation.composer import Composer
 from musegen.model.cells import Array
 from musegen.model.checkpoint import Checkpoint
-from musegen.model.engine import WIDTHS, Engine, State
+from musegen.model.engine import WIDTHS
+from musegen.model.interface import (
+    ConditionalNetwork,
+    SequenceNetwork,
+    not_conditional,
+    rows_of,
+)
 from musegen.model.ngrams import HIGHEST, NGrams
+from musegen.utils.arrays import Ints
 
 __all__ = ["NGramComposer", "NGramEngine"]
 
-NOTHING = -1  # stands before the first token
-AT_ONCE = 2**22  # probabilities that are computed at once, about
+NOTHING = -1  # in place of a token before the first
+AT_ONCE = 2**22  # probabilities computed at once, about
 
-Integers = NDArray[np.int64]
+State: TypeAlias = tuple[Ints]
+"""The last n − 1 tokens, `int64[1, B, n − 1]`: the rows are second, as in every state."""
 
 
-class NGramEngine(Engine):
-    """An n-gram with the interface of a network. Its state is the last n − 1 tokens; its logits are log p.
+class NGramEngine:
+    """An n-gram with the interface of a network: its logits are log p.
 
     Args:
-        config: Of the network whose place it takes: how many parts' context that is given. It is
-            not used.
-        grams: What was counted.
+        grams: The counts.
         order: Which of its n-grams.
     """
 
-    def __init__(self, config: ModelConfig, grams: NGrams, order: int) -> None:
-        """Keep what was counted."""
-        self.config, self._grams, self._n = config, grams, order
+    widths = WIDTHS  # each row is computed by itself, so any number of rows would do
+
+    def __init__(self, grams: NGrams, order: int) -> None:
+        """Keep the counts."""
+        self._grams, self._memory = grams, order - 1
+        self.config = ModelConfig(grams.size)  # no context, and no gaps to fill
 
     def initial_state(self, batch: int = 1) -> State:
-        """Return the state before anything was heard."""
-        return _state(np.full((batch, self._n - 1), NOTHING))
+        """Return the state before the first token."""
+        return (np.full((1, batch, self._memory), NOTHING, np.int64),)
 
-    @cached_property
-    def widths(self) -> tuple[int, ...]:
-        """Numbers of rows; each is computed by itself."""
-        return WIDTHS
+    def rows(self, states: Sequence[State], indices: Sequence[int]) -> Any:
+        """Return the state made of chosen rows; `indices` count through all `states`."""
+        return rows_of(states, indices)
 
     def step(
-        self,
-        tokens: NDArray[np.int32],
-        state: State,
-        context: Context | None = None,
-        left: NDArray[np.int32] | None = None,
+        self, tokens: Tokens, state: State, context: Context | None = None
     ) -> tuple[Array, State]:
-        """Hear one token in each row, as `Engine.step`."""
-        heard, after = self.forward(tokens[:, None], state)
-        return heard[:, 0], after
+        """Process one token per row, `int32[B]`; return logits `float32[B, V]` and a new state."""
+        logits, after = self.forward(tokens[:, None], state)
+        return logits[:, 0], after
 
     def forward(
         self,
-        tokens: NDArray[np.int32],
+        tokens: Tokens,
         state: State,
         context: Context | None = None,
-        left: NDArray[np.int32] | None = None,
+        left: Tokens | None = None,
     ) -> tuple[Array, State]:
-        """Hear whole sequences, as `Engine.forward`."""
-        memory, (rows, length) = self._n - 1, tokens.shape
-        known = np.concatenate([state[0][0].astype(np.int64), tokens], axis=1)
-        windows = (
-            np.lib.stride_tricks.sliding_window_view(known[:, 1:], memory, axis=1)
-            if memory
-            else None
-        )
-        histories = (
-            np.zeros((rows * length, 0), np.int64)
-            if windows is None
-            else windows.reshape(-1, memory)
-        )
+        """Process sequences `int32[B, T]`; return logits `float32[B, T, V]` and the last state.
+
+        The context, which the token loop gives to every network, is ignored.
+        """
+        memory, (rows, length) = self._memory, tokens.shape
+        known = np.concatenate([state[0][0], tokens], axis=1)
+
+        # The history of each token: itself and the n − 2 tokens before it.
+        if memory:
+            windows = np.lib.stride_tricks.sliding_window_view(known[:, 1:], memory, axis=1)
+            histories = windows.reshape(-1, memory)
+        else:
+            histories = np.zeros((rows * length, 0), np.int64)
+
         logits = np.empty((len(histories), self._grams.size), np.float32)
         at_once = max(1, AT_ONCE // self._grams.size)
         for first in range(0, len(histories), at_once):
-            some = slice(first, first + at_once)
-            logits[some] = np.log(self._grams.probabilities(histories[some], self._n))
-        return logits.reshape(rows, length, -1), _state(known[:, known.shape[1] - memory :])
+            chunk = slice(first, first + at_once)
+            p = self._grams.probabilities(histories[chunk], memory + 1)
+            logits[chunk] = np.log(p)
+        after = known[:, known.shape[1] - memory :]
+        return logits.reshape(rows, length, -1), (after[None],)
+
+    def conditioned_on(self, future: Tokens) -> ConditionalNetwork:
+        """Refuse: an n-gram continues music and fills no gaps."""
+        raise not_conditional(self.config)
 
 
 class NGramComposer(Composer):
-    """Continues music as the composer of a checkpoint does, with an n-gram in the place of its network."""
+    """Composes like the composer of a checkpoint, with an n-gram in place of its network."""
 
     def __init__(
         self,
@@ -98,25 +108,20 @@ class NGramComposer(Composer):
         order: int | None,
         best: Sequence[Tokens],
     ):
-        """Count.
+        """Count the n-grams.
 
         Args:
-            checkpoint: Whose encoding, and whose rules.
-            pieces: What to count in, `int[T]` each.
-            order: Of the n-gram, 1 to 8; None for the one that predicts `best` best.
+            checkpoint: Its encoding and grammar are used.
+            pieces: Pieces to count n-grams in, `int[T]` each.
+            order: The order of the n-gram, 1 to 8; None for the one that predicts `best` best.
             best: Validation pieces.
         """
         super().__init__(checkpoint)
         grams = NGrams(pieces, checkpoint.model.vocabulary_size, order or HIGHEST)
         self.order = order or grams.best(best)
-        self._counted = NGramEngine(checkpoint.model, grams, self.order)
+        self._counted = NGramEngine(grams, self.order)
 
     @cached_property
-    def engine(self) -> Engine:
+    def engine(self) -> SequenceNetwork:
         """The n-gram."""
         return self._counted
-
-
-def _state(tokens: Integers) -> State:
-    """Return last tokens as a state, rows second as in all states."""
-    return cast(State, (tokens[None],))

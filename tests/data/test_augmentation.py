@@ -1,11 +1,11 @@
-"""Training pieces are varied within what was asked for, and stay music that the encoder could have written."""
+"""Training pieces are varied within the given range, and stay music that can be encoded."""
 
 import numpy as np
 import pytest
 
 from musegen import Encoder, EncoderConfig, Score, Track
 from musegen.data.augmentation import Variation, varied
-from musegen.encoding.transposing import transposed
+from musegen.encoding.vocabulary import transposed
 
 PARTS = Encoder(EncoderConfig(parts=4, programs=True, velocities=32, tempos=0))
 PLAYED = Encoder(EncoderConfig(encoding="performance"))

@@ -1,7 +1,9 @@
 """music21's corpus becomes MIDI files, whatever is in it, and however often it is interrupted."""
 
 import csv
+import os
 import shutil
+import signal
 from pathlib import Path
 
 import pytest
@@ -10,12 +12,16 @@ from click.testing import CliRunner
 from musegen.cli.corpus import corpus as command
 from musegen.data.corpus import CORPORA, Report, export, source_files
 from musegen.data.corpus import exporting as corpus
+from musegen.data.corpus.converting import Rows
 from musegen.data.corpus.metadata import abc_fields
 from musegen.errors import ConfigError, MusegenError
 from musegen.score.midi import read
 
 HEADER = "%abc-2.1\n"
-GOOD = "X:7\nT:The Wïld Geese\nT:Other name\nC:trad.\nZ:by A. Norbeck\nM:3/4\nL:1/4\nK:G\nD|G A B|c2 d|]\n"
+GOOD = (
+    "X:7\nT:The Wïld Geese\nT:Other name\nC:trad.\nZ:by A. Norbeck\n"
+    "M:3/4\nL:1/4\nK:G\nD|G A B|c2 d|]\n"
+)
 BROKEN = "X:8\nT:Broken\nL:1/4\nK:C\n[CEG4|c4|\n"
 SILENT = "X:9\nT:Silence\nL:1/4\nK:C\nz4|z4|\n"
 ODD = "X:10\nT:Odd\tbar\nM:4/4\nL:1/4\nK:Em\nE4|F4 F|G4|A4|\n"
@@ -113,6 +119,27 @@ def test_an_interrupted_run_goes_on_where_it_stopped(books, tmp_path):
     assert contents(out) == contents(whole)
 
 
+def _deadly(task):
+    if task.source.endswith("nottingham-dataset/book.abc") and task.first <= 1 < task.stop:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return Rows([], [{"title": "fine", "source": task.source, "reason": ""}])
+
+
+@pytest.mark.skipif(os.name == "nt", reason="kills a process by a signal")
+def test_a_piece_that_kills_its_reader_is_skipped_and_tried_again(books, tmp_path, monkeypatch):
+    out = tmp_path / "out"
+    with monkeypatch.context() as patch:
+        patch.setattr(corpus, "convert", _deadly)
+        report = export("nottingham", out, workers=2)
+    assert report == Report(files=0, skipped=5, left_out=0, resumed=0)
+    skipped = [(row["title"], row["reason"][:27]) for row in rows(out / "skipped.tsv")]
+    assert skipped == [("book-8", "the process that read it di"), *[("fine", "")] * 4]
+    again = export("nottingham", out, workers=1)
+    assert again == Report(files=2, skipped=3, left_out=0, resumed=1)
+    titles = {row["title"] for row in rows(out / "skipped.tsv")}
+    assert titles == {"Broken", "Silence", "fine"}
+
+
 def test_a_file_that_was_deleted_is_written_again(books, tmp_path):
     out = tmp_path / "out"
     export("nottingham", out, workers=1)
@@ -189,7 +216,7 @@ def test_names_settings_and_folders_are_checked_before_any_work(books, tmp_path)
     with pytest.raises(ConfigError, match=r"workers must be >= 1. Received: 0"):
         export("nottingham", tmp_path / "out", workers=0)
     (tmp_path / "provenance.tsv").write_text("mine")
-    with pytest.raises(MusegenError, match=r"is not overwritten. Choose another folder"):
+    with pytest.raises(MusegenError, match=r"is not overwritten. Choose another place"):
         export("nottingham", tmp_path, workers=1)
     with pytest.raises(MusegenError, match="cannot write"):
         export("nottingham", books / "book.abc", workers=1)

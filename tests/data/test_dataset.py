@@ -14,11 +14,11 @@ from musegen.encoding.bundle import Bundle
 from musegen.encoding.normalise import (
     close_all_gaps,
     close_gaps,
-    merge_programs,
     pad_pickup,
     pad_pickups,
 )
-from musegen.encoding.transposing import transposed
+from musegen.encoding.vocabulary import transposed
+from musegen.score.reading import merge_programs
 from tests.helpers import scores
 
 ENCODER = Encoder(EncoderConfig(parts=1, programs=False, velocities=0, tempos=0, drums=True))

@@ -2,6 +2,7 @@
 
 import gzip
 import hashlib
+import importlib
 import json
 from fractions import Fraction
 
@@ -13,7 +14,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from musegen import ConfigError, Encoder, EncodingError, MidiError, MusegenError, Score, Track
-from musegen.cli.pianoroll import frames as command
+from musegen.cli import main
+from musegen.cli.pianoroll import pianoroll as command
+from musegen.data import pianoroll
 from musegen.data.pianoroll import (
     SILENCE,
     Chords,
@@ -41,7 +44,7 @@ GRIDS = st.sampled_from(
 
 @st.composite
 def voices(draw):
-    """Few pitches, so that neighbours are often equal and voices often meet; rests, and whole frames of them."""
+    """Few pitches, so that neighbours are often equal and voices often meet; and many rests."""
     shape = draw(st.tuples(st.integers(0, 40), st.integers(1, 6)))
     out = draw(
         hnp.arrays(np.int16, shape, elements=st.sampled_from([SILENCE, SILENCE, 0, 60, 61, 127]))
@@ -432,3 +435,27 @@ def test_the_command_takes_a_grid_and_refuses_what_is_none(file, tmp_path):
         failed = CliRunner().invoke(command, [path, "-o", str(out), "--force", "--grid", wrong])
         assert isinstance(failed.exception, ConfigError) and message in str(failed.exception), wrong
     assert digests(out) == before
+
+
+def test_the_command_still_has_its_old_name(file, tmp_path):
+    done = CliRunner().invoke(main, ["frames", str(file(SMALL)), "-o", str(tmp_path / "old")])
+    assert done.exit_code == 0, done.output
+    warning = "musegen frames is deprecated. Use musegen pianoroll instead."
+    assert done.stderr.splitlines()[0] == warning
+    again = CliRunner().invoke(main, ["pianoroll", str(file(SMALL)), "-o", str(tmp_path / "new")])
+    assert warning not in again.stderr
+    assert digests(tmp_path / "old") == digests(tmp_path / "new")
+    assert "frames" not in [
+        line.split()[0] for line in CliRunner().invoke(main, ["--help"]).stdout.splitlines() if line
+    ]
+
+
+def test_old_names_work_with_a_warning(file):
+    with pytest.warns(DeprecationWarning, match=r"Grids is deprecated. Use .*\.PianoRolls"):
+        assert pianoroll.Grids is PianoRolls
+    with pytest.warns(DeprecationWarning, match="read_grids is deprecated"):
+        assert pianoroll.read_grids(file(SMALL)).kind == Voices(2)
+    with pytest.raises(AttributeError, match="no attribute 'rolls'"):
+        pianoroll.rolls  # noqa: B018
+    with pytest.warns(DeprecationWarning):
+        assert importlib.import_module("musegen.grids").read_grids is read_pianorolls

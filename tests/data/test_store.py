@@ -1,4 +1,4 @@
-"""A token store holds every file's music or the reason why not, and survives whatever happens to it or to a run."""
+"""A token store holds every file's music or the reason why not, and survives damage and crashes."""
 
 import inspect
 import json
@@ -239,7 +239,7 @@ def test_other_settings_are_refused_and_force_starts_anew(folder, tmp_path):
         ingest([folder], tmp_path / "store", Encoder())
     with pytest.raises(MusegenError, match="max_tokens is 4000 there and 1048576 here"):
         ingest([folder], tmp_path / "store")
-    with pytest.raises(MusegenError, match="no token store"):
+    with pytest.raises(MusegenError, match=r"music must be a token store or a new folder"):
         ingest([folder], folder, ENCODER)
     with pytest.raises(MusegenError, match="no such file or folder"):
         ingest([tmp_path / "missing"], tmp_path / "other")
@@ -541,8 +541,11 @@ RUN = """
         return counted
 
     np.save, np.savez = dying(np.save), dying(np.savez)
+    on_progress = lambda done, total: None
+    if place == "before file":
+        on_progress = dying(on_progress)
     ingest([folder], store, Encoder(EncoderConfig(parts=2)), held_out=0.2, max_tokens=4000,
-           on_progress=dying(lambda done, total: None) if place == "before file" else lambda done, total: None)
+           on_progress=on_progress)
 """
 
 

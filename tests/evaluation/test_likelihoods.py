@@ -1,4 +1,4 @@
-"""Evaluations: held against numbers worked out by hand."""
+"""Evaluations, compared with numbers worked out by hand."""
 
 import csv
 import hashlib
@@ -6,35 +6,27 @@ import json
 import math
 from dataclasses import replace
 from fractions import Fraction
-from itertools import chain
 
 import click
 import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from musegen import ConfigError, EncoderConfig, MusegenError, Score, Track, ingest
+from musegen import ConfigError, EncoderConfig, MusegenError, ingest
 from musegen.cli.evaluate import evaluate as command
 from musegen.cli.evaluate import shown
 from musegen.config import ModelConfig
 from musegen.data.novelty import FILE, Index
 from musegen.encoding.context import WIDTH, View
 from musegen.encoding.encoder import Encoder
-from musegen.evaluation import Rate, amounts, evaluated, likelihoods, rates
+from musegen.evaluation import evaluated
 from musegen.model.checkpoint import Checkpoint, load, save
 from musegen.model.engine import Engine
 from musegen.model.likelihood import piece_nats, row_nats
+from tests.evaluation.helpers import LINE, tune
 from tests.helpers import GATES, random_weights, write_keras_weights
 
-LINE = EncoderConfig(parts=1, programs=False, drums=False, velocities=0, tempos=0)
-TIMED = EncoderConfig(parts=1, programs=False, drums=False, velocities=0, tempos=16)
 PLAYED = EncoderConfig(encoding="performance", velocities=0)
-LAST = 480 * 4  # ticks of a bar
-
-
-def tune(*notes, **fields):
-    """Notes of (onset, duration, pitch), 480 ticks a quarter."""
-    return Score(notes=[(*note, 80, 0) for note in notes], tracks=[Track()], **fields)
 
 
 def flat(path, config, provenance=None):
@@ -78,102 +70,6 @@ def store(music, tmp_path_factory):
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
     return flat(tmp_path_factory.mktemp("made") / "flat", LINE)
-
-
-# Units, by hand
-
-
-def units_of(config, *scores, **more):
-    encoder = Encoder(config)
-    pieces = [encoder.encode(score) for score in scores]
-    return {
-        unit: values.tolist()
-        for unit, values in amounts(encoder, pieces, encoder.decode_many(pieces), **more).items()
-    }
-
-
-def test_units_of_bars():
-    # A rest of an eighth, a note of an eighth; a note over the second barline to its first quarter;
-    # then silence.
-    first = tune((240, 240, 60), (LAST, LAST + 480, 62), end=3 * LAST)
-    second = tune((0, 480, 60), (0, 480, 64))
-    events = (
-        "bar time_signature position pitch duration bar position pitch duration bar end".split()
-    )
-    found = units_of(LINE, first, second, frame=Fraction(1, 16), voices=4)
-    assert found["note"] == [2, 2] and found["bar"] == [3, 1]
-    assert found["token"] == [len(events), 8]
-    assert found["frame"] == [
-        2 * 16 + 4 - 2,
-        4,
-    ]  # from the second sixteenth on, to the ninth quarter
-    assert found["cell"] == [4 * 34, 16]
-    assert set(found) == {"token", "note", "bar", "frame", "cell"}  # no tempo, no seconds
-
-
-@pytest.mark.parametrize(
-    "frame, frames",
-    [
-        (Fraction(1, 4), 3),  # quarters 0, 1 and 2 are touched
-        (Fraction(1, 8), 4),  # eighths 1 to 4
-        (Fraction(1, 12), 7),  # of 4 steps each: 1 to 7
-        (Fraction(1, 1), 1),
-        (Fraction(3, 16), 4),  # of 9 steps each: 0 to 3
-        (Fraction(1, 48), 24),  # the encoding's own step: 6 to 30
-    ],
-)
-def test_frames_that_are_touched(frame, frames):
-    """A note from the first eighth to the fifth: from step 6 to step 30, of which a quarter has 12."""
-    assert units_of(LINE, tune((240, 960, 60)), frame=frame)["frame"] == [frames]
-
-
-def test_units_of_time():
-    played = tune((480, 480, 60), (960, 720, 62))  # at 120 bpm 0.5 to 1.75 s
-    found = units_of(PLAYED, played)
-    assert found["second"] == [1.25] and found["note"] == [2] and "bar" not in found
-    slow = tune((0, 480, 60), (480, 480, 62), tempos=[(0, 1_000_000)])
-    (second,) = units_of(TIMED, slow)["second"]
-    assert second == pytest.approx(2, rel=0.1)  # of 16 tempos the nearest
-    assert second == 2 * Encoder(TIMED).quantise(slow).tempos["microseconds"][0] / 1e6
-
-
-# Rates
-
-
-def test_rates_by_hand():
-    nats, notes = np.array([[2.0, 9.0], [4.0, 4.0]]), np.array([[1.0, 3.0]])
-    (model,), (other,) = rates(nats, notes)
-    assert (model.value, model.mean) == (11 / 4, (2 + 3) / 2)
-    assert (other.value, other.mean) == (2, (4 + 4 / 3) / 2)
-    # Two pieces: a quarter of the resamples is twice the first, a quarter twice the second.
-    assert (model.low, model.high, model.mean_low, model.mean_high) == (2, 3, 2, 3)
-
-
-def test_intervals_cover_and_are_the_same_each_time():
-    rng = np.random.default_rng(1)
-    units = rng.integers(20, 200, (2, 80)).astype(float)
-    nats = units[:1] * rng.normal(2.5, 0.3, (3, 80))
-    found = rates(nats, units, seed=3)
-    assert found == rates(nats, units, seed=3)
-    assert found != rates(nats, units, seed=4)
-    for rate in chain(*found):
-        assert rate.low < rate.value < rate.high and rate.mean_low < rate.mean < rate.mean_high
-    # The mean of 80 draws with deviation 0.3: 1.96 standard errors to each side.
-    each = nats[0] / units[0]
-    error = each.std() / math.sqrt(80)
-    assert found[0][0].mean_low == pytest.approx(each.mean() - 1.96 * error, abs=0.15 * error)
-    assert found[0][0].mean_high == pytest.approx(each.mean() + 1.96 * error, abs=0.15 * error)
-
-
-def test_intervals_do_not_depend_on_how_many_are_drawn_at_once(monkeypatch):
-    nats, units = np.random.default_rng(0).random((2, 1, 30)) + 1
-    whole = rates(nats, units)
-    monkeypatch.setattr("musegen.evaluation.resampling.AT_ONCE", 1000)
-    assert rates(nats, units) == whole
-
-
-def test_one_piece_has_an_interval_of_nothing():
-    assert rates(np.array([[6.0]]), np.array([[2.0]])) == [[Rate(3, 3, 3, 3, 3, 3)]]
 
 
 # Pieces together
@@ -330,7 +226,7 @@ def test_all_pieces_have_no_ngram(model, music, tmp_path):
 
 
 def test_very_many_training_pieces_are_drawn_from(model, store, monkeypatch):
-    monkeypatch.setattr(likelihoods, "COUNTED", 1000)
+    monkeypatch.setattr("musegen.evaluation.pieces.MAX_COUNTED", 1000)
     found = evaluated(model, store, order=2)
     some, there = found.counted
     assert there == len(store.split("train")) and 1 <= some < there
@@ -391,17 +287,16 @@ def test_what_was_trained_on_is_found_by_name_and_by_its_notes(store, tmp_path):
 
 def test_what_is_said_of_training(store, tmp_path):
     made = flat(tmp_path / "made", LINE, trained(store))
-    assert "what was trained on is not known" in shown(evaluated(made, store))
+    assert "for training: unknown" in shown(evaluated(made, store))
     Index.of_tokens(store, store.encoder, store.split("train")).save(made.path / FILE)
     said = shown(evaluated(made, store))
     assert "these are the data that made was trained on" in said and "warning" not in said
-    assert (
-        "by their names, 0 of the pieces were trained on, 0 were held out for validation, 8 for test"
-        in said
-    )
+    assert "in its data, by name: 0 for training, 0 for validation, 8 for test" in said
     said = shown(evaluated(made, store, "train"))
-    assert "warning: by their names, 24 of the pieces were trained on, 0 were" in said
-    assert "warning: n-gram and unigram were counted in these very pieces" in said
+    assert "warning: pieces in its data, by name: 24 for training, 0 for" in said
+    assert (
+        "warning: the n-gram and the unigram were counted in the pieces they predict here" in said
+    )
 
 
 def test_other_data_are_told_apart(store, tmp_path):
@@ -421,7 +316,7 @@ def test_other_data_are_told_apart(store, tmp_path):
     "arguments, message",
     [
         ({"part": "tests"}, "part must be one of test, validation, train, all. Received: 'tests'"),
-        ({"frame": Fraction(0)}, "a frame must be longer than nothing"),
+        ({"frame": Fraction(0)}, "a frame must have a length > 0"),
         ({"frame": Fraction(1, 16), "voices": 0}, "voices must be >= 1. Received: 0"),
         ({"voices": 4}, "there must be a frame"),
         ({"order": 9}, "order must be 1 to 8. Received: 9"),
@@ -456,7 +351,10 @@ def test_the_table(model, store):
     found = evaluated(model, store, frame=Fraction(1, 16), voices=2, order=2)
     assert lines[0].startswith(f"flat on {store.path}, test: {len(found.rows)} pieces, ")
     assert lines[0].endswith(f"{found.totals['cell']:,.0f} cells")
-    assert lines[2].split() == ["by", "all", "pieces", "95", "%", "mean", "of", "pieces", "95", "%"]
+    assert (
+        lines[2].split()
+        == "predictor all pieces 95 % interval mean of pieces 95 % interval".split()
+    )
     cells = [line.split() for line in lines[3 : lines.index("", 3)]]
     assert [row[2] for row in cells[::4]] == ["token", "note", "note", "bar", "frame", "cell"]
     assert [row[0] for row in cells[1::4]] == ["2-gram"] * 6
@@ -478,7 +376,7 @@ def test_the_table(model, store):
     note = found.predictors[1].per["note"]
     assert cells[5][1] == f"{note.value:.3f}" and cells[9][1] == f"{note.value / math.log(2):.3f}"
     assert cells[5][2:5] == [f"{note.low:.3f}", "to", f"{note.high:.3f}"]
-    assert "n-gram: order 2 was asked for" in "\n".join(lines)
+    assert "n-gram: order 2, as requested" in "\n".join(lines)
 
 
 def test_json_and_csv(model, store, tmp_path):
@@ -507,11 +405,11 @@ def test_json_and_csv(model, store, tmp_path):
 @pytest.mark.parametrize(
     "options, message",
     [
-        (["--voices", 4], "--voices goes with --frame"),
-        (["--frame", "0"], "a note value such as 1/16 was expected. Received: '0'"),
+        (["--voices", 4], "add --frame"),
+        (["--frame", "0"], "expected a note value such as 1/16. Received: '0'"),
         (["--frame", "x/0"], "Received: 'x/0'"),
-        (["--seed", 1], "which is split already: leave out --seed"),
-        (["--part", "all", "--split", "folders"], "needs no split: leave out --split"),
+        (["--seed", 1], "is split already: leave out --seed"),
+        (["--part", "all", "--split", "folders"], "--part all cannot be combined with --split"),
         (["--part", "all", "--order", 2], "has no n-gram"),
     ],
 )

@@ -1,4 +1,4 @@
-"""Bits of notes: held against numbers worked out by hand, and against the likelihood of the whole."""
+"""Surprisal of notes: compared with hand-computed numbers, and the likelihood of the whole."""
 
 import csv
 import io
@@ -26,17 +26,16 @@ from musegen import (
     read,
 )
 from musegen.cli.surprisal import surprisal as command
-from musegen.cli.surprisal_table import graph, show
+from musegen.cli.surprisal_table import graph, shown
 from musegen.config import ModelConfig
 from musegen.encoding.encoder import Encoder
-from musegen.encoding.transposing import transposed
-from musegen.encoding.vocabulary import Vocabulary
+from musegen.encoding.vocabulary import Vocabulary, transposed
 from musegen.evaluation.attribution import owners
-from musegen.evaluation.surprisal import _heard_notes, surprisal
-from musegen.generation.composer import whole
+from musegen.evaluation.surprisal import _encoded_notes, surprisal
 from musegen.generation.primer import LONGEST_CONTEXT, read_primer
 from musegen.model.checkpoint import Checkpoint, save
 from musegen.model.likelihood import row_nats
+from musegen.score.reading import read_parts
 from tests.helpers import CONFIGS, ROOT, random_weights, scores, write_keras_weights
 
 SEEDS = ROOT / "midi_data" / "seeds"
@@ -46,7 +45,7 @@ PLAYED = EncoderConfig(encoding="performance", velocities=8)
 
 
 def known(path, config):
-    """Write a checkpoint that gives all tokens of a kind the same probability, whatever came before.
+    """Write a checkpoint that gives all tokens of a kind the same probability, in any context.
 
     Returns:
         It, and a function from events, as they print, to their bits.
@@ -139,7 +138,7 @@ def test_tokens_belong_to_the_notes_they_help_to_say(tmp_path):
 
 
 def test_tokens_of_a_performance_belong_to_the_notes_that_begin_or_end(tmp_path):
-    """C and E at 0 s, E off at 0.5, G louder from 0.75 (as E ends again) to 2.5, C until 1; 3 s in all."""
+    """C and E at 0 s, E off at 0.5, G louder from 0.75 to 2.5, C until 1; 3 s in all."""
     path, bits = known(tmp_path / "known", PLAYED)
     score = Score(
         notes=[(0, 960, 60, 80, 0), (0, 480, 64, 80, 1), (720, 1680, 67, 120, 0)],
@@ -148,8 +147,9 @@ def test_tokens_of_a_performance_belong_to_the_notes_that_begin_or_end(tmp_path)
     )
     encoder = Encoder(PLAYED)
     assert ", ".join(map(str, encoder.events(encoder.encode(score)))) == (
-        "start, velocity 5, note_on 60, note_on 64, time_shift 50, note_off 64, time_shift 25, velocity 7, note_on 67, "
-        "time_shift 25, note_off 60, time_shift 100, time_shift 50, note_off 67, time_shift 50, end"
+        "start, velocity 5, note_on 60, note_on 64, time_shift 50, note_off 64, "
+        "time_shift 25, velocity 7, note_on 67, time_shift 25, note_off 60, "
+        "time_shift 100, time_shift 50, note_off 67, time_shift 50, end"
     )
     found = surprisal(score, path)
     assert found.notes["bits"].tolist() == pytest.approx(
@@ -283,7 +283,7 @@ def test_notes_are_those_that_the_tokens_say(config, data):
     encoder = Encoder(config)
     score = data.draw(scores(max_tracks=min(config.parts, 4)))
     tokens = encoder.encode(score)
-    kept, doubled = _heard_notes(score, encoder)
+    kept, doubled = _encoded_notes(score, encoder)
     heads = encoder.vocabulary.notes[tokens]
     assert encoder.vocabulary.values[tokens[heads]].tolist() == score.notes["pitch"][kept].tolist()
     of = owners(tokens, encoder.vocabulary)
@@ -319,7 +319,7 @@ def test_the_end_is_the_piece_s_own(tmp_path):
 
 
 def test_music_in_another_octave_is_heard_where_the_model_knows_it():
-    tune_ = whole(SEEDS / "ode_to_joy.mid")
+    tune_ = read_parts(SEEDS / "ode_to_joy.mid")
     low = replace(tune_, notes=tune_.notes.copy())
     low.notes["pitch"] -= 24
     here, there = surprisal(tune_, "folk"), surprisal(low, "folk")
@@ -330,7 +330,7 @@ def test_music_in_another_octave_is_heard_where_the_model_knows_it():
 
 def test_a_wrong_note_is_more_surprising_than_the_right_one():
     composer = load("folk")
-    right = surprisal(whole(SEEDS / "drowsy_maggie.mid")[:5], composer)
+    right = surprisal(read_parts(SEEDS / "drowsy_maggie.mid")[:5], composer)
     more = []
     for index in range(8, 32):
         notes = right.score.notes.copy()
@@ -348,12 +348,12 @@ def test_sums_do_not_depend_on_what_the_source_is(checkpoints):
     path = SEEDS / "frere_jacques.mid"
     composer = load(checkpoints["parts"].path)
     expected = surprisal(path, composer)
-    for source in (str(path), whole(path), read(path).to_mido()):
+    for source in (str(path), read_parts(path), read(path).to_mido()):
         found = surprisal(source, composer)
         assert found.notes.tolist() == expected.notes.tolist()
     of_notes = row_nats(
         composer.engine,
-        composer.hear(read_primer(whole(path), composer.encoder))[0][None],
+        composer.encoded(read_parts(path)).tokens[None],
         composer.encoder.vocabulary,
     )
     assert expected.bits == pytest.approx(of_notes.sum() / np.log(2), abs=1e-9)
@@ -469,7 +469,7 @@ def test_the_table_says_bits_per_note_of_each_bar_and_track(run, checkpoints):
     path = SEEDS / "frere_jacques.mid"
     found = surprisal(path, checkpoints["parts"].path)
     lines = run(path).splitlines()
-    assert lines[0] == "frere_jacques.mid: bits per note, as parts hears it"
+    assert lines[0] == "frere_jacques.mid: bits per note under checkpoint parts"
     assert lines[2].split() == ["bar", "Flute", "Clarinet", "notes", "bits", "bits/note"]
     of = {(bar, track): each for bar, track, _, _, each in found.bars.tolist()}
     for bar, line in enumerate(lines[3:11], 1):
@@ -479,8 +479,8 @@ def test_the_table_says_bits_per_note_of_each_bar_and_track(run, checkpoints):
     assert lines[11].split() == ["bars", "and", "end", f"{found.between:.1f}"]
     assert lines[12].split()[3:] == ["58", f"{found.bits:.1f}", f"{found.bits_per_note:.1f}"]
     assert lines[14] == (
-        f"checkpoint parts: {found.nats_per_token:.3f} nats per token, {found.bits_per_note:.2f} bits per note, "
-        f"{found.bits_per_second:.1f} bits per second"
+        f"checkpoint parts: {found.nats_per_token:.3f} nats per token, "
+        f"{found.bits_per_note:.2f} bits per note, {found.bits_per_second:.1f} bits per second"
     )
     assert all(line == line.rstrip() for line in lines)
 
@@ -500,16 +500,17 @@ def test_the_table_fits_the_terminal(checkpoints, width, by, encoding):
     score = Score(notes=notes, tracks=[Track(name) for name in names])
     found = surprisal(score, checkpoints["band"].path)
     stream = io.TextIOWrapper(io.BytesIO(), encoding=encoding)
-    show(Console(file=stream, width=width, highlight=False, markup=False), "a piece", found, by)
+    console = Console(file=stream, width=width, highlight=False, markup=False)
+    stream.write(shown("a piece", found, by, console))
     stream.seek(0)
     lines = stream.read().splitlines()
     below = lines.index("", 3)
     assert all(len(line) <= width for line in lines[:below])
     assert "\x1b" not in "".join(lines)
     hidden = [line for line in lines if line.startswith("no room for")]
-    shown = {80: 4, 120: 10}[width]
+    columns = {80: 4, 120: 10}[width]
     assert hidden == (
-        [f"no room for {16 - shown} more tracks: use --by track, --format csv, or a wider window"]
+        [f"no room for {16 - columns} more tracks: use --by track, --format csv, or a wider window"]
         * (by == "bar")
     )
     assert len(lines[3:below]) == {"bar": 16, "note": 64, "track": 16}[by] + 2
@@ -534,7 +535,7 @@ def test_a_file_is_written_once(run, tmp_path):
     assert (
         (tmp_path / "bits.txt")
         .read_text()
-        .startswith("ode_to_joy.mid: bits per note, as line hears it\n")
+        .startswith("ode_to_joy.mid: bits per note under checkpoint line\n")
     )
     assert sorted(path.name for path in out.parent.iterdir()) == ["bits.csv"]
 

@@ -1,12 +1,12 @@
-"""music21's packaged corpus as MIDI files, with a table of what came from where on what terms.
+"""Export music21's packaged corpus as MIDI files, with a table of origins and terms.
 
-music21 installs some 15,000 pieces of written music with itself, so that anybody can rebuild the
-same training material without downloading anything. `export` writes one MIDI file a piece, plus::
+About 15,000 pieces of notation are installed with music21, so anybody can rebuild the same training
+data without a download. `export` writes one MIDI file per piece, and::
 
     provenance.tsv   file, title, composer, transcriber, source, notes, bars, cut bars,
                      key, meter, terms
     skipped.tsv      source, title, reason: what was left out and why
-    .export/         what is finished, so that a run that was cut off goes on where it stopped
+    .export/         records of finished work, so that an interrupted run can resume
 """
 
 from musegen.data.corpus.collection import CORPORA, Corpus

@@ -1,4 +1,4 @@
-"""The parts of music21's corpus that can be exported, and their terms."""
+"""The exportable parts of music21's corpus, and their terms."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ class Corpus:
 
     Attributes:
         folder: The folder below music21's `corpus/`.
-        suffix: Its files' ending: there may be the same music in other formats.
-        description: What it is.
-        terms: What is known of licence and rights; music21's `corpus/license.txt` says that
-            encodings come with their encoders' permission, and some not for commercial use.
-        parts: Take pieces of exactly so many parts. None takes all.
-        composer: Who wrote it, where the files do not say.
+        suffix: Suffix of its files; the folder may have the same music in other formats.
+        description: A short description of the music.
+        terms: Licence and rights as far as known; according to music21's `corpus/license.txt`,
+            encodings are included by permission of their encoders, some not for commercial use.
+        parts: Take only pieces with this number of parts. None takes all.
+        composer: The composer, where the files do not name one.
     """
 
     folder: str
@@ -68,7 +68,8 @@ CORPORA: dict[str, Corpus] = {
         "oneills1850",
         ".abc",
         "O'Neill's Music of Ireland, 1903",
-        "music in the public domain; contributors credited; Henrik Norbeck's own files forbid commercial use",
+        "music in the public domain; contributors credited; Henrik Norbeck's own files forbid "
+        "commercial use",
     ),
     "palestrina": Corpus(
         "palestrina",

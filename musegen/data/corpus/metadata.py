@@ -1,4 +1,4 @@
-"""What a piece says of itself, for the provenance table and the file names."""
+"""Extract the metadata of pieces for the provenance table and the file names."""
 
 from __future__ import annotations
 
@@ -22,7 +22,11 @@ __all__ = [
 
 
 def abc_fields(text: str) -> dict[str, list[str]]:
-    """Return an ABC tune's information fields (`T:`, `Z:` and so on), but its lyrics, by letter."""
+    r"""Return the information fields of an ABC tune (`T:`, `Z:` and so on) without lyrics.
+
+    >>> abc_fields("X:7\nT:The Wild Geese\nK:G")
+    {'X': ['7'], 'T': ['The Wild Geese'], 'K': ['G']}
+    """
     fields: dict[str, list[str]] = {}
     for letter, value in re.findall(r"(?m)^[ \t]*([A-VX-Z]):(.*)$", text):
         value = value.split("%")[0].strip().strip('"').strip()
@@ -32,7 +36,7 @@ def abc_fields(text: str) -> dict[str, list[str]]:
 
 
 def about_abc(fields: dict[str, list[str]]) -> dict[str, str]:
-    """Return title, composer (or origin) and transcriber from an ABC tune's fields."""
+    """Return title, composer (or origin) and transcriber from the fields of an ABC tune."""
 
     def join(letter: str) -> str:
         return "; ".join(fields.get(letter, ()))
@@ -42,7 +46,10 @@ def about_abc(fields: dict[str, list[str]]) -> dict[str, str]:
 
 
 def about_metadata(stated: list[tuple[str, str]], path: Path) -> dict[str, str]:
-    """Return what music21's metadata says. Some files have their own file name for a title."""
+    """Return title, composer and transcriber from music21's metadata.
+
+    A title that is the name of the file does not count.
+    """
 
     def join(*names: str) -> str:
         return "; ".join(value for name, value in stated if name in names)
@@ -66,7 +73,7 @@ def key_name(score: Score) -> str:
 
 
 def cut_bars(score: Score) -> int:
-    """Return how many bars are shorter than their time signature says: misprints and odd repeats."""
+    """Count the bars shorter than their time signature: misprints and unusual repeats."""
     barlines, meters = score.barlines(), score.with_default_meter()
     meter = meters[np.searchsorted(meters["tick"], barlines[:-1], side="right") - 1]
     whole = (
@@ -76,13 +83,17 @@ def cut_bars(score: Score) -> int:
 
 
 def ascii_name(text: str) -> str:
-    """Return `text` with nothing in it that a file name cannot have anywhere."""
+    """Return `text` with only those characters that file names may have on every system."""
     plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
     return re.sub(r"[^A-Za-z0-9._]+", "-", plain).strip("-.")
 
 
 def slug(title: str) -> str:
-    """Return a title as a short, lower-case part of a file name."""
+    """Return a title as a short, lower-case part of a file name.
+
+    >>> slug("The Wïld Geese")
+    'the-wild-geese'
+    """
     plain = unicodedata.normalize("NFKD", title).encode("ascii", "ignore").decode().lower()
     plain = re.sub(r"['`]", "", plain)
     return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:40].rstrip("-")

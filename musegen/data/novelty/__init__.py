@@ -1,8 +1,8 @@
-"""Novelty: does a composed piece copy the pieces that its model was trained on?
+"""Novelty: find passages that a composed piece shares with the training pieces of its model.
 
-What is compared is voices: the highest notes of each track by itself, drums left out, as intervals
-and the time from onset to onset. So key and tempo make no difference. An `Index` finds the longest
-run of consecutive notes that stands in a training piece, too.
+The comparison is between voices: the highest notes of each track, without drums, as intervals and
+times from onset to onset. So key and tempo make no difference. An `Index` finds the longest run of
+consecutive notes that also occurs in a training piece.
 """
 
 from musegen.data.novelty.index import Index

@@ -1,4 +1,4 @@
-"""Runs of notes that stand somewhere else, too."""
+"""Runs of notes that also occur in other music."""
 
 from __future__ import annotations
 
@@ -9,27 +9,27 @@ import numpy as np
 from numpy.typing import NDArray
 
 from musegen.data.novelty.voices import Symbols
+from musegen.utils.arrays import Bools, Ints
 
 __all__ = ["DULL", "Copied", "Runs"]
 
-DULL = 2  # different pairs of interval and rhythm: a run of no more is in any music
+DULL = 2  # a run with no more different pairs of interval and rhythm occurs in any music
 
 
 @dataclass(frozen=True)
 class Copied:
-    """A run of consecutive notes of a voice that stands in a training piece, too. Without notes: there is none.
+    """A run of consecutive notes of a voice that also occurs in a training piece, or no run.
 
     Attributes:
-        notes: How many.
+        notes: Number of notes; 0 if there is no run.
         piece: Name of the first training piece that has it.
-        bar_there: The bar where it begins there; the first, a pickup filled up with a rest, is bar
-            1.
-        bar_here: The bar where it begins here, counted from 1; a short first bar, a pickup, is bar
-            0.
-        tick: Onset of its first note here.
-        track: Index of its track here.
-        pieces: How many training pieces have it.
-        of: How many training pieces there are.
+        bar_there: The bar of the training piece where it begins; a pickup, padded with a rest, is
+            bar 1.
+        bar_here: The bar of the score where it begins, from 1; a pickup is bar 0.
+        tick: Onset of its first note in the score.
+        track: Index of its track in the score.
+        pieces: Number of training pieces that have it.
+        of: Number of training pieces.
     """
 
     notes: int = 0
@@ -42,34 +42,34 @@ class Copied:
     of: int = 0
 
     def __bool__(self) -> bool:
-        """Whether there is one."""
+        """Return whether there is a run."""
         return self.notes > 0
 
     @property
     def share(self) -> float:
-        """The share of the training pieces that have it: what many have is nobody's tune."""
+        """The share of the training pieces that have it: a run in many of them is a commonplace."""
         return self.pieces / max(self.of, 1)
 
 
 class Runs(NamedTuple):
-    """The runs in a sequence that cannot be made longer at either end, in order: no other contains one."""
+    """The maximal runs in a sequence, in order: none is part of another."""
 
-    start: NDArray[np.int64]
+    start: Ints
     """Where each begins."""
-    length: NDArray[np.int64]
-    """How many symbols it has: one less than notes."""
-    dull: NDArray[np.int64]
-    """How many from its beginning on are of `DULL` different ones: all of them, in a run that does not count."""
+    length: Ints
+    """Number of symbols: one less than notes."""
+    dull: Ints
+    """Symbols at the beginning of which at most `DULL` are different."""
     size: int
-    """Of the sequence."""
+    """Length of the sequence."""
 
     @classmethod
-    def of(cls, sequence: Symbols, longest: NDArray[np.int64]) -> Self:
+    def of(cls, sequence: Symbols, longest: Ints) -> Self:
         """Return the runs of a sequence.
 
         Args:
             sequence: `uint16[N]`.
-            longest: How far a run that begins at each place goes, `int64[N]`.
+            longest: Length of the longest run that begins at each place, `int64[N]`.
         """
         ends = np.arange(len(sequence)) + longest
         start = ((longest > 0) & (np.diff(ends, prepend=0) > 0)).nonzero()[0]
@@ -77,50 +77,45 @@ class Runs(NamedTuple):
         return cls(start, length, _dull(sequence, start, length), len(sequence))
 
     @property
-    def counts(self) -> NDArray[np.bool_]:
-        """Which have enough different symbols to be somebody's."""
-        out: NDArray[np.bool_] = self.dull < self.length
-        return out
+    def counts(self) -> Bools:
+        """Which runs count: those with more than `DULL` different symbols."""
+        return self.dull < self.length
 
     def take(self, chosen: NDArray[Any]) -> Self:
-        """Return some of them."""
+        """Return the chosen runs: indices or a mask."""
         return self._replace(
             start=self.start[chosen], length=self.length[chosen], dull=self.dull[chosen]
         )
 
-    def ending(self) -> NDArray[np.int64]:
-        """Return how many notes the longest run that counts has of those that end at each place, `int64[size]`."""
+    def ending(self) -> Ints:
+        """Return the notes of the longest run that counts and ends at each place, `int64[size]`."""
         out = np.zeros(self.size, np.int64)
         end = self.start + self.length
-        before = np.minimum(np.append(0, end[:-1])[: len(end)], end)
-        at = np.maximum(
-            self.start, before
-        )  # of a place within several runs the first begins earliest
+        previous_end = np.minimum(np.append(0, end[:-1])[: len(end)], end)
+        # At a place within several runs, the first of them begins earliest.
+        at = np.maximum(self.start, previous_end)
         place, run = _ragged(at, end - at)
-        here = place - self.start[run] + 1
-        out[place] = np.where(here > self.dull[run], here + 1, 0)
+        symbols = place - self.start[run] + 1
+        out[place] = np.where(symbols > self.dull[run], symbols + 1, 0)
         return out
 
 
-def _ragged(
-    start: NDArray[np.int64], length: NDArray[np.int64]
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return every place in some stretches, one after the other, and which stretch it is in."""
+def _ragged(start: Ints, length: Ints) -> tuple[Ints, Ints]:
+    """Return every place in some stretches, end to end, and the stretch of each."""
     run = np.arange(len(start)).repeat(length)
     return np.arange(len(run)) + (start - length.cumsum() + length)[run], run
 
 
-def _dull(
-    sequence: Symbols, start: NDArray[np.int64], length: NDArray[np.int64]
-) -> NDArray[np.int64]:
-    """Return how many symbols of each run come before the first that makes more than `DULL` different ones."""
+def _dull(sequence: Symbols, start: Ints, length: Ints) -> Ints:
+    """Return the length of each run's longest beginning with at most `DULL` different symbols."""
+    # Where each symbol occurred last.
     order = sequence.argsort(kind="stable")
     same = sequence[order[1:]] == sequence[order[:-1]]
-    before = np.full(len(sequence), -1)  # where each symbol came last
-    before[order[1:][same]] = order[:-1][same]
+    last = np.full(len(sequence), -1)
+    last[order[1:][same]] = order[:-1][same]
+    # Count the symbols that are new to their run; the first one always is.
     place, run = _ragged(start, length)
-    new = before[place] < start[run]
-    seen = new.cumsum()
+    seen = (last[place] < start[run]).cumsum()
     begins = length.cumsum() - length
-    seen -= (seen[begins] - 1)[run]  # the first of a run is new to it
+    seen -= (seen[begins] - 1)[run]
     return np.bincount(run[seen <= DULL], minlength=len(start))

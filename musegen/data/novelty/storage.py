@@ -1,18 +1,18 @@
-"""The file that an index is kept in, `novelty.npz`: arrays and nothing else, so a stranger's can be opened.
+"""Save and load an index as `novelty.npz`: arrays only, so a file from a stranger is safe to open.
 
 ==============  =================================================================================
-array           what it holds
+array           content
 ==============  =================================================================================
 `facts`         `uint8[...]`: JSON: format, `steps_per_quarter`, `played`, `in_all`
-`names`         `uint8[...]`, UTF-8: the pieces' names, a line each
-`lengths`       `int32[pieces]`: notes of each piece's voices
-`interval`      `uint8[notes]`: semitones from the note before, + 128; 0 where a voice begins
+`names`         `uint8[...]`, UTF-8: the names of the pieces, a line each
+`lengths`       `int32[pieces]`: number of notes in each piece's voices
+`interval`      `uint8[notes]`: semitones from the previous note, + 128; 0 where a voice begins
 `rhythm`        `uint8[notes]`: steps from its onset; 0 where a voice begins
-`bar`           `uint16[notes]`: the bar, as the difference from that of the note before (mod 2¹⁶)
-`order_0` … 3   `uint8[notes]`: the suffix array: the lowest byte of each place, and the others
+`bar`           `uint16[notes]`: the bar, as the difference from the previous note's (mod 2¹⁶)
+`order_0` … 3   `uint8[notes]`: the suffix array, split into bytes, the lowest first
 ==============  =================================================================================
 
-The suffix array is kept, as making it takes longer than composing a tune; it is most of the file.
+The suffix array, most of the file, is saved because it takes longer to make than a tune to compose.
 """
 
 from __future__ import annotations
@@ -28,43 +28,41 @@ from numpy.typing import NDArray
 
 from musegen.data.novelty.voices import Symbols
 from musegen.errors import CheckpointError
+from musegen.utils.arrays import Ints
 from musegen.utils.files import atomic_path
 
 __all__ = ["FILE", "STEPS", "Kept", "load", "save"]
 
 FILE = "novelty.npz"
-"""What it is called in the directory of a checkpoint."""
+"""Name of the file in the directory of a checkpoint."""
 
 FORMAT = 1
-STEPS = 12  # of a quarter, where an encoding has none
-MOST_BYTES = 2**28  # unpacked
-ANEW = "Make it anew: musegen novelty --index CHECKPOINT --against STORE --force."
-DTYPES = {
-    "facts": "u1",
-    "names": "u1",
-    "lengths": "i4",
+STEPS = 12  # per quarter, for an encoding without a grid
+MAX_BYTES = 2**28  # uncompressed
+AGAIN = "Make it again: musegen novelty --index CHECKPOINT --against STORE --force."
+OF_NOTES = {
     "interval": "u1",
     "rhythm": "u1",
     "bar": "u2",
     **{f"order_{byte}": "u1" for byte in range(4)},
 }
-OF_NOTES = tuple(DTYPES)[3:]
+DTYPES = {"facts": "u1", "names": "u1", "lengths": "i4", **OF_NOTES}
 FACTS = {"format": int, "steps_per_quarter": int, "played": bool, "in_all": int}
 
 
 class Kept(NamedTuple):
-    """What an index is made of."""
+    """The content of an index."""
 
     steps_per_quarter: int
     played: bool
     in_all: int
     names: list[str]
-    lengths: NDArray[np.int64]
-    """Notes of each piece's voices, `int64[pieces]`."""
+    lengths: Ints
+    """Number of notes in each piece's voices, `int64[pieces]`."""
     text: Symbols
     """The symbols of all notes, piece after piece, `uint16[notes]`. See `voices.symbols`."""
     order: NDArray[np.int32]
-    """Its suffix array, `int32[notes]`."""
+    """The suffix array of `text`, `int32[notes]`."""
     bars: NDArray[np.uint16]
     """The bar of each note, `uint16[notes]`."""
 
@@ -101,71 +99,68 @@ def load(path: Path) -> Kept:
     """
     path = path / FILE if path.is_dir() else path
     try:
-        arrays = _arrays(path)
-        facts = json.loads(arrays["facts"].tobytes())
-        names = (
-            arrays["names"].tobytes().decode("utf-8", "surrogateescape").split("\n")
-            if len(arrays["lengths"])
-            else []
-        )
-        problem = _problem(arrays, facts, names)
+        return _checked(_arrays(path))
     except FileNotFoundError as error:
         raise CheckpointError(
-            f"{path} does not exist: nobody has listed the training pieces yet. {ANEW}"
+            f"{path} does not exist: the training pieces have not been indexed. {AGAIN}"
         ) from error
     except (
-        OSError,
-        ValueError,
-        KeyError,
-        EOFError,
-        zipfile.BadZipFile,
-        zlib.error,
-        NotImplementedError,
+        *(OSError, ValueError, KeyError, EOFError, NotImplementedError),
+        *(zipfile.BadZipFile, zlib.error),
     ) as error:
         raise CheckpointError(
-            f"{path} is damaged, or no index of training pieces: {error}. {ANEW}"
+            f"{path} is damaged, or no index of this version of musegen: {error}. {AGAIN}"
         ) from error
-    if problem:
-        raise CheckpointError(f"{path} cannot be used: {problem}. {ANEW}")
+
+
+def _arrays(path: Path) -> dict[str, NDArray[Any]]:
+    """Read the arrays of a file, unless a small one decompresses to gigabytes."""
+    with zipfile.ZipFile(path) as archive:
+        size = sum(member.file_size for member in archive.infolist())
+    _expect(size <= MAX_BYTES, f"at most {MAX_BYTES} bytes of arrays", size)
+    with np.load(path, allow_pickle=False) as file:
+        return {name: file[name] for name in DTYPES}
+
+
+def _checked(arrays: dict[str, NDArray[Any]]) -> Kept:
+    """Return the content of a file's arrays.
+
+    Raises:
+        ValueError: They are not as `save` writes them.
+    """
+    for name, dtype in DTYPES.items():
+        array = arrays[name]
+        fits = array.dtype == np.dtype(dtype) and array.ndim == 1
+        _expect(fits, f"{name} as {np.dtype(dtype)}[N]", f"{array.dtype}{list(array.shape)}")
+    facts = json.loads(arrays["facts"].tobytes())
+    fits = isinstance(facts, dict) and all(type(facts.get(n)) is kind for n, kind in FACTS.items())
+    _expect(fits, f"facts {', '.join(FACTS)}", str(facts)[:80])
+    _expect(facts["format"] == FORMAT, f"format {FORMAT}", facts["format"])
+    steps = facts["steps_per_quarter"]
+    _expect(1 <= steps <= 2**16, "a grid of 1 to 65536 steps", steps)
+
+    lengths = arrays["lengths"].astype(np.int64)
+    counts = {int(lengths.sum()), *(len(arrays[name]) for name in OF_NOTES)}
+    fits = len(counts) == 1 and lengths.min(initial=0) >= 0
+    _expect(fits, "as many notes in each array", sorted(counts))
+    text = arrays["names"].tobytes().decode("utf-8", "surrogateescape")
+    names = text.split("\n") if len(lengths) else []
+    _expect(len(names) == len(lengths), f"{len(lengths)} names", len(names))
     order = np.stack([arrays[f"order_{byte}"] for byte in range(4)], axis=1).view("<i4")[:, 0]
-    if order.min(initial=0) < 0 or order.max(initial=-1) >= len(order):
-        raise CheckpointError(f"{path} is damaged: a place is behind the end. {ANEW}")
+    fits = order.min(initial=0) >= 0 and order.max(initial=-1) < len(order)
+    _expect(fits, "places within the text", "one outside")
     return Kept(
-        **{name: facts[name] for name in FACTS if name != "format"},
+        steps_per_quarter=steps,
+        played=facts["played"],
+        in_all=facts["in_all"],
         names=names,
-        lengths=arrays["lengths"].astype(np.int64),
+        lengths=lengths,
         text=arrays["interval"].astype(np.uint16) << 8 | arrays["rhythm"],
         order=order,
         bars=np.cumsum(arrays["bar"], dtype=np.uint16),
     )
 
 
-def _arrays(path: Path) -> dict[str, NDArray[Any]]:
-    """Return what is in the file; a small one that unpacks into gigabytes is refused."""
-    with zipfile.ZipFile(path) as archive:
-        if (size := sum(member.file_size for member in archive.infolist())) > MOST_BYTES:
-            raise ValueError(f"expected at most {MOST_BYTES} bytes of arrays, received {size}")
-    with np.load(path, allow_pickle=False) as file:
-        return {name: file[name] for name in DTYPES}
-
-
-def _problem(arrays: dict[str, NDArray[Any]], facts: Any, names: list[str]) -> str:
-    """Return what of a file is not as it must be: nothing, if it is."""
-    if not isinstance(facts, dict) or not all(
-        type(facts.get(name)) is kind for name, kind in FACTS.items()
-    ):
-        return f"expected facts {', '.join(FACTS)}, received {str(facts)[:80]}"
-    if facts["format"] != FORMAT:
-        return (
-            f"expected format {FORMAT}, received {facts['format']}, of another version of musegen"
-        )
-    for name, dtype in DTYPES.items():
-        if arrays[name].dtype != np.dtype(dtype) or arrays[name].ndim != 1:
-            return f"expected {name} as {np.dtype(dtype)}[N], received {arrays[name].dtype}{list(arrays[name].shape)}"
-    lengths = arrays["lengths"]
-    notes = int(lengths.sum(dtype=np.int64))
-    if len({notes, *(len(arrays[name]) for name in OF_NOTES)}) > 1 or lengths.min(initial=0) < 0:
-        return f"expected {notes} notes in each array, received {[len(arrays[name]) for name in OF_NOTES]}"
-    if len(names) != len(lengths) or not 1 <= facts["steps_per_quarter"] <= 2**16:
-        return f"expected {len(lengths)} names on a grid of steps, received {len(names)} on {facts['steps_per_quarter']}"
-    return ""
+def _expect(fits: bool, expected: str, received: object) -> None:
+    if not fits:
+        raise ValueError(f"expected {expected}, received {received}")

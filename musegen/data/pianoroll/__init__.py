@@ -1,14 +1,14 @@
-"""Frames: music as rows of equal length, as data sets of chorales and folk songs have it; to scores and back.
+"""Piano rolls: data sets of chorales and folk songs in frames of equal length, to scores and back.
 
-Likelihoods of such sets are published in nats per frame (Boulanger-Lewandowski, Bengio and Vincent
-2012).
+Likelihoods of such data sets are published in nats per frame (Boulanger-Lewandowski, Bengio and
+Vincent 2012).
 
-========  ================  =========================================  ==================================
-kind      frames            a note is                                  tracks
-========  ================  =========================================  ==================================
-voices    int16[T, V]       equal neighbours in a voice; −1 is a rest  one for each voice
-chords    bool[T, 128]      a pitch in a frame, struck anew in each    one
-========  ================  =========================================  ==================================
+========  ================  =====================================================  =============
+kind      frames            a note is                                              tracks
+========  ================  =====================================================  =============
+voices    int16[T, V]       a run of equal pitches in a voice; −1 is a rest        one per voice
+chords    bool[T, 128]      a pitch in one frame: every frame is struck again      one
+========  ================  =====================================================  =============
 
 >>> import numpy as np
 >>> from fractions import Fraction
@@ -20,10 +20,13 @@ chords    bool[T, 128]      a pitch in a frame, struck anew in each    one
 [[67, 60], [67, 62], [-1, 62]]
 """
 
+from typing import Any
+
 from musegen.data.pianoroll.converting import encoder_config, to_frames, to_score, trimmed
 from musegen.data.pianoroll.kinds import SILENCE, Chords, Frames, Kind, Voices, kind_of
 from musegen.data.pianoroll.reading import LOSSES, SPLITS, Loss, PianoRolls, read_pianorolls
 from musegen.data.pianoroll.writing import Counts, counts, write_folder
+from musegen.utils.deprecation import deprecated
 
 __all__ = [
     "LOSSES",
@@ -45,3 +48,12 @@ __all__ = [
     "trimmed",
     "write_folder",
 ]
+
+_RENAMED = {"Grids": "PianoRolls", "read_grids": "read_pianorolls"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _RENAMED:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    deprecated(name, f"musegen.data.pianoroll.{_RENAMED[name]}")
+    return globals()[_RENAMED[name]]

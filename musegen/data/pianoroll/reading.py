@@ -1,4 +1,4 @@
-"""Data sets of frames from JSON files."""
+"""Read piano-roll data sets from JSON files."""
 
 from __future__ import annotations
 
@@ -12,33 +12,35 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from musegen.config import require
 from musegen.data.pianoroll.converting import trimmed
 from musegen.data.pianoroll.kinds import PITCHES, SILENCE, Chords, Frames, Kind, Voices
 from musegen.errors import MidiError
+from musegen.utils.arrays import Ints
 
 __all__ = ["KINDS", "LOSSES", "SPLITS", "Loss", "PianoRolls", "read_pianorolls"]
 
 KINDS = ("auto", "voices", "chords")
 SPLITS = {"train": ("train",), "validation": ("validation", "valid"), "test": ("test",)}
-"""Each part of the split, and what files call it."""
-MAX_BYTES = 2**28  # unpacked
+"""Each part of the split, and its names in files."""
+MAX_BYTES = 2**28  # decompressed
 GZIP = b"\x1f\x8b"
 
 LOSSES = {
     "repeated": "list a pitch twice in a frame; it counts once",
-    "unsorted": "list the pitches of a frame in another order than from low to high; the order is lost",
+    "unsorted": "list the pitches of a frame in another order than from low to high; the order is "
+    "lost",
     "no notes": "have no notes; musegen encode leaves their files out",
     "late end": "end in silence, which tokens do not keep; their MIDI files do",
-    "silent voice": "have a voice that never sounds, above one that does; when their files are read the tracks move up",
+    "silent voice": "have a voice that never sounds, above one that does; when their files are "
+    "read the tracks move up",
 }
-"""What may not survive on the way to tokens and back, and how that is said of pieces."""
+"""Features of pieces that are lost in reading or as tokens, and their descriptions."""
 
 
 class Loss(NamedTuple):
-    """Something that a piece loses."""
+    """A feature that a piece loses."""
 
     split: str
     piece: int
@@ -49,12 +51,12 @@ class Loss(NamedTuple):
 
 @dataclass(frozen=True)
 class PianoRolls:
-    """A data set of frames.
+    """A piano-roll data set.
 
     Attributes:
-        kind: What the frames mean, the same for all pieces.
+        kind: The kind of all pieces.
         splits: "train", "validation" and "test" → pieces, in the order of the file.
-        losses: What pieces have that does not survive as tokens, or did not survive reading.
+        losses: What is lost in reading or as tokens.
     """
 
     kind: Kind
@@ -63,54 +65,70 @@ class PianoRolls:
 
 
 class _Piece(NamedTuple):
-    """What a file lists for a piece."""
+    """The content of a file for a piece."""
 
     split: str
     number: int
-    entries: NDArray[np.int64]
-    lengths: NDArray[np.int64]
+    entries: Ints
+    """The entries of all frames, end to end."""
+    lengths: Ints
+    """Number of entries of each frame."""
+
+    def place(self, frame: int) -> str:
+        """Return where a frame is in the file, for a message."""
+        return f"{self.split}, piece {self.number}, frame {frame}"
+
+    def frames(self, kind: Kind) -> Frames:
+        """Return the frames; a pitch that a chord repeats counts once."""
+        if isinstance(kind, Voices):
+            return self.entries.reshape(len(self.lengths), kind.parts).astype(np.int16)
+        frame = np.arange(len(self.lengths)).repeat(self.lengths)
+        return kind.filled(len(self.lengths), frame, self.entries, np.zeros_like(frame))
 
 
 def read_pianorolls(path: str | Path, kind: str = "auto") -> PianoRolls:
-    """Return the frames of a JSON file, or of one that gzip has packed: splits → pieces → frames → pitches.
+    """Read a JSON file, compressed by gzip or not: splits → pieces → frames → pitches.
+
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "set.json"
+    >>> _ = path.write_text('{"train": [[[60], [62]]], "valid": [[[64]]], "test": [[[65]]]}')
+    >>> rolls = read_pianorolls(path)
+    >>> rolls.kind, rolls.splits["train"][0].tolist()
+    (Voices(parts=1), [[60], [62]])
 
     Args:
-        path: An object with "train", "valid" (or "validation") and "test".
+        path: A file with an object of "train", "valid" (or "validation") and "test".
         kind: "voices", "chords", or "auto": voices if all frames of all pieces list equally many
             entries.
 
     Raises:
         ConfigError: There is no such kind, or there are too many voices.
-        MidiError: The file cannot be read, or does not hold frames of the kind; the message says
-            where.
+        MidiError: The file cannot be read, or has no frames of the kind; the message says where.
     """
-    require(
-        kind in KINDS, f"kind must be one of {', '.join(KINDS)}", kind, "Leave it out to find out."
-    )
+    expected = f"kind must be one of {', '.join(KINDS)}"
+    require(kind in KINDS, expected, kind, "Leave it out to detect the kind.")
     path = Path(path)
     pieces = list(_pieces(_load(path), path))
-    found = _kind(pieces, kind, path)
+    of_kind = _kind(pieces, kind, path)
     splits: dict[str, list[Frames]] = {split: [] for split in SPLITS}
-    losses = []
+    losses: list[Loss] = []
     for piece in pieces:
-        frames = found.of_entries(piece.entries, piece.lengths)
+        frames = piece.frames(of_kind)
         splits[piece.split].append(frames)
-        losses += [Loss(piece.split, piece.number, what) for what in _lost(found, frames, piece)]
-    return PianoRolls(found, splits, tuple(losses))
+        losses += [Loss(piece.split, piece.number, what) for what in _lost(of_kind, frames, piece)]
+    return PianoRolls(of_kind, splits, tuple(losses))
 
 
 def _load(path: Path) -> Any:
-    """Return what a JSON file holds."""
+    """Return the content of a JSON file."""
     try:
         with path.open("rb") as opened:
-            packed = opened.read(len(GZIP)) == GZIP
-        with gzip.open(path) if packed else path.open("rb") as stream:
+            is_compressed = opened.read(len(GZIP)) == GZIP
+        with gzip.open(path) if is_compressed else path.open("rb") as stream:
             data = stream.read(MAX_BYTES + 1)
     except (OSError, EOFError, zlib.error) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise MidiError(
-            f"cannot read {path}: {reason}. Give a .json or .json.gz file of frames."
-        ) from error
+        why = getattr(error, "strerror", None) or error
+        raise MidiError(f"cannot read {path}: {why}. Give a .json or .json.gz file.") from error
     if len(data) > MAX_BYTES:
         raise MidiError(
             f"{path}: at most {MAX_BYTES:,} bytes of JSON were expected. Received: more. Divide it."
@@ -119,106 +137,96 @@ def _load(path: Path) -> Any:
         return json.loads(data)
     except (ValueError, RecursionError) as error:
         raise MidiError(
-            f"{path}: JSON was expected, an object of train, valid and test. Received: {error!s:.200}. "
-            "Export pickles and .mat files as JSON first."
+            f"{path}: JSON was expected, an object of train, valid and test. Received: "
+            f"{error!s:.200}. Export pickles and .mat files as JSON first."
         ) from error
 
 
 def _pieces(data: Any, path: Path) -> Iterator[_Piece]:
-    """Yield what each piece lists, split by split."""
-    keys = sorted(data) if isinstance(data, dict) else f"a {type(data).__name__}"
+    """Yield the pieces, split by split."""
+    keys = sorted(data) if isinstance(data, dict) else []
     for split, names in SPLITS.items():
-        here = [name for name in names if name in keys] if isinstance(data, dict) else []
-        if len(here) != 1 or len(keys) != len(SPLITS):
+        present = [name for name in names if name in keys]
+        if len(present) != 1 or len(keys) != len(SPLITS):
+            received = keys if isinstance(data, dict) else f"a {type(data).__name__}"
             raise MidiError(
-                f"{path}: an object with train, valid (or validation) and test was expected, and nothing else. "
-                f"Received: {keys!s:.200}. Say which pieces are in which split."
+                f"{path}: an object with train, valid (or validation) and test was expected, and "
+                f"nothing else. Received: {received!s:.200}. Say which pieces are in which split."
             )
-        pieces = data[here[0]]
+        pieces = data[present[0]]
         if not isinstance(pieces, list) or not pieces:
-            raise _fault(path, here[0], "a list of at least one piece", pieces)
+            raise _fault(path, present[0], "a list of at least one piece", pieces)
         for number, piece in enumerate(pieces):
             yield _piece(piece, split, number, path)
 
 
-def _piece(piece: Any, split: str, number: int, path: Path) -> _Piece:
-    """Return what a piece lists."""
-    where = f"{split}, piece {number}"
-    if not isinstance(piece, list) or not piece:
-        raise _fault(path, where, "a list of at least one frame", piece)
-    for index, frame in enumerate(piece):
+def _piece(frames: Any, split: str, number: int, path: Path) -> _Piece:
+    """Check the frames of a piece and return them as arrays."""
+    place = f"{split}, piece {number}"
+    if not isinstance(frames, list) or not frames:
+        raise _fault(path, place, "a list of at least one frame", frames)
+    for index, frame in enumerate(frames):
         if type(frame) is not list:
-            raise _fault(path, f"{where}, frame {index}", "a list of pitches", frame)
-    lengths = np.fromiter(map(len, piece), np.int64, len(piece))
-    flat = list(chain.from_iterable(piece))
+            raise _fault(path, f"{place}, frame {index}", "a list of pitches", frame)
+    lengths = np.fromiter(map(len, frames), np.int64, len(frames))
+    flat = list(chain.from_iterable(frames))
+    # The type, as `true` is an `int` in Python.
     if set(map(type, flat)) - {int} or (flat and not SILENCE <= min(flat) <= max(flat) < PITCHES):
-        at, entry = next((at, entry) for at, entry in enumerate(flat) if not _is_entry(entry))
+        wrong = [type(entry) is not int or not SILENCE <= entry < PITCHES for entry in flat]
+        at = wrong.index(True)
         expected = f"whole numbers, pitches 0 to {PITCHES - 1} or {SILENCE} for a silent voice"
-        raise _fault(path, f"{where}, frame {_frame(lengths, at)}", expected, entry)
+        raise _fault(path, f"{place}, frame {_frame(lengths, at)}", expected, flat[at])
     return _Piece(split, number, np.array(flat, np.int64), lengths)
 
 
-def _is_entry(entry: Any) -> bool:
-    """Say whether something is a pitch or silence; `true` is an `int` in Python, and neither."""
-    return type(entry) is int and SILENCE <= entry < PITCHES
-
-
-def _frame(lengths: NDArray[np.int64], entry: int) -> int:
-    """Return the frame that an entry of a piece is in."""
+def _frame(lengths: Ints, entry: int) -> int:
+    """Return the frame of an entry."""
     return int(lengths.cumsum().searchsorted(entry, side="right"))
 
 
 def _kind(pieces: list[_Piece], kind: str, path: Path) -> Kind:
-    """Return the kind that all pieces are of."""
+    """Return the kind of all pieces."""
     width = int(pieces[0].lengths[0])
     ragged = next((piece for piece in pieces if (piece.lengths != width).any()), None)
     rest = next((piece for piece in pieces if (piece.entries == SILENCE).any()), None)
     if kind == "chords" or (kind == "auto" and ragged and not rest):
         if rest:
-            frame = _frame(rest.lengths, int((rest.entries == SILENCE).argmax()))
-            raise _fault(
-                path,
-                f"{rest.split}, piece {rest.number}, frame {frame}",
-                "pitches 0 to 127 alone, of chords",
-                SILENCE,
-                "Leave it out; or, of voices, leave out --kind.",
-            )
+            place = rest.place(_frame(rest.lengths, int((rest.entries == SILENCE).argmax())))
+            remedy = "Leave it out; or, of voices, leave out --kind."
+            raise _fault(path, place, "pitches 0 to 127 alone, of chords", SILENCE, remedy)
         return Chords()
     if ragged or not width:
         piece = ragged or pieces[0]
         frame = int((piece.lengths != width).argmax())
-        raise _fault(
-            path,
-            f"{piece.split}, piece {piece.number}, frame {frame}",
-            f"as many voices in every frame, {width} as in the first"
-            if width
-            else "frames of voices",
-            f"{piece.lengths[frame]} entries",
-            "Fill up voices with -1; or, if frames are sets of pitches, leave -1 out.",
-        )
+        expected = "frames of voices"
+        if width:
+            expected = f"as many voices in every frame, {width} as in the first"
+        received = f"{piece.lengths[frame]} entries"
+        remedy = "Fill up voices with -1; or, if frames are sets of pitches, leave -1 out."
+        raise _fault(path, piece.place(frame), expected, received, remedy)
     return Voices(width)
 
 
 def _lost(kind: Kind, frames: Frames, piece: _Piece) -> Iterator[str]:
-    """Yield what a piece loses, as `LOSSES` calls it."""
-    cells = kind.sounding(frames)
+    """Yield what a piece loses, as keys of `LOSSES`."""
+    sounding = kind.sounding(frames)
     if isinstance(kind, Chords):
         frame = np.arange(len(frames)).repeat(piece.lengths)
         if (np.diff(piece.entries)[np.diff(frame) == 0] < 0).any():
             yield "unsorted"
-        if np.count_nonzero(cells) < len(piece.entries):
+        if np.count_nonzero(sounding) < len(piece.entries):
             yield "repeated"
-    elif (np.diff(cells.any(axis=0).astype(int)) > 0).any():
+    elif (np.diff(sounding.any(axis=0).astype(int)) > 0).any():
         yield "silent voice"
-    if not cells.any():
+    if not sounding.any():
         yield "no notes"
     elif len(trimmed(frames)) < len(frames):
         yield "late end"
 
 
 def _fault(
-    path: Path, where: str, expected: str, received: Any, remedy: str = "Correct it there."
+    path: Path, place: str, expected: str, received: Any, remedy: str = "Correct it there."
 ) -> MidiError:
-    """Return the error for what stands somewhere in a file."""
+    """Return the error for a wrong value in a file."""
     text = received if isinstance(received, str) else json.dumps(received)
-    return MidiError(f"{path}: {where}: {expected} was expected. Received: {text:.100}. {remedy}")
+    return MidiError(f"{path}: {place}: {expected} was expected. Received: {text:.100}. {remedy}")

@@ -1,4 +1,4 @@
-"""A data set of frames, counted, and written as folders of MIDI files."""
+"""Count the pieces of a piano-roll data set, and write them as MIDI files."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from pathlib import Path
 
 import numpy as np
 
-from musegen.data.pianoroll.converting import TICKS_PER_QUARTER, frame_ticks, to_score
+from musegen.data.pianoroll.converting import frame_ticks, to_score
 from musegen.data.pianoroll.kinds import Frames, Kind
 from musegen.data.pianoroll.reading import SPLITS, PianoRolls
-from musegen.errors import MusegenError
+from musegen.utils.files import refuse_foreign, remove_files
 
 __all__ = ["Counts", "counts", "write_folder"]
 
@@ -22,15 +22,14 @@ PIECE = re.compile(r"[0-9]{3,}\.mid")
 
 @dataclass(frozen=True)
 class Counts:
-    """How much is in some pieces, in the units that likelihoods are published in.
+    """The size of some pieces, in the units in which likelihoods are published.
 
     Attributes:
         pieces: Pieces.
-        frames: Frames; `predicted` of them, all but the first of each piece.
-        predicted: What models count that are not asked for the first frame.
+        frames: Frames.
+        predicted: All frames but the first of each piece: the unit of models that are given it.
         silent_frames: Frames in which nothing sounds.
-        cells: What the frames say: an entry for each voice in each frame, or the pitches of each
-            chord.
+        cells: Entries of the frames: one for each voice in each frame, or the pitches of chords.
         silent_cells: Cells that are rests; chords have none.
         notes: Notes, as `to_score` makes them.
         longest: Frames of the longest piece.
@@ -47,73 +46,72 @@ class Counts:
 
 
 def counts(kind: Kind, pieces: Sequence[Frames]) -> Counts:
-    """Count some pieces of one kind."""
+    """Count pieces of one kind.
+
+    >>> from musegen.data.pianoroll import Voices
+    >>> counts(Voices(1), [np.array([[60], [60], [-1], [62]])]).notes
+    2
+    """
     lengths = [len(frames) for frames in pieces]
     sounding = [kind.sounding(frames) for frames in pieces]
-    heard = sum(int(np.count_nonzero(cells)) for cells in sounding)
-    cells = sum(kind.cells(frames) for frames in pieces)
+    pitches = sum(int(np.count_nonzero(rows)) for rows in sounding)
+    silent_cells = sum(frames.size for frames in pieces) - pitches if kind.name == "voices" else 0
     return Counts(
         pieces=len(lengths),
         frames=sum(lengths),
         predicted=sum(max(length - 1, 0) for length in lengths),
-        silent_frames=sum(int(np.count_nonzero(~cells.any(axis=1))) for cells in sounding),
-        cells=cells,
-        silent_cells=cells - heard,
+        silent_frames=sum(int(np.count_nonzero(~rows.any(axis=1))) for rows in sounding),
+        cells=pitches + silent_cells,
+        silent_cells=silent_cells,
         notes=sum(len(kind.notes(frames).pitch) for frames in pieces),
         longest=max(lengths, default=0),
     )
 
 
 def write_folder(
-    grids: PianoRolls,
+    rolls: PianoRolls,
     folder: str | Path,
     grid: Fraction | None = None,
     *,
     force: bool = False,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> None:
-    """Write every piece as a MIDI file: `train/000.mid` and so on, `validation/…`, `test/…`, always the same bytes.
+    """Write each piece as a MIDI file: `train/000.mid`, `validation/000.mid` and so on.
+
+    The same pieces always give the same bytes.
+
+    >>> import tempfile
+    >>> from musegen.data.pianoroll import Voices
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> write_folder(PianoRolls(Voices(1), {"train": [np.array([[60], [62]])]}, ()), folder)
+    >>> [path.name for path in (folder / "train").iterdir()]
+    ['000.mid']
 
     Args:
-        grids: The data set.
-        folder: Made if missing.
-        grid: Quarters in a frame; that of the published sets if left out, `grids.kind.grid`.
-        force: Write into a folder with something in it: what an earlier run wrote is removed, and
-            nothing else.
-        on_progress: Called with the pieces done and the pieces in all.
+        rolls: The data set.
+        folder: Made if it is missing.
+        grid: Quarters per frame. Default: that of the published data sets, `rolls.kind.grid`.
+        force: Write into a folder that is not empty: the files of an earlier run are replaced, and
+            no others.
+        on_progress: Called with (pieces done, pieces in all).
 
     Raises:
-        ConfigError: A frame has no whole number of ticks.
+        ConfigError: A frame is no whole number of ticks.
         MusegenError: The folder is not empty and `force` is false, or it cannot be written.
     """
-    folder, grid = Path(folder), grid or grids.kind.grid
-    pieces = [
-        (split, number, frames)
-        for split, these in grids.splits.items()
-        for number, frames in enumerate(these)
-    ]
-    frame_ticks(
-        grid, TICKS_PER_QUARTER
-    )  # or what --force removes would be gone before the grid is refused
-    _make_room(folder, force)
-    for done, (split, number, frames) in enumerate(pieces, 1):
-        to_score(frames, grid).save(folder / split / f"{number:03}.mid")
-        on_progress(done, len(pieces))
-
-
-def _make_room(folder: Path, force: bool) -> None:
-    """Make sure that nothing is overwritten, or that it may be."""
-    try:
-        if not force and folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-            raise MusegenError(
-                f"{folder} must be a new or an empty folder. Received: one with something in it. Choose another place "
-                "with -o, or pass --force to replace what an earlier run wrote there."
-            )
-        for split in SPLITS:
-            for path in (folder / split).glob("*.mid"):
-                if PIECE.fullmatch(path.name):
-                    path.unlink()
-    except OSError as error:
-        raise MusegenError(
-            f"cannot write to {folder}: {error.strerror or error}. Choose another place with -o."
-        ) from error
+    folder = Path(folder)
+    grid = grid or rolls.kind.grid
+    frame_ticks(grid)  # refuses a grid before `force` removes files
+    remedy = (
+        "Choose another place with -o, or pass --force to replace what an earlier run wrote there."
+    )
+    refuse_foreign(folder, lambda path: not force, "a new or an empty folder", remedy)
+    for split in SPLITS:
+        remove_files(folder / split, PIECE)
+    total = sum(map(len, rolls.splits.values()))
+    done = 0
+    for split, pieces in rolls.splits.items():
+        for number, frames in enumerate(pieces):
+            to_score(frames, grid).save(folder / split / f"{number:03}.mid")
+            done += 1
+            on_progress(done, total)

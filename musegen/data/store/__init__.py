@@ -1,23 +1,23 @@
-"""The token store: folders of music as flat arrays on disk, with what became of every file.
+"""The token store: folders of music as flat token arrays on disk, with a report on every file.
 
-What is in a store's folder:
+The files of a store:
 
 =====================  ==========================================================================
-file                   what it holds
+file                   content
 =====================  ==========================================================================
-`store.json`           format, encoder and its vocabulary's fingerprint, split settings, totals
-`shards/00000.npy`     tokens, `uint16[...]`, one piece after the other
-`shards/00000.npz`     of each file in the shard: its identity (a hash of path, size and time of
-                       change), the SHA-256 of its content, what became of it, and of a piece the
-                       lengths, the signature, the melody and the tracks
-`index.npz`            of every file, in order: what became of it, where it is, group, part of split
+`store.json`           format, encoder, fingerprint of its vocabulary, split settings, totals
+`shards/00000.npy`     tokens, `uint16[...]`, piece after piece
+`shards/00000.npz`     for each file of the shard: its identity (a hash of path, size and
+                       modification time), the SHA-256 of its content, its status, and of a piece
+                       the lengths, the signature, the melody and the tracks
+`index.npz`            for each file, in order: status, place in the shards, group, part of split
 `report.tsv`           the same for people
 =====================  ==========================================================================
 
-A shard is never changed. A run adds shards of what is new, and writes the index anew from what the
-shards say of the files that are there. Content that is in a shard already is not encoded again,
-wherever its file lies. Files that are gone, or in folders that a run is not given, leave their
-tokens behind; `--force` starts anew.
+A shard never changes. A run adds shards for new files, and then writes the index of all files from
+the shards. Content that is in a shard already is not encoded again, wherever its file is now.
+Deleted files, and those in folders that are not given again, leave their tokens in the shards;
+`--force` starts over.
 """
 
 from musegen.data.store.ingesting import MAX_TOKENS, ingest

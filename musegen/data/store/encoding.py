@@ -1,10 +1,10 @@
-"""Files to rows of a store: what a worker process does."""
+"""Encode files as rows of a store: the work of one process."""
 
 from __future__ import annotations
 
 import hashlib
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,10 +12,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from musegen.data.store.entries import KEPT, SAME, STATUSES, Entries, Outcome, joined, table
+from musegen.data.store.entries import SAME, STATUSES, Columns, Outcome, among, joined, table
 from musegen.data.store.likeness import melodies, signatures
 from musegen.data.store.shards import Shards
-from musegen.data.store.walking import Found, is_notation
+from musegen.data.store.walking import MusicFile, is_notation
 from musegen.encoding import bulk
 from musegen.encoding.bundle import Bundle
 from musegen.encoding.encoder import Encoder
@@ -27,42 +27,37 @@ from musegen.score.notation import load_notation
 
 __all__ = ["Job", "contents", "crashed", "encode"]
 
-# Quarters; a longer piece is encoded by itself: of some hundreds such, the bars alone could fill
-# memory
-FAR = 4096
-_IS_FAR = "to be encoded by itself"
-LONGEST_NAME = 100  # characters of a track's name that are kept: some hold a whole text
-STEPS_PER_TOKEN = 100  # performance: at least so many time shifts must there be
+LONGEST_NAME = 100  # characters kept of a track name: some files put a whole text there
+STEPS_PER_TOKEN = 100  # of a performance: the longest time shift
 
 
 class Job(NamedTuple):
-    """What all files of a run have in common."""
+    """The settings that all files of a run share."""
 
     encoder: Encoder
     max_tokens: int
     store: Path
     shards: tuple[int, ...]
-    """The shards that there were when the run began: what is in them is not encoded again."""
+    """The shards present when the run began; their content is not encoded again."""
 
 
 class _TooLong(EncodingError):
-    """A file that would make more tokens than are wanted, or take more memory than there may be."""
+    """A file has more tokens than are kept, or needs more memory than is allowed."""
 
 
-class _Known(MusegenError):
-    """A file whose content the store has."""
+class _Stored(MusegenError):
+    """The store has the content of a file already."""
 
 
-def encode(job: Job, files: Sequence[Found]) -> Entries:
-    """Return the rows of some files, in order. Whatever is in them, there is a row for each."""
+def encode(job: Job, files: Sequence[MusicFile]) -> Columns:
+    """Return one row for each file, in order, whatever the files contain."""
     try:
-        reader = _Reader(job, files)
-        done = reader.outcomes(list(reader.files))
-        for path in reader.far:
-            done |= reader.outcomes([path])
-        return table([done[file.path] for file in files])
+        rows = _Rows(job, files)
+        for group in bulk.groups(rows.loaded()):
+            rows.encode(bulk.quantised(group, job.encoder, rows.prepared))
+        return table([rows.outcomes[file.path] for file in files])
     except Exception as error:
-        # Memory, or a fault of ours that one file brings to light: it must not stop the others
+        # Out of memory, or a bug that one file reveals: it must not stop the other files.
         if len(files) > 1:
             return joined([encode(job, [file]) for file in files])
         why = f"it cannot be encoded, which should not happen: {type(error).__name__}: {error}"
@@ -70,10 +65,10 @@ def encode(job: Job, files: Sequence[Found]) -> Entries:
 
 
 def crashed(
-    file: Found,
+    file: MusicFile,
     why: str = "the process that read it died. It is most likely damaged: export it again.",
 ) -> Outcome:
-    """Return the row of a file that could not be worked on."""
+    """Return the row of a file that crashed its reader."""
     try:
         sha256 = _sha256(file.path, _content(file)) if not file.problem else b""
     except MusegenError:
@@ -83,7 +78,7 @@ def crashed(
 
 @lru_cache(maxsize=1)
 def contents(store: Path, numbers: tuple[int, ...]) -> NDArray[np.bytes_]:
-    """Return the SHA-256 of everything that some shards hold, `S32[...]`, ascending."""
+    """Return the SHA-256 of all content in some shards, `S32[...]`, ascending."""
     shards = Shards(store)
     parts = [np.zeros(0, "S32")]
     for number in numbers:
@@ -92,112 +87,115 @@ def contents(store: Path, numbers: tuple[int, ...]) -> NDArray[np.bytes_]:
     return np.sort(np.concatenate(parts))
 
 
-class _Reader:
-    """Some files on their way to rows."""
+class _Rows:
+    """Collects the rows of some files.
 
-    def __init__(self, job: Job, files: Sequence[Found]) -> None:
-        self.job = job
-        self.files = {file.path: file for file in files}
-        self.far: list[str] = []
+    Attributes:
+        outcomes: The rows made so far, by path.
+    """
+
+    def __init__(self, job: Job, files: Sequence[MusicFile]) -> None:
+        self.outcomes: dict[str, Outcome] = {}
+        self._job = job
+        self._files = {file.path: file for file in files}
         self._sha256: dict[str, bytes] = {}
-        self._known = contents(job.store, job.shards)
+        self._stored = contents(job.store, job.shards)
 
-    def outcomes(self, paths: list[str]) -> dict[str, Outcome]:
-        done: dict[str, Outcome] = {}
-        for batch in bulk.batches(paths, self.job.encoder, self._prepared, self._load):
-            for path, error in batch.errors.items():
-                if str(error).endswith(_IS_FAR):
-                    self.far.append(str(path))
-                else:
-                    done[str(path)] = self._failed(str(path), error)
-            if batch.paths:
-                done |= self._encoded(batch)
-        return done
+    def loaded(self) -> Iterator[tuple[str | Path, Any]]:
+        """Yield the path and the music of each file that can be read; the others get their rows."""
+        for file in self._files.values():
+            try:
+                source = self._load(file)
+            except MusegenError as error:
+                self._fail(file.path, error)
+            else:
+                yield file.path, source
 
-    def _load(self, path: str | Path) -> Any:
-        file = self.files[str(path)]
+    def _load(self, file: MusicFile) -> Any:
         if file.problem:
             raise MidiError(file.problem)
         data = _content(file)
-        self._sha256[file.path] = sha256 = _sha256(file.path, data)
-        if len(self._known) and self._known[
-            self._known.searchsorted(sha256) % len(self._known)
-        ] == sha256.rstrip(b"\0"):
-            raise _Known
+        sha256 = _sha256(file.path, data)
+        self._sha256[file.path] = sha256
+        if among(np.array([sha256], "S32"), self._stored)[0]:
+            raise _Stored
         if is_notation(file.path):
             _check_archive(file.path)
             return load_notation(file.path)
         source = parse(data, file.path)
-        if (notes := source.note_num()) > self.job.max_tokens:
-            raise _TooLong(
-                f"{notes:,} notes, which make more than the {self.job.max_tokens:,} tokens that are kept"
-            )
+        if (notes := source.note_num()) > self._job.max_tokens:
+            most = f"{self._job.max_tokens:,} tokens that are kept"
+            raise _TooLong(f"{notes:,} notes, which make more than the {most}")
         return source
 
-    def _failed(self, path: str, error: MusegenError) -> Outcome:
-        statuses = {_TooLong: "too long", EncodingError: "unencodable"}
-        status = next((s for kind, s in statuses.items() if isinstance(error, kind)), "broken")
-        return self._outcome(
-            path,
-            status=SAME if isinstance(error, _Known) else STATUSES.index(status),
-            reason=_text(str(error).removeprefix(f"{path}: ").replace(path, "it")),
-        )
-
-    def _encoded(self, batch: bulk.Batch) -> dict[str, Outcome]:
-        encoder, bundle, most = self.job.encoder, batch.bundle, self.job.max_tokens
-        paths = [str(path) for path in batch.paths]
-        if (
-            encoder.config.encoding == "performance"
-            and len(paths) == 1
-            and bundle.end[0] > STEPS_PER_TOKEN * most
-        ):
-            return {paths[0]: self._too_long(paths[0], int(bundle.end[0]) // STEPS_PER_TOKEN)}
-        tokens, starts = encoder.codec.encode(bundle, encoder.vocabulary)
-        tokens = tokens.astype(np.uint16)
-        melody, lengths = melodies(bundle)
-        notes, signature = np.bincount(bundle.notes.piece, minlength=len(paths)), signatures(bundle)
-        pieces = np.split(tokens, starts[1:]), np.split(melody, np.cumsum(lengths)[:-1])
-        done: dict[str, Outcome] = {}
-        for index, (path, own, line) in enumerate(zip(paths, *pieces, strict=True)):
-            if not notes[index]:
-                nothing = "no notes in it that the encoding carries"
-                done[path] = self._outcome(
-                    path, status=STATUSES.index("empty"), reason=_text(nothing)
-                )
-            elif len(own) > most:
-                done[path] = self._too_long(path, len(own))
-            else:
-                done[path] = self._outcome(
-                    path,
-                    status=KEPT,
-                    notes=int(notes[index]),
-                    signature=int(signature[index]),
-                    tracks=_tracks(batch.scores[index]),
-                    melody=line,
-                    tokens=own,
-                )
-        return done
-
-    def _prepared(self, bundle: Bundle) -> Bundle:
-        """Return the pieces as a composer hears them: as written, not as articulated, and on their barlines."""
-        if len(bundle.end) > 1:
-            bundle.refuse(bundle.end > FAR * bundle.ticks_per_quarter, lambda piece: _IS_FAR)
-        if self.job.encoder.config.encoding == "metric":
+    def prepared(self, bundle: Bundle) -> Bundle:
+        """Normalise pieces as a composer does its primer: note values as written, whole bars."""
+        if self._job.encoder.config.encoding == "metric":
             bundle = close_all_gaps(bundle)
         return pad_pickups(bundle)
 
-    def _too_long(self, path: str, tokens: int) -> Outcome:
-        return self._failed(
-            path, _TooLong(f"{tokens:,} tokens; at most {self.job.max_tokens:,} are kept")
+    def encode(self, batch: bulk.Batch) -> None:
+        """Make the rows of a quantised batch."""
+        for path, error in batch.errors.items():
+            self._fail(str(path), error)
+        if not batch.paths or self._fails_as_long(batch):
+            return
+        encoder, bundle = self._job.encoder, batch.bundle
+        tokens, starts = encoder.codec.encode(bundle, encoder.vocabulary)
+        melody, lengths = melodies(bundle)
+        columns = zip(
+            map(str, batch.paths),
+            np.bincount(bundle.notes.piece, minlength=len(starts)).tolist(),
+            signatures(bundle).tolist(),
+            map(_tracks, batch.scores),
+            np.split(melody, np.cumsum(lengths)[:-1]),
+            np.split(tokens.astype(np.uint16), starts[1:]),
+            strict=True,
+        )
+        for path, notes, signature, tracks, line, own in columns:
+            if not notes:
+                self._add(path, "empty", reason=b"no notes in it that the encoding carries")
+            elif len(own) > self._job.max_tokens:
+                self._fail(path, self._too_long(len(own)))
+            else:
+                music = {"notes": notes, "signature": signature, "tracks": tracks}
+                self._add(path, "kept", **music, melody=line, tokens=own)
+
+    def _fails_as_long(self, batch: bulk.Batch) -> bool:
+        """Leave out a very long performance before its time shifts fill memory."""
+        end = int(batch.bundle.end[0])
+        is_played = self._job.encoder.config.encoding == "performance"
+        is_long = end > STEPS_PER_TOKEN * self._job.max_tokens
+        if not (is_played and is_long and len(batch.paths) == 1):
+            return False
+        self._fail(str(batch.paths[0]), self._too_long(end // STEPS_PER_TOKEN))
+        return True
+
+    def _too_long(self, tokens: int) -> _TooLong:
+        return _TooLong(f"{tokens:,} tokens; at most {self._job.max_tokens:,} are kept")
+
+    def _fail(self, path: str, error: MusegenError) -> None:
+        """Make the row of a file that has no tokens."""
+        status = "broken"
+        if isinstance(error, _Stored):
+            status = "same"
+        elif isinstance(error, _TooLong):
+            status = "too long"
+        elif isinstance(error, EncodingError):
+            status = "unencodable"
+        self._add(
+            path, status, reason=_text(str(error).removeprefix(f"{path}: ").replace(path, "it"))
         )
 
-    def _outcome(self, path: str, **more: Any) -> Outcome:
-        file = self.files[path]
-        return Outcome(file.identity, _text(file.name), self._sha256.get(path, b""), **more)
+    def _add(self, path: str, status: str, **more: Any) -> None:
+        file = self._files[path]
+        number = SAME if status == "same" else STATUSES.index(status)
+        sha256 = self._sha256.get(path, b"")
+        self.outcomes[path] = Outcome(file.identity, _text(file.name), sha256, number, **more)
 
 
-def _content(file: Found) -> bytes:
-    """Return what is in a file.
+def _content(file: MusicFile) -> bytes:
+    """Return the content of a file.
 
     Raises:
         MusegenError: It cannot be read, or is too large.
@@ -212,10 +210,9 @@ def _content(file: Found) -> bytes:
 
 
 def _sha256(path: str, data: bytes) -> bytes:
-    """Return the address of a content. Written music is told from MIDI by its name: the same bytes are other music."""
-    return hashlib.sha256(
-        data + Path(path).suffix.lower().encode() if is_notation(path) else data
-    ).digest()
+    """Return a hash of a file's content; that of notation includes the suffix, its format."""
+    salt = Path(path).suffix.lower().encode() if is_notation(path) else b""
+    return hashlib.sha256(data + salt).digest()
 
 
 def _check_archive(path: str) -> None:
@@ -231,12 +228,9 @@ def _check_archive(path: str) -> None:
 
 
 def _tracks(source: Any) -> bytes:
-    """Return a line for each track of what was read: program, 1 for drums, name."""
-    rows = (
-        f"{t.program} {t.is_drum:d} {t.name[:LONGEST_NAME]}".replace("\n", " ")
-        for t in source.tracks
-    )
-    return _text("\n".join(rows))
+    """Return a line for each track: program, 1 for drums, name."""
+    lines = [f"{t.program} {t.is_drum:d} {t.name[:LONGEST_NAME]}" for t in source.tracks]
+    return _text("\n".join(line.replace("\n", " ") for line in lines))
 
 
 def _text(text: str) -> bytes:

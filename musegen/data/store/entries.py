@@ -1,26 +1,44 @@
-"""What a store knows of files: one row of columns for each.
+"""Rows of a store: what it records about each file, as columns.
 
-A row holds its numbers in columns of one element a row, and its text, melody and tokens in columns
-that run on from row to row, with a column of lengths beside each. So rows are joined by joining
-every column, and a shard on disk is these arrays and nothing else.
+A table of rows is a dictionary of arrays. Numbers are in columns of one element per row. Text,
+melody and tokens are in *ragged* columns: the values of all rows end to end, with a column of
+lengths, `<column>_length` (`int64[N]`). So tables are concatenated column by column, and a shard on
+disk is these arrays and nothing else.
+
+============  ============  ======================================================================
+column        dtype         content
+============  ============  ======================================================================
+`identity`    `S16[N]`      hash of path, size and modification time; unchanged as the file is
+`sha256`      `S32[N]`      hash of the content, or empty if it could not be read
+`status`      `uint8[N]`    index into `STATUSES`, or `SAME`
+`notes`       `int32[N]`    number of notes that the encoding keeps
+`signature`   `uint64[N]`   equal for the same music in another key or tempo: `likeness.signatures`
+`name`        `uint8[...]`  ragged, UTF-8: the name of the file in reports
+`reason`      `uint8[...]`  ragged, UTF-8: why it has no tokens
+`tracks`      `uint8[...]`  ragged, UTF-8: a line per track: program, 1 for drums, name
+`melody`      `int8[...]`   ragged: intervals between the highest notes
+`tokens`      `uint16[...]` ragged
+============  ============  ======================================================================
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from musegen.utils.arrays import Bools, Ints
+
 __all__ = [
     "KEPT",
-    "RUNS_ON",
     "SAME",
     "STATUSES",
-    "Entries",
+    "Columns",
     "Outcome",
     "Texts",
+    "among",
     "joined",
     "offsets",
     "pick",
@@ -28,66 +46,22 @@ __all__ = [
     "table",
 ]
 
+Columns: TypeAlias = dict[str, NDArray[Any]]
+
 STATUSES = ("kept", "duplicate", "empty", "too long", "unencodable", "broken")
-"""What becomes of a file; the number of each is its place here."""
+"""What becomes of a file; a status is stored as its index here."""
 
 KEPT = STATUSES.index("kept")
 SAME = 255
-"""In a shard alone: the content is that of another row, with the same SHA-256."""
+"""Status in a shard only: the content is that of another row, which has the same SHA-256."""
 
-ROWS_AT_ONCE = 4096  # gathering takes eight times the memory of what is gathered
-
-
-class Entries(NamedTuple):
-    """Rows of files."""
-
-    identity: NDArray[np.bytes_]
-    """`S16[N]`: hash of path, size and time of change: the same if nothing has happened to the file."""
-    sha256: NDArray[np.bytes_]
-    """`S32[N]`: of the content, or empty if it could not be read."""
-    status: NDArray[np.uint8]
-    """`uint8[N]`: index into `STATUSES`, or `SAME`."""
-    notes: NDArray[np.int32]
-    """`int32[N]`: how many the encoding keeps."""
-    signature: NDArray[np.uint64]
-    """`uint64[N]`: the same for the same music in another key or tempo. See `likeness.signatures`."""
-    name_length: NDArray[np.int64]
-    reason_length: NDArray[np.int64]
-    tracks_length: NDArray[np.int64]
-    melody_length: NDArray[np.int64]
-    tokens_length: NDArray[np.int64]
-    name: NDArray[np.uint8]
-    """`uint8[...]`: what people call the file."""
-    reason: NDArray[np.uint8]
-    """`uint8[...]`, UTF-8: why it has no tokens."""
-    tracks: NDArray[np.uint8]
-    """`uint8[...]`, UTF-8: a line per track: program, 1 for drums, name."""
-    melody: NDArray[np.int8]
-    """`int8[...]`: intervals between the highest notes."""
-    tokens: NDArray[np.uint16]
-    """`uint16[...]`."""
-
-
-RUNS_ON = ("name", "reason", "tracks", "melody", "tokens")
-"""The columns that run on; the length of each row's stretch is in `<column>_length`."""
-
-_DTYPES = {
-    "identity": "S16",
-    "sha256": "S32",
-    "status": "u1",
-    "notes": "i4",
-    "signature": "u8",
-    "name": "u1",
-    "reason": "u1",
-    "tracks": "u1",
-    "melody": "i1",
-    "tokens": "u2",
-    **{f"{column}_length": "i8" for column in RUNS_ON},
-}
+ROWS_AT_ONCE = 4096  # gathering needs eight times the memory of what is gathered
+_NUMBERS = {"identity": "S16", "sha256": "S32", "status": "u1", "notes": "i4", "signature": "u8"}
+_RAGGED = {"name": "u1", "reason": "u1", "tracks": "u1", "melody": "i1", "tokens": "u2"}
 
 
 class Outcome(NamedTuple):
-    """One file's row, while it is being made."""
+    """One row while it is made; text is in UTF-8."""
 
     identity: bytes
     name: bytes
@@ -101,70 +75,69 @@ class Outcome(NamedTuple):
     tokens: NDArray[Any] = np.zeros(0, np.uint16)
 
 
-def table(outcomes: Sequence[Outcome]) -> Entries:
-    """Return the columns of some rows."""
-    columns: dict[str, Any] = {}
-    for field in Outcome._fields:
-        values = [getattr(outcome, field) for outcome in outcomes]
-        if field in RUNS_ON:
-            columns[f"{field}_length"] = np.array([*map(len, values)], "i8")
-            values = [np.frombuffer(v, np.uint8) if isinstance(v, bytes) else v for v in values]
-            columns[field] = np.concatenate(
-                [np.zeros(0, _DTYPES[field]), *values], dtype=_DTYPES[field]
-            )
-        else:
-            columns[field] = np.array(values, _DTYPES[field])
-    return Entries(**columns)
+def table(outcomes: Sequence[Outcome]) -> Columns:
+    """Return rows as columns."""
+    values = {name: [getattr(o, name) for o in outcomes] for name in Outcome._fields}
+    rows: Columns = {name: np.array(values[name], dtype) for name, dtype in _NUMBERS.items()}
+    for name in _RAGGED:
+        rows[f"{name}_length"] = np.array([len(value) for value in values[name]], np.int64)
+    for name, dtype in _RAGGED.items():
+        parts = [np.frombuffer(v, "u1") if isinstance(v, bytes) else v for v in values[name]]
+        rows[name] = np.concatenate([np.zeros(0, dtype), *parts], dtype=dtype)
+    return rows
 
 
-def joined(tables: Sequence[Entries]) -> Entries:
-    """Return the rows of some tables, at least one, as one."""
-    return Entries(*map(np.concatenate, zip(*tables, strict=True)))
+def joined(tables: Sequence[Columns]) -> Columns:
+    """Concatenate tables, at least one."""
+    return {name: np.concatenate([rows[name] for rows in tables]) for name in tables[0]}
 
 
-def pointing(rows: Entries, known: NDArray[np.bool_]) -> Entries:
-    """Return the rows with those whose content is `known` without any of their own, but pointing at it."""
+def pointing(rows: Columns, known: Bools) -> Columns:
+    """Replace the rows whose content is `known` by pointers to it, of status `SAME`."""
     if not known.any():
         return rows
-    columns = rows._asdict()
-    others = (~known).nonzero()[0]
-    for column in RUNS_ON:
-        if column != "name":
-            lengths = columns[f"{column}_length"]
-            columns[column] = pick(columns[column], lengths, others)
-            columns[f"{column}_length"] = np.where(known, 0, lengths)
-    columns["status"] = np.where(known, SAME, rows.status).astype(np.uint8)
-    columns["notes"] = np.where(known, 0, rows.notes)
-    columns["signature"] = np.where(known, 0, rows.signature)
-    return Entries(**columns)
-
-
-def offsets(lengths: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return where each row's stretch begins, and where the last ends: `int64[N + 1]`."""
-    out = np.zeros(len(lengths) + 1, np.int64)
-    np.cumsum(lengths, out=out[1:])
+    out = dict(rows)
+    new = (~known).nonzero()[0]
+    for name in _RAGGED.keys() - {"name"}:
+        lengths = rows[f"{name}_length"]
+        out[name] = pick(rows[name], lengths, new)
+        out[f"{name}_length"] = np.where(known, 0, lengths)
+    for name, value in (("status", SAME), ("notes", 0), ("signature", 0)):
+        out[name] = np.where(known, value, rows[name]).astype(rows[name].dtype)
     return out
 
 
-def pick(values: NDArray[Any], lengths: NDArray[np.int64], rows: NDArray[np.int64]) -> NDArray[Any]:
-    """Return the stretches of some rows of a column that runs on, one after the other."""
+def offsets(lengths: Ints) -> Ints:
+    """Return where each row's values begin, and where the last end: `int64[N + 1]`."""
+    return np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])
+
+
+def pick(values: NDArray[Any], lengths: Ints, rows: Ints) -> NDArray[Any]:
+    """Return the values of some rows of a ragged column, end to end."""
     starts = offsets(lengths)
-    out = [values[:0]]
+    parts = [values[:0]]
     for at in range(0, len(rows), ROWS_AT_ONCE):
-        some = rows[at : at + ROWS_AT_ONCE]
-        chosen = lengths[some]
-        where = np.repeat(starts[some] - offsets(chosen)[:-1], chosen)
-        where += np.arange(len(where))
-        out.append(values[where])
-    return np.concatenate(out)
+        chunk = rows[at : at + ROWS_AT_ONCE]
+        counts = lengths[chunk]
+        where = np.repeat(starts[chunk] - offsets(counts)[:-1], counts)
+        parts.append(values[where + np.arange(len(where))])
+    return np.concatenate(parts)
+
+
+def among(keys: NDArray[np.bytes_], ascending: NDArray[np.bytes_]) -> Bools:
+    """Return which keys are in a sorted array, `bool[N]`."""
+    if not len(ascending):
+        return np.zeros(len(keys), bool)
+    return ascending[ascending.searchsorted(keys) % len(ascending)] == keys
 
 
 class Texts:
-    """A column of text that runs on, row by row."""
+    """A ragged column of text, read row by row."""
 
-    def __init__(self, values: NDArray[np.uint8], lengths: NDArray[np.int64]) -> None:
-        """Take a column and the lengths of its stretches."""
-        self._values, self._starts = values, offsets(lengths)
+    def __init__(self, values: NDArray[np.uint8], lengths: Ints) -> None:
+        """Take the column and its lengths."""
+        self._values = values
+        self._starts = offsets(lengths)
 
     def __getitem__(self, row: int) -> str:
         """Return the text of a row."""

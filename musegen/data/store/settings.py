@@ -1,4 +1,4 @@
-"""`store.json`: what a store was made with."""
+"""Read and write `store.json`: the settings that a store was made with."""
 
 from __future__ import annotations
 
@@ -23,13 +23,20 @@ __all__ = [
 ]
 
 FORMAT = 1
-SETTINGS, INDEX, REPORT = "store.json", "index.npz", "report.tsv"
-OURS = {"format": int, "encoder": dict, "vocabulary": str}
-"""What every `store.json` has had in every version, and of which type: by this a store is known."""
+SETTINGS = "store.json"
+INDEX = "index.npz"
+REPORT = "report.tsv"
+
+KEYS = {"format": int, "encoder": dict, "vocabulary": str}
+"""Keys that `store.json` has in every version, and their types: they identify a store."""
 
 
 def is_store(path: Path) -> bool:
-    """Say whether a folder is a token store: one with a `store.json` that musegen wrote."""
+    """Return whether a folder is a token store: one with a `store.json` that musegen wrote.
+
+    >>> is_store(Path("no such folder"))
+    False
+    """
     try:
         load_settings(path)
     except MusegenError:
@@ -38,7 +45,7 @@ def is_store(path: Path) -> bool:
 
 
 def new_settings(encoder: Encoder, max_tokens: int) -> dict[str, Any]:
-    """Return the settings of a store that is begun."""
+    """Return the settings of a new store."""
     return {
         "format": FORMAT,
         "encoder": encoder.config.to_dict(),
@@ -54,10 +61,10 @@ def write_settings(store: Path, settings: dict[str, Any]) -> None:
 
 
 def load_settings(store: Path) -> dict[str, Any]:
-    """Return what is in the `store.json` that musegen wrote, of whichever version.
+    """Return the `store.json` that musegen wrote, whatever its version.
 
     Raises:
-        MusegenError: There is none, or something else is called so.
+        MusegenError: It does not exist, cannot be read, or is a file of something else.
     """
     path = store / SETTINGS
     try:
@@ -67,59 +74,57 @@ def load_settings(store: Path) -> dict[str, Any]:
             f"{path} does not exist: {store} is no token store. Make one: musegen encode."
         ) from error
     except OSError as error:
-        raise MusegenError(
-            f"{path} cannot be read: {error.strerror or error}. Make it readable."
-        ) from error
+        why = error.strerror or error
+        raise MusegenError(f"{path} cannot be read: {why}. Make it readable.") from error
     except RecursionError as error:
         raise _foreign(store, "lists in lists without end") from error
-    except ValueError as error:  # that of Unicode has the whole file in its `repr`
+    except ValueError as error:
         raise _foreign(store, f"no JSON: {error}") from error
     if not isinstance(settings, dict):
         raise _foreign(store, f"a {type(settings).__name__}")
-    if not all(isinstance(settings.get(name), kind) for name, kind in OURS.items()):
-        raise _foreign(
-            store,
-            f"{len(settings)} key(s)" + "".join(f", {key[:40]!r}" for key in list(settings)[:3]),
-        )
+    if not all(isinstance(settings.get(key), kind) for key, kind in KEYS.items()):
+        first = "".join(f", {key[:40]!r}" for key in list(settings)[:3])
+        raise _foreign(store, f"{len(settings)} key(s){first}")
     return settings
 
 
 def _foreign(store: Path, received: str) -> MusegenError:
     return MusegenError(
-        f"{store} is no token store, its {SETTINGS} is not one of musegen's. Expected: an object with "
-        f"{', '.join(OURS)}. Received: {received}. Nothing there was changed: choose another place with -o, or "
-        f"remove {store} yourself if you know it for a damaged store."
+        f"{store} is no token store, its {SETTINGS} is not one of musegen's. Expected: an object "
+        f"with {', '.join(KEYS)}. Received: {received}. Nothing there was changed: choose another "
+        f"place with -o, or remove {store} yourself if you know it for a damaged store."
     )
 
 
 def read_settings(store: Path) -> tuple[dict[str, Any], Encoder]:
-    """Return what is in `store.json`, and the encoder it describes.
+    """Return the content of `store.json`, and the encoder that it describes.
 
     Raises:
         MusegenError: There is no store, or it is damaged or of another version.
     """
     path = store / SETTINGS
+    again = "Make the store again: musegen encode --force."
     settings = load_settings(store)
-    version, config, fingerprint = settings["format"], settings["encoder"], settings["vocabulary"]
-    if version != FORMAT:
+    if settings["format"] != FORMAT:
         raise MusegenError(
-            f"{path} is a store of format {version!r}; this version of musegen reads format {FORMAT}. "
-            "Make it anew: musegen encode --force."
+            f"{path} is a store of format {settings['format']!r}; this version of musegen reads "
+            f"format {FORMAT}. {again}"
         )
-    if not isinstance(settings.get("max_tokens"), int):
+    max_tokens = settings.get("max_tokens")
+    if not isinstance(max_tokens, int):
         raise MusegenError(
-            f"{path} is damaged: max_tokens must be a number. Received: {str(settings.get('max_tokens'))[:40]}. "
-            "Make the store anew: musegen encode --force."
+            f"{path} is damaged: max_tokens must be a number. Received: {str(max_tokens)[:40]}. "
+            f"{again}"
         )
     try:
-        encoder = Encoder(EncoderConfig.from_dict(config))
+        encoder = Encoder(EncoderConfig.from_dict(settings["encoder"]))
     except (ConfigError, TypeError) as error:
         raise MusegenError(
             f"{path} has encoder settings that this version does not know: {error}"
         ) from error
-    if encoder.vocabulary.fingerprint != fingerprint:
+    if encoder.vocabulary.fingerprint != settings["vocabulary"]:
         raise MusegenError(
-            f"{path} has tokens of another vocabulary than this version of musegen makes of the same settings. "
-            "Make it anew: musegen encode --force."
+            f"{path} has tokens of another vocabulary than this version of musegen makes from "
+            f"the same settings. {again}"
         )
     return settings, encoder

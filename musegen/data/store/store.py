@@ -1,4 +1,4 @@
-"""A store opened for reading."""
+"""Read the pieces of a store."""
 
 from __future__ import annotations
 
@@ -18,23 +18,38 @@ from musegen.data.store.splitting import PARTS
 from musegen.encoding.vocabulary import Tokens
 from musegen.errors import TrainingError
 from musegen.score import Track
+from musegen.utils.arrays import Ints
 
 __all__ = ["Store"]
 
-READS = (
-    512  # pieces after which the memory of pages read is given back, so that they do not pile up
-)
+READS = 512  # pieces between two releases of the memory of pages read
 
 
 class Store:
-    """Pieces of music as tokens, on disk: what `musegen encode` makes of folders.
+    """Pieces of music as tokens on disk: the result of `musegen encode`.
 
-    Tokens stay on the disk until they are asked for; opening takes as long for a million pieces as
-    for ten.
+    Tokens are read when they are needed, and opening takes as long for a million pieces as for ten.
+
+    >>> import tempfile
+    >>> from musegen import Score, Track, ingest
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> for top in (64, 65, 67):
+    ...     notes = [(480 * i, 480, pitch, 80, 0) for i, pitch in enumerate((60, top, 62))]
+    ...     Score(notes, [Track("Flute", 73)]).save(folder / "music" / f"{top}.mid")
+    >>> made = ingest([folder / "music"], folder / "store")
+    >>> store = Store(folder / "store")
+    >>> store.names
+    ['music/64.mid', 'music/65.mid', 'music/67.mid']
+    >>> [track.name for track in store.tracks(0)]
+    ['Flute']
+    >>> store.encoder.decode(store.tokens(0)).notes["pitch"].tolist()
+    [60, 64, 62]
+    >>> [len(store.split(part)) for part in ("train", "validation", "test")]
+    [1, 1, 1]
 
     Attributes:
         path: The store's folder.
-        encoder: What made the tokens.
+        encoder: The encoder that made the tokens.
 
     Raises:
         MusegenError: There is no store, its files are missing or damaged, or it is of another
@@ -42,28 +57,29 @@ class Store:
     """
 
     def __init__(self, path: str | Path) -> None:
-        """Open the store and make sure that its files are there."""
+        """Open the store and check that its files are complete."""
         self.path = Path(path)
         _, self.encoder = read_settings(self.path)
         self._shards = Shards(self.path)
         self._column = lru_cache(maxsize=None)(self._load_column)
-        self._open: dict[int, NDArray[np.uint16]] = {}
         self._tracks = lru_cache(maxsize=4)(self._load_tracks)
+        self._open: dict[int, NDArray[np.uint16]] = {}
         self._reads = 0
-        for number, tokens in enumerate(self._column("shard_tokens").tolist()):
-            if tokens >= 0 and (received := len(self._tokens(number))) != tokens:
-                raise damaged(
-                    self._shards.tokens_path(number),
-                    f"expected {tokens} tokens, received {received}",
-                )
+        for number, expected in enumerate(self._column("shard_tokens").tolist()):
+            if expected >= 0 and (received := len(self._tokens(number))) != expected:
+                why = f"expected {expected} tokens, received {received}"
+                raise damaged(self._shards.tokens_path(number), why)
 
     def _tokens(self, shard: int) -> NDArray[np.uint16]:
         if shard not in self._open:
             self._open[shard] = self._shards.tokens(shard)
         return self._open[shard]
 
-    def _give_back(self) -> None:
-        """Let go of pages read; files stay open, since a finished run removes its store before it is measured."""
+    def _release_pages(self) -> None:
+        """Release the memory of pages read.
+
+        The files stay open: a finished run removes its store before the model is evaluated on it.
+        """
         for mapped in (tokens.base for tokens in self._open.values()):
             if isinstance(mapped, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
                 mapped.madvise(mmap.MADV_DONTNEED)
@@ -74,52 +90,53 @@ class Store:
     def _load_tracks(self, shard: int) -> Texts:
         return Texts(*self._shards.columns(shard, "tracks", "tracks_length"))
 
+    def _of_file(self, name: str, piece: int) -> int:
+        """Return the value of an index column for a piece."""
+        return int(self._column(name)[self._kept[piece]])
+
     @cached_property
-    def _kept(self) -> NDArray[np.int64]:
+    def _kept(self) -> Ints:
         """The files that are pieces."""
-        out: NDArray[np.int64] = (self._column("status") == KEPT).nonzero()[0]
-        return out
+        return (self._column("status") == KEPT).nonzero()[0]
 
     def __len__(self) -> int:
-        """Return the number of pieces: files that are kept."""
+        """Return the number of pieces, which are the files kept."""
         return len(self._kept)
 
     def __repr__(self) -> str:
-        """Say how much music there is."""
+        """Show the number of pieces and tokens."""
         return f"Store({str(self.path)!r}, {len(self)} pieces, {self.lengths.sum()} tokens)"
 
     def tokens(self, piece: int) -> Tokens:
         """Return the tokens of a piece, `int32[T]`, from `start` to `end`."""
         self._reads += 1
         if self._reads % READS == 0:
-            self._give_back()
-        file = self._kept[piece]
-        start, length = (int(self._column(name)[file]) for name in ("start", "tokens_length"))
-        return self._tokens(int(self._column("shard")[file]))[start : start + length].astype(
-            np.int32
-        )
+            self._release_pages()
+        start = self._of_file("start", piece)
+        end = start + self._of_file("tokens_length", piece)
+        return self._tokens(self._of_file("shard", piece))[start:end].astype(np.int32)
 
     @property
-    def lengths(self) -> NDArray[np.int64]:
-        """How many tokens each piece has, `int64[pieces]`."""
-        out: NDArray[np.int64] = self._column("tokens_length")[self._kept]
-        return out
+    def lengths(self) -> Ints:
+        """The number of tokens of each piece, `int64[pieces]`."""
+        return self._column("tokens_length")[self._kept]
 
     @cached_property
     def names(self) -> list[str]:
-        """What each piece's file is called: `folder/inside/tune.mid`."""
+        """The name of each piece's file: `folder/inside/tune.mid`."""
         names = self._texts("name")
         return [names[file] for file in self._kept.tolist()]
 
     def tracks(self, piece: int) -> tuple[Track, ...]:
-        """Return the tracks that a piece's file has: their names, programs and whether they are drums."""
-        file = self._kept[piece]
-        lines = self._tracks(int(self._column("shard")[file]))[int(self._column("row")[file])]
+        """Return the tracks of a piece's file, with their names and programs."""
+        lines = self._tracks(self._of_file("shard", piece))[self._of_file("row", piece)]
         cells = (line.split(" ", 2) for line in lines.split("\n") if line)
         return tuple(Track(name, int(program), drum == "1") for program, drum, name in cells)
 
-    def split(self, part: str) -> NDArray[np.int64]:
-        """Return the pieces in a part of the split, ascending: versions of one tune are in the same.
+    def split(self, part: str) -> Ints:
+        """Return the indices of the pieces in a part of the split, ascending.
+
+        Versions of one tune are always in the same part.
 
         Args:
             part: "train", "validation" or "test".
@@ -128,38 +145,34 @@ class Store:
             ConfigError: There is no such part.
             TrainingError: There were too few different tunes to split.
         """
-        parts = PARTS[1:]
-        require(
-            part in parts,
-            f"part must be one of {', '.join(parts)}",
-            part,
-            "Most pieces are in train.",
-        )
-        of = self._column("part")[self._kept]
-        if not of.any():
+        expected = f"part must be one of {', '.join(PARTS[1:])}"
+        require(part in PARTS[1:], expected, part, "Most pieces are in train.")
+        parts = self._column("part")[self._kept]
+        if not parts.any():
             raise TrainingError(
                 "a store must have pieces of at least 3 different tunes to be split. "
                 f"Received: {len(self)} piece(s) in {self.path}. Encode more music into it."
             )
-        found: NDArray[np.int64] = (of == PARTS.index(part)).nonzero()[0]
-        return found
+        return (parts == PARTS.index(part)).nonzero()[0]
 
     @property
     def report(self) -> dict[str, int]:
-        """How many files there were of each kind: kept, duplicate, empty, too long, unencodable, broken."""
+        """The number of files per status: kept, duplicate, empty, too long, unencodable, broken."""
         counts = np.bincount(self._column("status"), minlength=len(STATUSES)).tolist()
         return dict(zip(STATUSES, counts, strict=True))
 
     def skipped(self) -> list[tuple[str, str]]:
-        """Return the name of each file that is not kept, and why."""
-        names, reasons = self._texts("name"), self._texts("reason")
-        status, twin = self._column("status"), self._column("duplicate_of")
+        """Return the name of each file that is not kept, and the reason."""
+        names = self._texts("name")
+        reasons = self._texts("reason")
+        skipped = (self._column("status") != KEPT).nonzero()[0]
+        originals = self._column("duplicate_of")[skipped]
         return [
             (
                 names[file],
-                f"the same notes as {names[twin[file]]}" if twin[file] >= 0 else reasons[file],
+                f"the same notes as {names[original]}" if original >= 0 else reasons[file],
             )
-            for file in (status != KEPT).nonzero()[0].tolist()
+            for file, original in zip(skipped.tolist(), originals.tolist(), strict=True)
         ]
 
     def _texts(self, column: str) -> Texts:
