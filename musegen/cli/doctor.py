@@ -1,8 +1,7 @@
-"""`musegen doctor`."""
+"""`musegen doctor`: what an encoding loses on a file, and which settings would lose less."""
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -10,74 +9,66 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from musegen.cli.options import encoder_options, given, of
+from musegen.cli.config_options import encoder_options, of
+from musegen.cli.options import flag_name, given, json_option, refuse_together, value
+from musegen.cli.tables import GAP, print_json, show
 from musegen.config import EncoderConfig
 from musegen.errors import MidiError, MusegenError
 
 if TYPE_CHECKING:
     from musegen.encoding.report import Report
-    from musegen.encoding.report.rendering import Worded
+    from musegen.encoding.report.rendering import Describe
 
 __all__ = ["doctor"]
 
 
-@click.command(short_help="Say what an encoding would lose on a file.")
+@click.command(short_help="Report what an encoding loses on a file.")
 @click.argument(
     "files", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE..."
 )
-@click.option("--checkpoint", metavar="NAME", help="Use the encoding of a model, by name or path.")
-@click.option("--json", "as_json", is_flag=True, help="Print a JSON object a line for each file.")
+@value("--checkpoint MODEL", str, "Use the encoding of a model, by name or path.")
+@json_option("Print one JSON object per file, each on a line of its own.")
 @encoder_options
 def doctor(files: tuple[Path, ...], checkpoint: str | None, as_json: bool, **settings: Any) -> None:
-    """Say what an encoding would lose on each FILE, and which settings would lose less.
+    """Report what an encoding loses on each FILE, and which settings would lose less.
 
-    FILE is MIDI, written music, or a folder, in which every MIDI file counts. Errors of onsets,
+    FILE is MIDI, a score, or a folder, in which all MIDI files are examined. Errors of onsets,
     durations and velocities are means, medians and maxima over the notes that are kept.
     """
-    said = given(settings)
-    if checkpoint is not None and said:
-        options = ", ".join(f"--{name.replace('_', '-')}" for name in said)
-        raise click.UsageError(
-            f"--checkpoint sets the encoding: leave out {options}, or --checkpoint."
-        )
+    if checkpoint is not None:
+        options = map(flag_name, given(settings))
+        refuse_together("--checkpoint", options, "A model has its own encoding.")
     from musegen.encoding.encoder import Encoder
-    from musegen.encoding.report.rendering import settings as arguments
+    from musegen.encoding.report.rendering import arguments
     from musegen.model.checkpoint import load
 
-    encoder = Encoder(
-        of(EncoderConfig, settings) if checkpoint is None else load(checkpoint).encoder
-    )
-    # No option goes with a checkpoint: what would lose less is another model's encoding.
-    worded = as_options if checkpoint is None else arguments
+    # No option changes the encoding of a checkpoint: suggestions name the settings instead.
+    if checkpoint is None:
+        encoder, describe = Encoder(of(EncoderConfig, settings)), as_options
+    else:
+        encoder, describe = Encoder(load(checkpoint).encoder), arguments
     failed = False
     for path in files:
         for file, outcome in _outcomes(path, encoder.report):
             failed |= isinstance(outcome, MusegenError)
-            _show(file, outcome, as_json, worded)
+            _print(file, outcome, as_json, describe)
     click.get_current_context().exit(1 if failed else 0)
 
 
 def _outcomes(
     path: Path, report: Callable[[Path], Report]
 ) -> Iterator[tuple[Path, Report | MusegenError]]:
-    """Yield each file of a path with its report, or with the reason why there is none."""
+    """Yield each file of a path with its report, or with the error that prevents one."""
     from musegen.data.store.walking import MIDI_SUFFIXES
 
     files = [path]
     if path.is_dir():
-        files = sorted(
-            file
-            for file in path.rglob("*")
-            if file.suffix.lower() in MIDI_SUFFIXES and file.is_file()
-        )
+        inside = (file for file in path.rglob("*") if file.suffix.lower() in MIDI_SUFFIXES)
+        files = sorted(file for file in inside if file.is_file())
         if not files:
             endings = ", ".join(MIDI_SUFFIXES)
-            yield (
-                path,
-                MidiError(
-                    f"{path}: no MIDI files in this folder. Expected names that end in {endings}."
-                ),
-            )
+            why = f"{path}: no MIDI files in this folder. Expected names that end in {endings}."
+            yield path, MidiError(why)
     for file in files:
         try:
             yield file, report(file)
@@ -86,50 +77,52 @@ def _outcomes(
 
 
 def as_options(change: Mapping[str, Any]) -> str:
-    """Say a change of settings as options of this command, to be pasted."""
-    return " ".join(_option(setting.replace("_", "-"), value) for setting, value in change.items())
+    """Phrase a change of settings as options of this command.
+
+    >>> as_options({"drums": True, "parts": 4, "programs": False})
+    '--drums --parts 4 --no-programs'
+    """
+    return " ".join(_option(setting, value) for setting, value in change.items())
 
 
-def _option(name: str, value: Any) -> str:
-    return f"--{'' if value else 'no-'}{name}" if isinstance(value, bool) else f"--{name} {value}"
+def _option(setting: str, value: Any) -> str:
+    name = flag_name(setting)
+    if isinstance(value, bool):
+        return name if value else name.replace("--", "--no-", 1)
+    return f"{name} {value}"
 
 
-def _show(file: Path, outcome: Report | MusegenError, as_json: bool, worded: Worded) -> None:
-    """Print a report to stdout, an error to stderr; JSON says either on stdout, too."""
-    is_error = isinstance(outcome, MusegenError)
-    if is_error:
+def _print(file: Path, outcome: Report | MusegenError, as_json: bool, describe: Describe) -> None:
+    """Print a report to stdout, as JSON, text or a table, and an error to stderr.
+
+    JSON on stdout has errors, too.
+    """
+    if isinstance(outcome, MusegenError):
         click.echo(f"Error: {outcome}", err=True)
-    if as_json:
-        said = {"error": str(outcome)} if is_error else {"report": outcome.to_dict()}  # type: ignore[union-attr]
-        click.echo(json.dumps({"file": str(file), **said}))
-    elif not isinstance(outcome, MusegenError):
-        _print(file, outcome, worded)
-
-
-def _print(file: Path, report: Report, worded: Worded) -> None:
-    """Print a table on a terminal, and lines that are easy to search elsewhere."""
+        if as_json:
+            print_json({"file": str(file), "error": str(outcome)})
+        return
     name = click.format_filename(file)
-    if not sys.stdout.isatty():
+    if as_json:
+        print_json({"file": str(file), "report": outcome.to_dict()})
+    elif sys.stdout.isatty():
+        show(*tables(name, outcome, describe), "")
+    else:
         from musegen.encoding.report.rendering import text
 
-        click.echo(f"{name}: {text(report, worded)}\n")
-        return
-    from rich.console import Console
-
-    console = Console(highlight=False)
-    for part in (*tables(name, report, worded), ""):
-        console.print(part)
+        click.echo(f"{name}: {text(outcome, describe)}\n")  # lines as long as they are, to search
 
 
-def tables(name: str, report: Report, worded: Worded = as_options) -> list[Any]:
-    """Return what `rich` shows of a report: the verdict, and a table below it."""
+def tables(name: str, report: Report, describe: Describe = as_options) -> list[Any]:
+    """Return what a terminal shows of a report: the verdict, and below it a table of the rows."""
     from rich.padding import Padding
     from rich.table import Table
     from rich.text import Text
 
-    table = Table.grid(padding=(0, 2))
+    table = Table.grid(padding=(0, GAP))
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
-    for what, much in report.rows(worded):
-        table.add_row(Text(what, style="green" if what == "try" else ""), Text(much))
-    return [Text.assemble((f"{name}: ", "bold"), report.verdict), Padding(table, (0, 0, 0, 2))]
+    for heading, row in report.rows(describe):
+        table.add_row(Text(heading, style="green" if heading == "try" else ""), Text(row))
+    verdict = Text.assemble((f"{name}: ", "bold"), report.verdict)
+    return [verdict, Padding(table, (0, 0, 0, 2))]

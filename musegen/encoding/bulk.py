@@ -1,4 +1,4 @@
-"""Many files at once: read, bundled by the tens of thousands of notes, quantised and encoded."""
+"""Encodes many files at once, in bundles of tens of thousands of notes."""
 
 from __future__ import annotations
 
@@ -20,16 +20,17 @@ from musegen.score.midi import parse, read_bytes
 if TYPE_CHECKING:
     from musegen.encoding.encoder import Encoder
 
-__all__ = ["Batch", "Encoded", "batches", "bundled", "encode_files", "load"]
+__all__ = ["Batch", "Encoded", "bundled", "encode_files", "groups", "load", "quantised"]
 
-# About where the cost of starting NumPy's operations no longer counts, and caches still hold
+# Enough that the cost of starting NumPy's operations no longer matters, and few enough for caches.
 NOTES_AT_ONCE = 32_768
-FILES_AT_ONCE = 512  # whose tracks' pitches mostly number below 2**16
-FILES_PER_TASK = 256  # handed to a worker process at a time
+FILES_AT_ONCE = 512  # `without_overlaps` is fastest with fewer than 2**16 voices
+LONG = 4096  # quarters
+FILES_PER_TASK = 256  # sent to a worker process at a time
 
 
 class Encoded(NamedTuple):
-    """What became of a file: its tokens, or the reason why there are none."""
+    """The result of a file: its tokens, or the error that prevents them."""
 
     path: str | Path
     tokens: Tokens
@@ -38,24 +39,27 @@ class Encoded(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """Some of the files, read and quantised."""
+    """A group of files, quantised.
+
+    Attributes:
+        paths: The files that can be encoded, in the order given.
+        scores: What `load` returned for each of `paths`.
+        bundle: The quantised pieces of `paths`.
+        errors: The errors of the other files.
+    """
 
     paths: list[str | Path]
-    """Those that could be, in the order given."""
     scores: list[Any]
-    """What `load` gave for each of `paths`."""
     bundle: Bundle
-    """The quantised pieces of `paths`."""
     errors: dict[str | Path, MusegenError]
-    """Why of those that could not be."""
 
 
 def load(path: str | Path, *, pedals: bool = True) -> Any:
-    """Return a file of MIDI as a `symusic` score, or one of written music as a `Score`.
+    """Load a MIDI file as a `symusic` score, or a file of notation as a `Score`.
 
     Args:
         path: The file.
-        pedals: Whether the sustain pedal matters; if not, it may come out wrong.
+        pedals: Whether the sustain pedals must be right, which takes longer.
 
     Raises:
         MidiError: It cannot be read.
@@ -66,58 +70,52 @@ def load(path: str | Path, *, pedals: bool = True) -> Any:
 
 
 def bundled(sources: Sequence[Any]) -> Bundle:
-    """Return the bundle of some `symusic` scores, or of some `Score`s."""
+    """Return the bundle of scores, all of them from `symusic` or all of them `Score`."""
     return Bundle.of(sources) if isinstance(sources[0], Score) else gather(sources)
 
 
-def batches(
-    paths: Iterable[str | Path],
-    encoder: Encoder,
-    prepare: Callable[[Bundle], Bundle] = lambda bundle: bundle,
-    load: Callable[[str | Path], Any] = load,
-) -> Iterator[Batch]:
-    """Read files, and yield them quantised, as many at a time as is fast.
+def groups(sources: Iterable[tuple[str | Path, Any]]) -> Iterator[dict[str | Path, Any]]:
+    """Collect loaded files into groups that are fast to encode together.
+
+    Scores of written music and very long pieces are groups of their own: the bars of a few hundred
+    pieces with an end far out could fill memory.
 
     Args:
-        paths: Files; taken as they are needed.
-        encoder: Says what is kept of them.
-        prepare: Changes a bundle before it is quantised. What it refuses is left out.
-        load: Reads a file: gives what the function `load` gives, or raises a `MusegenError`.
+        sources: Paths, and what `load` gives for each; consumed as needed.
     """
-    scores: dict[str | Path, Any] = {}
-    errors: dict[str | Path, MusegenError] = {}
+    group: dict[str | Path, Any] = {}
     notes = 0
-    for path in paths:
-        try:
-            source = load(path)
-        except MusegenError as error:
-            errors[path] = error
+    for path, source in sources:
+        if isinstance(source, Score) or source.end() > LONG * source.ticks_per_quarter:
+            yield {path: source}
             continue
-        if isinstance(source, Score):
-            yield _batch({path: source}, {}, encoder, prepare)
-            continue
-        scores[path] = source
+        group[path] = source
         notes += source.note_num()
-        if notes >= NOTES_AT_ONCE or len(scores) >= FILES_AT_ONCE:
-            yield _batch(scores, errors, encoder, prepare)
-            scores, errors, notes = {}, {}, 0
-    if scores or errors:
-        yield _batch(scores, errors, encoder, prepare)
+        if notes >= NOTES_AT_ONCE or len(group) >= FILES_AT_ONCE:
+            yield group
+            group, notes = {}, 0
+    if group:
+        yield group
 
 
-def _batch(
-    scores: dict[str | Path, Any],
-    errors: dict[str | Path, MusegenError],
+def quantised(
+    group: dict[str | Path, Any],
     encoder: Encoder,
-    prepare: Callable[[Bundle], Bundle],
+    prepare: Callable[[Bundle], Bundle] = lambda bundle: bundle,
 ) -> Batch:
-    while True:
-        if not scores:
-            return Batch([], [], Bundle.of([]), errors)
+    """Quantise a group of loaded files; leave out those that the encoding cannot carry.
+
+    Args:
+        group: Files of a group that `groups` yields.
+        encoder: Decides what is kept of them.
+        prepare: Changes the bundle before it is quantised.
+    """
+    scores = dict(group)
+    errors: dict[str | Path, MusegenError] = {}
+    while scores:
         try:
-            bundle = encoder.codec.quantise(
-                prepare(bundled(list(scores.values()))), encoder.vocabulary
-            )
+            bundle = prepare(bundled(list(scores.values())))
+            bundle = encoder.codec.quantise(bundle, encoder.vocabulary)
         except Unencodable as error:
             paths = list(scores)
             for index, why in error.reasons.items():
@@ -125,14 +123,12 @@ def _batch(
                 del scores[paths[index]]
         else:
             return Batch(list(scores), list(scores.values()), bundle, errors)
+    return Batch([], [], Bundle.of([]), errors)
 
 
 def encode_files(paths: Iterable[str | Path], encoder: Encoder, workers: int) -> Iterator[Encoded]:
-    """Yield what becomes of each file, in order. See `Encoder.encode_files`."""
-    from musegen.utils.parallel import (
-        Crash,
-        each,
-    )  # process pools, which composing need not wait for
+    """Yield the result of each file, in order. See `Encoder.encode_files`."""
+    from musegen.utils.parallel import Crash, each  # process pools: composing does not need them
 
     source = iter(paths)
     tasks = iter(lambda: list(islice(source, FILES_PER_TASK)), [])
@@ -141,40 +137,57 @@ def encode_files(paths: Iterable[str | Path], encoder: Encoder, workers: int) ->
         if not isinstance(outcome, Crash):
             yield from _unpacked(paths_of_task, *outcome)
             continue
+        # One of the files killed the process: encode each alone to find out which.
         for alone, its_outcome in each(task, ([path] for path in paths_of_task), workers):
             if isinstance(its_outcome, Crash):
-                why = f"{alone[0]}: the process that read it died. It is most likely damaged: export it again."
+                why = (
+                    f"{alone[0]}: the process that read it died. "
+                    "It is most likely damaged: export it again."
+                )
                 yield Encoded(alone[0], np.zeros(0, np.int32), MidiError(why))
             else:
                 yield from _unpacked(alone, *its_outcome)
 
 
 _Packed: TypeAlias = tuple[Tokens, list[int], dict[int, MusegenError]]
-"""Tokens of files end to end, how many each has, and errors by index: one array travels faster than hundreds."""
+"""Tokens of files end to end, their numbers of tokens, and errors by index.
+
+One array is sent between processes faster than hundreds.
+"""
 
 
 def _encode_task(encoder: Encoder, paths: Sequence[str | Path]) -> _Packed:
+    """Encode files in one process."""
     done: dict[str | Path, Tokens] = {}
     errors: dict[str | Path, MusegenError] = {}
-    read = partial(load, pedals=encoder.config.encoding == "performance")
-    for batch in batches(paths, encoder, load=read):
+    for group in groups(_loaded(paths, encoder.config.encoding == "performance", errors)):
+        batch = quantised(group, encoder)
         errors |= batch.errors
         if batch.paths:
             tokens, starts = encoder.codec.encode(batch.bundle, encoder.vocabulary)
-            bounds = pairwise([*starts.tolist(), len(tokens)])
-            done |= {
-                path: tokens[start:stop]
-                for path, (start, stop) in zip(batch.paths, bounds, strict=True)
-            }
-    nothing = np.zeros(0, np.int32)
-    pieces = [done.get(path, nothing) for path in paths]
-    why = {index: errors[path] for index, path in enumerate(paths) if path in errors}
-    return np.concatenate([nothing, *pieces]), [len(piece) for piece in pieces], why
+            pieces = np.split(tokens, starts[1:])
+            done.update(zip(batch.paths, pieces, strict=True))
+    empty = np.zeros(0, np.int32)
+    in_order = [done.get(path, empty) for path in paths]
+    by_index = {index: errors[path] for index, path in enumerate(paths) if path in errors}
+    return np.concatenate([empty, *in_order]), [len(piece) for piece in in_order], by_index
+
+
+def _loaded(
+    paths: Iterable[str | Path], pedals: bool, errors: dict[str | Path, MusegenError]
+) -> Iterator[tuple[str | Path, Any]]:
+    """Load files; collect the errors of those that cannot be read in `errors`."""
+    for path in paths:
+        try:
+            yield path, load(path, pedals=pedals)
+        except MusegenError as error:
+            errors[path] = error
 
 
 def _unpacked(
     paths: Sequence[str | Path], tokens: Tokens, lengths: list[int], errors: dict[int, MusegenError]
 ) -> Iterator[Encoded]:
+    """Yield the results of files from what `_encode_task` returns."""
     bounds = pairwise(accumulate(lengths, initial=0))
     for index, (path, (start, stop)) in enumerate(zip(paths, bounds, strict=True)):
         yield Encoded(path, tokens[start:stop], errors.get(index))

@@ -1,8 +1,8 @@
-"""Several scores as one set of columns, so that one array operation works across all of them.
+"""Many scores as one set of columns, so that one array operation serves all of them.
 
-Encoding a small file is a hundred operations on arrays of a hundred elements, and NumPy spends
-more time in starting an operation than in the elements. Done for hundreds of files at once, the
-same operations cost a file next to nothing.
+Encoding a small file takes about a hundred operations on arrays of a hundred elements, and NumPy
+spends more time on starting an operation than on the elements. Applied to hundreds of files at
+once, the same operations cost almost nothing per file.
 """
 
 from __future__ import annotations
@@ -15,8 +15,10 @@ from typing import Any, NamedTuple, TypeAlias, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from musegen.encoding.rows import STEP_BITS, changes, finals, last_of_piece, moments
 from musegen.errors import EncodingError
 from musegen.score import METER, NOTE, PEDAL, TEMPO, Score, Table, Track, columns
+from musegen.utils.arrays import Bools, Ints
 
 __all__ = [
     "STEP_BITS",
@@ -30,76 +32,75 @@ __all__ = [
     "Unencodable",
     "changes",
     "finals",
+    "in_force",
     "last_of_piece",
     "moments",
     "take",
 ]
 
-STEP_BITS = 31  # a tick or step fits in these
-
-Column: TypeAlias = NDArray[np.int64]
+Column: TypeAlias = Ints
 
 
 class Notes(NamedTuple):
-    """A row per note: by piece, onset, track and pitch."""
+    """Notes, one row each, sorted by piece, onset, track and pitch."""
 
-    piece: Column
-    onset: Column
-    duration: Column
-    pitch: Column
-    velocity: Column
-    track: Column
+    piece: Ints
+    onset: Ints
+    duration: Ints
+    pitch: Ints
+    velocity: Ints
+    track: Ints
     """Index into the bundle's `Tracks`."""
 
 
 class Tracks(NamedTuple):
-    """A row per track: by piece, in the piece's order."""
+    """Tracks, one row each, sorted by piece, in the order of the piece."""
 
-    piece: Column
-    number: Column
+    piece: Ints
+    number: Ints
     """Index among the tracks of its piece."""
-    program: Column
-    drum: NDArray[np.bool_]
+    program: Ints
+    drum: Bools
 
 
 class Tempos(NamedTuple):
-    """A row per tempo: by piece and tick."""
+    """Tempos, one row each, sorted by piece and tick."""
 
-    piece: Column
-    tick: Column
-    microseconds: Column
+    piece: Ints
+    tick: Ints
+    microseconds: Ints
+    """Per quarter note."""
 
 
 class Meters(NamedTuple):
-    """A row per time signature: by piece and tick."""
+    """Time signatures, one row each, sorted by piece and tick."""
 
-    piece: Column
-    tick: Column
-    numerator: Column
-    denominator: Column
+    piece: Ints
+    tick: Ints
+    numerator: Ints
+    denominator: Ints
 
 
 class Pedals(NamedTuple):
-    """A row per time that the sustain pedal is down: by track."""
+    """Intervals in which the sustain pedal is down, one row each, sorted by track."""
 
-    onset: Column
-    duration: Column
-    track: Column
+    onset: Ints
+    duration: Ints
+    track: Ints
 
     @classmethod
     def none(cls) -> Pedals:
-        """Return no rows."""
-        nothing = np.zeros(0, np.int64)
-        return cls(nothing, nothing, nothing)
+        """Return an empty table."""
+        return cls(*np.zeros((3, 0), np.int64))
 
 
 class Bundle(NamedTuple):
-    """Scores, piece after piece; everything is `int64` but for `Tracks.drum`."""
+    """Scores end to end; all columns are `int64`, except `Tracks.drum`."""
 
-    ticks_per_quarter: Column
-    """One per piece."""
-    end: Column
-    """One per piece: the tick where it ends, rests included."""
+    ticks_per_quarter: Ints
+    """`int64[pieces]`."""
+    end: Ints
+    """`int64[pieces]`: the tick at which each piece ends, rests included."""
     notes: Notes
     tracks: Tracks
     tempos: Tempos
@@ -108,22 +109,28 @@ class Bundle(NamedTuple):
 
     @classmethod
     def of(cls, scores: Sequence[Score]) -> Bundle:
-        """Return the bundle of some scores."""
-        first = np.cumsum([0, *(len(s.tracks) for s in scores)])
+        """Return the bundle of `scores`.
+
+        >>> from musegen import Score, Track
+        >>> tune = Score(notes=[(0, 480, 60, 90, 0)], tracks=[Track()])
+        >>> Bundle.of([tune, tune]).notes.piece.tolist()
+        [0, 1]
+        """
         tracks = [
-            (p, i, t.program, t.is_drum)
-            for p, s in enumerate(scores)
-            for i, t in enumerate(s.tracks)
+            (piece, number, track.program, track.is_drum)
+            for piece, score in enumerate(scores)
+            for number, track in enumerate(score.tracks)
         ]
         piece, number, program, drum = np.array(tracks, np.int64).reshape(-1, 4).T
+        first_track = np.cumsum([0, *(len(score.tracks) for score in scores)])
 
-        def rows(name: str, dtype: np.dtype[np.void]) -> tuple[Column, dict[str, Column]]:
-            tables = [getattr(s, name) for s in scores]
+        def rows(name: str, dtype: np.dtype[np.void]) -> tuple[Ints, dict[str, Ints]]:
+            tables = [getattr(score, name) for score in scores]
             table = tables[0] if len(tables) == 1 else np.concatenate([np.zeros(0, dtype), *tables])
             of_piece = np.repeat(np.arange(len(scores)), [len(t) for t in tables])
             fields = {field: table[field].astype(np.int64) for field in dtype.names or ()}
             if "track" in fields:
-                fields["track"] += first[of_piece]
+                fields["track"] += first_track[of_piece]
             return of_piece, fields
 
         (notes_of, notes), (tempos_of, tempos) = rows("notes", NOTE), rows("tempos", TEMPO)
@@ -140,64 +147,62 @@ class Bundle(NamedTuple):
 
     def scores(self) -> list[Score]:
         """Return the scores of a quantised or decoded bundle: tracks without names, no pedals."""
-        tables: dict[str, list[Table]] = {}
-        for name, dtype, rows in (
-            ("notes", NOTE, self.notes),
-            ("tempos", TEMPO, self.tempos),
-            ("meters", METER, self.meters),
-        ):
+        pieces = np.arange(len(self.end) + 1)
+
+        def split(name: str, dtype: np.dtype[np.void]) -> list[Table]:
+            rows = getattr(self, name)
             table = columns(dtype, **{field: getattr(rows, field) for field in dtype.names or ()})
             if name == "notes":
                 table["track"] = self.tracks.number[self.notes.track]
-            bounds = rows.piece.searchsorted(np.arange(len(self.end) + 1)).tolist()
-            tables[name] = [table[start:stop] for start, stop in pairwise(bounds)]
-        tracks = [
-            _track(p, d)
-            for p, d in zip(self.tracks.program.tolist(), self.tracks.drum.tolist(), strict=True)
-        ]
-        bounds = self.tracks.piece.searchsorted(np.arange(len(self.end) + 1)).tolist()
+            return [table[a:b] for a, b in pairwise(rows.piece.searchsorted(pieces).tolist())]
+
+        kinds = zip(self.tracks.program.tolist(), self.tracks.drum.tolist(), strict=True)
+        tracks = [_track(program, is_drum) for program, is_drum in kinds]
+        bounds = self.tracks.piece.searchsorted(pieces).tolist()
+        fields = zip(
+            split("notes", NOTE),
+            pairwise(bounds),
+            self.ticks_per_quarter.tolist(),
+            split("tempos", TEMPO),
+            split("meters", METER),
+            self.end.tolist(),
+            strict=True,
+        )
         return [
             Score.of_valid(
-                notes=tables["notes"][index],
-                tracks=tuple(tracks[start:stop]),
+                notes=notes,
+                tracks=tuple(tracks[first:stop]),
                 ticks_per_quarter=per_quarter,
-                tempos=tables["tempos"][index],
-                meters=tables["meters"][index],
+                tempos=tempos,
+                meters=meters,
                 end=end,
             )
-            for index, ((start, stop), per_quarter, end) in enumerate(
-                zip(
-                    pairwise(bounds),
-                    self.ticks_per_quarter.tolist(),
-                    self.end.tolist(),
-                    strict=True,
-                )
-            )
+            for notes, (first, stop), per_quarter, tempos, meters, end in fields
         ]
 
-    def refuse(self, at_fault: NDArray[np.bool_], why: Callable[[int], str]) -> None:
-        """Raise unless no piece is at fault.
+    def refuse(self, at_fault: Bools, why: Callable[[int], str]) -> None:
+        """Raise an error if any piece is at fault.
 
         Args:
             at_fault: `bool[pieces]`.
-            why: Gives, for a piece's index, what was expected, what was received and what to do.
+            why: Returns, for a piece's index, what was expected, what was received and what to do.
 
         Raises:
-            Unencodable: Some are.
+            Unencodable: At least one piece is at fault.
         """
         if at_fault.any():
             raise Unencodable({piece: why(piece) for piece in np.flatnonzero(at_fault).tolist()})
 
 
 class Unencodable(EncodingError):
-    """Some pieces of a bundle cannot be carried.
+    """Some pieces of a bundle cannot be encoded.
 
     Attributes:
-        reasons: Why, by the piece's index.
+        reasons: Index of each of these pieces → reason.
     """
 
     def __init__(self, reasons: dict[int, str]) -> None:
-        """Say why of the first."""
+        """Use the first reason as the message."""
         super().__init__(next(iter(reasons.values())))
         self.reasons = reasons
 
@@ -208,6 +213,7 @@ def _track(program: int, is_drum: bool) -> Track:
 
 
 Rows = TypeVar("Rows", Notes, Tracks, Tempos, Meters)
+Marks = TypeVar("Marks", Tempos, Meters)
 
 
 def take(rows: Rows, chosen: NDArray[Any]) -> Rows:
@@ -215,37 +221,23 @@ def take(rows: Rows, chosen: NDArray[Any]) -> Rows:
     return type(rows)(*[column[chosen] for column in rows])
 
 
-def moments(piece: Column, step: Column) -> Column:
-    """Return one number per row that sorts by piece, then by tick or step (at least 0, below 2³¹)."""
-    out: Column = (piece << STEP_BITS) + step
-    return out
+def in_force(rows: Marks, default: tuple[int, ...], pieces: int) -> Marks:
+    """Return tempos or meters with one at tick 0 of each piece, and only the last at each tick.
 
+    It does for every piece what `musegen.score.timing.in_force` does for one.
 
-def changes(*values: NDArray[Any]) -> NDArray[np.bool_]:
-    """Return `bool[N]`: which rows differ in any of the columns from the row before; the first does."""
-    out = np.empty(len(values[0]), bool)
-    out[:1] = True
-    np.not_equal(values[0][1:], values[0][:-1], out=out[1:])
-    for column in values[1:]:
-        out[1:] |= column[1:] != column[:-1]
-    return out
-
-
-def finals(*values: NDArray[Any]) -> NDArray[np.bool_]:
-    """Return `bool[N]`: which rows differ in any of the columns from the row after; the last does."""
-    out = np.empty(len(values[0]), bool)
-    out[-1:] = True
-    np.not_equal(values[0][1:], values[0][:-1], out=out[:-1])
-    for column in values[1:]:
-        out[:-1] |= column[1:] != column[:-1]
-    return out
-
-
-def last_of_piece(piece: Column, value: Column, least: Column) -> Column:
-    """Return, per piece, the largest value of its rows (which stand together), or `least` of it if that is more."""
-    out = least.copy()
-    if len(piece):
-        begins = changes(piece).nonzero()[0]
-        some = piece[begins]
-        out[some] = np.maximum(out[some], np.maximum.reduceat(value, begins))
-    return out
+    Args:
+        rows: `Tempos` or `Meters`.
+        default: The values, without piece and tick, where a piece states none at tick 0.
+        pieces: Number of pieces.
+    """
+    stated = np.zeros(pieces, bool)
+    stated[rows.piece[rows.tick == 0]] = True
+    if not stated.all():
+        missing: Ints = (~stated).nonzero()[0]
+        added = (missing, 0 * missing, *(0 * missing + value for value in default))
+        rows = type(rows)(*map(np.concatenate, zip(added, rows, strict=True)))
+        rows = take(rows, rows.piece.argsort(kind="stable"))
+    if len(rows.piece) == pieces:  # one row each, as most pieces have
+        return rows
+    return take(rows, finals(rows.piece, rows.tick))

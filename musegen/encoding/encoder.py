@@ -1,4 +1,4 @@
-"""Music to tokens and back: the part of musegen that people import in notebooks."""
+"""Converts music to tokens and back: the interface for scripts and notebooks."""
 
 from __future__ import annotations
 
@@ -31,10 +31,12 @@ if TYPE_CHECKING:
 __all__ = ["Encoder"]
 
 FORMAT = 1  # of saved settings
-TOKENS_AT_ONCE = 65_536  # decoded together: more would not fit in a processor's cache
+TOKENS_AT_ONCE = 65_536  # decoded together, so that the arrays fit in the processor's cache
 
 
 class Codec(NamedTuple):
+    """The functions of an encoding."""
+
     quantise: Callable[[Bundle, Vocabulary], Bundle]
     encode: Callable[[Bundle, Vocabulary], tuple[Tokens, NDArray[np.int64]]]
     decode: Callable[[Tokens, NDArray[np.int64], Vocabulary], Bundle]
@@ -47,11 +49,11 @@ _CODECS = {
 
 
 class Encoder:
-    """Turns music into event tokens and tokens into music.
+    """Converts music to event tokens and tokens to music.
 
-    `decode(encode(x)) == quantise(x)` for any music x; `quantise` says what the encoding keeps.
+    `decode(encode(x)) == quantise(x)` for any music x; `quantise` returns what the encoding keeps.
 
-    A quarter and two eighths on one violin, with the defaults but loudness and tempo left out:
+    A quarter and two eighths for one violin, without velocities and tempos:
 
     >>> from musegen import Encoder, EncoderConfig, Score, Track
     >>> tune = Score(notes=[(0, 480, 60, 90, 0), (480, 240, 62, 90, 0), (720, 240, 64, 90, 0)],
@@ -61,14 +63,19 @@ class Encoder:
     start, bar, time_signature 4/4, position 0, part 0, program 40, pitch 60, duration 12, \
 position 12, pitch 62, duration 6, position 18, pitch 64, duration 6, end
 
-    The same, as a performance:
+    The same as a performance:
 
     >>> encoder = Encoder(EncoderConfig(encoding="performance"))
     >>> print(", ".join(str(event) for event in encoder.events(encoder.encode(tune))[:7]))
     start, velocity 22, note_on 60, time_shift 50, note_off 60, note_on 62, time_shift 25
 
     Args:
-        config: The encoding; metric with the defaults of `EncoderConfig` if left out.
+        config: The settings; by default the metric encoding with the defaults of `EncoderConfig`.
+
+    Attributes:
+        config: The settings.
+        vocabulary: The table of events and tokens.
+        codec: The functions of the encoding.
     """
 
     def __init__(self, config: EncoderConfig | None = None) -> None:
@@ -88,35 +95,49 @@ position 12, pitch 62, duration 6, position 18, pitch 64, duration 6, end
         self.codec = _CODECS[self.config.encoding]
 
     def __repr__(self) -> str:
-        """Show the settings and the vocabulary's size."""
+        """Show the settings and the size of the vocabulary."""
         return f"Encoder({self.config}, {len(self.vocabulary)} tokens)"
 
     def quantise(self, source: MidiSource) -> Score:
-        """Return what this encoding keeps of the music: the score that `decode(encode(source))` gives.
+        """Return what the encoding keeps of the music, which `decode(encode(source))` equals.
+
+        >>> from musegen import Score, Track
+        >>> late = Score(notes=[(7, 480, 60, 90, 0)], tracks=[Track("Flute")])
+        >>> Encoder().quantise(late).notes.tolist()  # in steps; 90 is the middle of its bin
+        [(0, 12, 60, 90, 0)]
+
+        Args:
+            source: As for `encode`.
 
         Raises:
             MidiError: `source` cannot be read.
-            EncodingError: It has more tracks than the encoding has parts.
+            EncodingError: It has more tracks than the encoding has parts, or it is too long.
         """
         return self._quantised(source).scores()[0]
 
     def encode(self, source: MidiSource) -> Tokens:
         """Return the tokens of a piece, `int32[T]`, from `start` to `end`.
 
+        >>> from musegen import Score, Track
+        >>> tune = Score(notes=[(0, 480, 60, 90, 0)], tracks=[Track()])
+        >>> encoder = Encoder(EncoderConfig(encoding="performance"))
+        >>> encoder.encode(tune)
+        array([388, 378,  60, 305, 188, 389], dtype=int32)
+
         Args:
-            source: A path to a MIDI file or to written music (MusicXML, ABC), the bytes of a MIDI
-                file, a `Score`, `PrettyMIDI`, `mido.MidiFile`, `symusic` score or music21 stream.
+            source: The path of a MIDI file or a score (MusicXML, ABC), the bytes of a MIDI file, a
+                `Score`, `PrettyMIDI`, `mido.MidiFile`, `symusic` score or music21 stream.
 
         Raises:
             MidiError: `source` cannot be read.
-            EncodingError: It has more tracks than the encoding has parts.
+            EncodingError: It has more tracks than the encoding has parts, or it is too long.
         """
         return self.codec.encode(self._quantised(source), self.vocabulary)[0]
 
     def report(self, source: MidiSource) -> Report:
-        """Return what this encoding would lose on a piece, and which settings would lose less.
+        """Return what the encoding loses on a piece, and which settings would lose less.
 
-        A piece that the encoding cannot carry has a report, too, which says why.
+        If the piece cannot be encoded, the report has the reason.
 
         >>> from musegen import Score, Track
         >>> late = Score(notes=[(0, 480, 60, 90, 0), (490, 480, 62, 90, 0)], tracks=[Track()])
@@ -124,13 +145,13 @@ position 12, pitch 62, duration 6, position 18, pitch 64, duration 6, end
         Spread(mean=5.208333, median=5.208333, max=10.416667)
 
         Args:
-            source: As for `encode`. What a file holds beside its music is counted where it is a
-                path or bytes.
+            source: As for `encode`. Events that no encoding carries are counted only in MIDI files
+                and bytes.
 
         Raises:
             MidiError: `source` cannot be read.
         """
-        from musegen.encoding.report import diagnose  # which composing need not wait for
+        from musegen.encoding.report import diagnose  # composing does not need it
 
         return diagnose(source, self)
 
@@ -141,15 +162,15 @@ position 12, pitch 62, duration 6, position 18, pitch 64, duration 6, end
         ...     print(f"{path}: {len(tokens)} tokens, {type(error).__name__}")
         missing.mid: 0 tokens, MidiError
 
-        Results come while the work goes on, in the order of `paths`, and nothing but some hundreds
-        of files is ever held. A file that cannot be read or carried is a result with an `error`,
-        and stops nothing.
+        Results are yielded while the work goes on, in the order of `paths`; at most a few hundred
+        files are in memory at once. A file that cannot be read or encoded yields a result with an
+        `error`, and the others go on.
 
         Args:
-            paths: MIDI files or written music; taken as they are needed.
-            workers: Processes to share the work. With more than one, a script must keep what it
-                does behind `if __name__ == "__main__":`, and a file that crashes the reader costs
-                one result.
+            paths: MIDI files or scores; consumed as needed.
+            workers: Number of processes. With more than one, a script must protect its main code
+                with `if __name__ == "__main__":`, and a file that crashes the reader yields an
+                error.
 
         Yields:
             `(path, tokens, error)`: `int32[T]` and None, or no tokens and the `MidiError` or
@@ -168,7 +189,7 @@ position 12, pitch 62, duration 6, position 18, pitch 64, duration 6, end
         return encode_files(paths, self, workers)
 
     def _quantised(self, source: Any) -> Bundle:
-        """Return the columns of anything `encode` takes, as this encoding keeps them."""
+        """Return the quantised columns of anything that `encode` takes."""
         is_path = isinstance(source, str | Path)
         if is_path:
             bundle = bundled([load(source, pedals=self.config.encoding == "performance")])
@@ -180,36 +201,48 @@ position 12, pitch 62, duration 6, position 18, pitch 64, duration 6, end
             raise EncodingError(f"{source}: {error}" if is_path else str(error)) from None
 
     def decode(self, tokens: NDArray[Any]) -> Score:
-        """Return the music of tokens, `int[T]`; any prefix of an encoding will do.
+        """Return the music of tokens, `int[T]`: an encoding, or any prefix of one.
+
+        >>> encoder = Encoder(EncoderConfig(encoding="performance"))
+        >>> encoder.decode(np.array([388, 378, 60, 305, 188])).notes.tolist()  # 100 ticks a second
+        [(0, 50, 60, 90, 0)]
 
         Raises:
-            EncodingError: An id is not in the vocabulary, or an event stands where it cannot.
+            EncodingError: An id is not in the vocabulary, or an event cannot be where it is.
         """
         return self.decode_many([tokens])[0]
 
     def decode_many(self, sequences: Iterable[NDArray[Any]]) -> list[Score]:
         """Return the music of many sequences of tokens, several times as fast as one by one.
 
+        >>> encoder = Encoder(EncoderConfig(encoding="performance"))
+        >>> [len(score) for score in encoder.decode_many([[388, 60, 305], [388, 389]])]
+        [1, 0]
+
         Args:
             sequences: `int[T]` each, as for `decode`.
 
         Raises:
-            EncodingError: An id is not in the vocabulary, or an event stands where it cannot.
+            EncodingError: An id is not in the vocabulary, or an event cannot be where it is.
         """
         sequences = [np.asarray(tokens) for tokens in sequences]
-        nothing = self.codec.quantise(Bundle.of([Score()]), self.vocabulary).scores()[0]
-        scores = [nothing] * len(sequences)
-        whole = [index for index, tokens in enumerate(sequences) if tokens.size]
-        for some in _runs(whole, [sequences[index].size for index in whole], TOKENS_AT_ONCE):
-            tokens, starts = self.vocabulary.joined([sequences[index] for index in some])
-            for index, score in zip(
-                some, self.codec.decode(tokens, starts, self.vocabulary).scores(), strict=True
-            ):
+        empty = self.codec.quantise(Bundle.of([Score()]), self.vocabulary).scores()[0]
+        scores = [empty] * len(sequences)
+        filled = [index for index, tokens in enumerate(sequences) if tokens.size]
+        sizes = [sequences[index].size for index in filled]
+        for run in _runs(filled, sizes, TOKENS_AT_ONCE):
+            tokens, starts = self.vocabulary.joined([sequences[index] for index in run])
+            decoded = self.codec.decode(tokens, starts, self.vocabulary).scores()
+            for index, score in zip(run, decoded, strict=True):
                 scores[index] = score
         return scores
 
     def events(self, tokens: NDArray[Any]) -> Events:
-        """Return what each token means: a list that prints itself with a line for each moment.
+        """Return the events of tokens, `int[T]`: a list that prints one line for each moment.
+
+        >>> print(Encoder(EncoderConfig(encoding="performance")).events([388, 60, 305, 188]))
+        start, note_on 60
+          time_shift 50, note_off 60
 
         Raises:
             EncodingError: An id is not in the vocabulary.
@@ -218,16 +251,24 @@ position 12, pitch 62, duration 6, position 18, pitch 64, duration 6, end
 
     @classmethod
     def from_checkpoint(cls, name_or_path: str | Path) -> Encoder:
-        """Return the encoder of a checkpoint. Deprecated: use `musegen.load(name_or_path).encoder`."""
+        """Return the encoder of a checkpoint.
+
+        Deprecated: use `musegen.load(name_or_path).encoder`.
+        """
         load = replacement("Encoder.from_checkpoint(name)", "musegen.load(name).encoder", "load")
         encoder: Encoder = load(name_or_path).encoder
         return encoder
 
     def draw(self, source: MidiSource) -> display.Picture:
-        """Draw a piano roll with the tokens below: one SVG, less than 50,000 bytes in UTF-8.
+        """Draw a piano roll above its tokens: one SVG, less than 50,000 bytes in UTF-8.
 
-        A notebook shows it as a picture. If the encoding cannot carry the music, the picture says
-        why.
+        A notebook shows it as a picture. If the music cannot be encoded, the picture has the
+        reason.
+
+        >>> from musegen import Score, Track
+        >>> tune = Score(notes=[(0, 480, 60, 90, 0)], tracks=[Track()])
+        >>> Encoder().draw(tune)._repr_html_()[:4]
+        '<svg'
 
         Args:
             source: As for `encode`; the encoding must be metric.
@@ -238,7 +279,7 @@ position 12, pitch 62, duration 6, position 18, pitch 64, duration 6, end
         """
         require(
             self.config.encoding == "metric",
-            "tokens are drawn of the metric encoding",
+            "tokens can be drawn only in the metric encoding",
             self.config.encoding,
             "Use Encoder().draw(music).",
         )
@@ -249,7 +290,13 @@ position 12, pitch 62, duration 6, position 18, pitch 64, duration 6, end
             return display.svg(score, notice=f"No tokens: {error}")
 
     def save(self, path: str | Path, *, force: bool = False) -> None:
-        """Write the settings as JSON.
+        """Write the settings as JSON, for `load`.
+
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     Encoder(EncoderConfig(parts=4)).save(Path(folder) / "encoder.json")
+        ...     Encoder.load(Path(folder) / "encoder.json").config.parts
+        4
 
         Raises:
             MusegenError: `path` exists and `force` is false, or it cannot be written.
@@ -268,15 +315,14 @@ position 12, pitch 62, duration 6, position 18, pitch 64, duration 6, end
         """Return the encoder that `save` wrote.
 
         Raises:
-            EncodingError: It is not such a file, or a version of musegen with another vocabulary
-                wrote it.
-            ConfigError: It holds settings that are unknown or out of range.
+            EncodingError: It is not such a file, or it was written by a version of musegen with
+                another vocabulary.
+            ConfigError: It has settings that are unknown or out of range.
         """
         try:
             settings = json.loads(Path(path).read_text())
-            format_number, config, fingerprint = (
-                settings[key] for key in ("format", "encoder", "vocabulary")
-            )
+            keys = ("format", "encoder", "vocabulary")
+            format_number, config, fingerprint = (settings[key] for key in keys)
             config = dict(config)
         except (OSError, ValueError, KeyError, TypeError) as error:
             why = error.strerror if isinstance(error, OSError) else "it is something else"
@@ -292,12 +338,12 @@ position 12, pitch 62, duration 6, position 18, pitch 64, duration 6, end
         return encoder
 
     def _repr_html_(self) -> str:
-        """Draw the settings and the table of events for a notebook."""
-        first, blocks = self.vocabulary.first, self.vocabulary.blocks
-        rows = "".join(
-            f"<tr><td>{kind}</td><td>{first[kind]}&nbsp;–&nbsp;{first[kind] + size - 1}</td><td>{size}</td></tr>"
-            for kind, size in blocks.items()
-        )
+        """Show the settings and the table of events in a notebook."""
+        rows = ""
+        for kind, size in self.vocabulary.blocks.items():
+            first = self.vocabulary.first[kind]
+            tokens = f"{first}&nbsp;–&nbsp;{first + size - 1}"
+            rows += f"<tr><td>{kind}</td><td>{tokens}</td><td>{size}</td></tr>"
         settings = ", ".join(f"{name}={value!r}" for name, value in self.config.to_dict().items())
         return (
             f"<b>Encoder</b>: {len(self.vocabulary)} tokens<br><small>{escape(settings)}</small>"
@@ -307,7 +353,8 @@ position 12, pitch 62, duration 6, position 18, pitch 64, duration 6, end
 
 def _runs(items: list[int], sizes: list[int], most: int) -> Iterator[list[int]]:
     """Yield the items in runs whose sizes sum to about `most`."""
-    run, total = [], 0
+    run: list[int] = []
+    total = 0
     for item, size in zip(items, sizes, strict=True):
         run.append(item)
         total += size

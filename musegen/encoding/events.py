@@ -1,4 +1,4 @@
-"""What tokens mean, for people to read."""
+"""Events: readable tokens."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 __all__ = ["MAX_BAR_QUARTERS", "METERS", "Event", "Events"]
 
-MAX_BAR_QUARTERS = 8  # Longest bar and longest duration token, in quarters.
+MAX_BAR_QUARTERS = 8  # longest bar and longest duration token, in quarters
 
 METERS: tuple[tuple[int, int], ...] = tuple(
     (numerator, denominator)
@@ -18,13 +18,21 @@ METERS: tuple[tuple[int, int], ...] = tuple(
 
 
 class Event(NamedTuple):
-    """What a token means."""
+    """The meaning of a token.
+
+    >>> str(Event("pitch", 60)), str(Event("duration", 11))
+    ('pitch 60', 'duration 12')
+
+    Attributes:
+        kind: A kind of event of the vocabulary.
+        value: Its value, from 0.
+    """
 
     kind: str
     value: int
 
     def __str__(self) -> str:
-        """Write the event as people read it: `pitch 60`, `bar`."""
+        """Write the event in words: `pitch 60`, `bar`; durations and time shifts in steps."""
         if self.kind in ("bar", "hold", "start", "end"):
             return self.kind
         if self.kind == "time_signature":
@@ -34,16 +42,17 @@ class Event(NamedTuple):
 
 
 class Events(list[Event]):
-    """Events in order; printed with a line for each moment of the music.
+    """A list of events that prints one line for each moment of the music.
 
-    >>> print(Events([Event("start", 0), Event("bar", 0), Event("position", 0), Event("pitch", 60)]))
+    >>> kinds = ("start", "bar", "position", "pitch")
+    >>> print(Events(Event(kind, 60 if kind == "pitch" else 0) for kind in kinds))
     start
     bar
       position 0, pitch 60
     """
 
     def __str__(self) -> str:
-        """Write a line for each moment."""
+        """Write one line for each moment."""
         lines: list[list[str]] = [[]]
         for event in self:
             if event.kind in ("bar", "position", "time_shift", "end") and lines[-1]:
@@ -55,6 +64,5 @@ class Events(list[Event]):
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
-        return (
-            f'<pre style="line-height:1.3;max-height:30em;overflow:auto">{escape(str(self))}</pre>'
-        )
+        style = "line-height:1.3;max-height:30em;overflow:auto"
+        return f'<pre style="{style}">{escape(str(self))}</pre>'

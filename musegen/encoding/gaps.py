@@ -1,14 +1,12 @@
-"""Gaps: bars that a network fills which knows what stands on both sides of them.
+"""Infilling: prepares gaps, the bars that a network fills given the music on both sides.
 
-A gap opens with a `bar` token and closes with the next `bar` after its last bar, or with `end`.
-What a network is told of it, besides the tokens from before the gap up to where it is:
+A gap opens with a `bar` token and closes with the first `bar` after its last bar, or with `end`.
+Besides the tokens up to the current one, the network is conditioned on two inputs:
 
-- the future: the tokens from the one that closes the gap on, read from their far end back to the
-  gap, so that what is nearest is heard last. Always `FUTURE` of them: behind the end of the piece
-  stands `end`, again and again. It is read first, and a network trained so learns that it says
-  nothing else;
-- how many bars are left to fill, the one that it is in included: 0 before the gap, at most
-  `LONGEST`.
+- the future: the `FUTURE` tokens from the one that closes the gap on, read backwards, so that the
+  nearest come last. After the end of the piece it is padded with `end`. A network trained without a
+  future is given a constant one, and learns to ignore it;
+- the number of bars left to fill, including the current one: 0 before the gap, at most `LONGEST`.
 """
 
 from __future__ import annotations
@@ -18,34 +16,35 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from musegen.encoding.context import Context, Heard, View, context
+from musegen.encoding.context import Context, History, View, context
 from musegen.encoding.vocabulary import Tokens, Vocabulary
+from musegen.utils.arrays import Ints
 
 __all__ = ["FUTURE", "LONGEST", "Gap", "Window", "ahead", "beside", "borders", "window", "withheld"]
 
-FUTURE = 192  # tokens after a gap that are read: eight bars and more of a melody
-# Bars of a gap that are told apart: a longer gap counts down from there when it comes so near
+FUTURE = 192
+"""Number of tokens after a gap that are read: at least eight bars of a melody."""
 LONGEST = 8
+"""Largest number of bars left; more than that count as `LONGEST`."""
 
 
 class Gap(NamedTuple):
-    """Where a gap is in a piece: the indices of the tokens that open and close it."""
+    """A gap in a piece: the indices of the tokens that open and close it."""
 
     opens: int
     closes: int
 
 
 class Window(NamedTuple):
-    """What a network hears and has to say of a gap.
+    """The inputs and targets of a network for one gap.
 
     Attributes:
-        first: Index in the piece of the first token heard.
-        tokens: `int32[N]`: what is heard, from some way before the gap.
+        first: Index in the piece of the first input token.
+        tokens: `int32[N]`: the input, from before the gap on.
         targets: `int32[N]`: the token after each.
-        left: `int32[N]`: bars left to fill, at each.
-        weight: `float32[N]`: 1 where the next token is to be found, those of the gap and the one
-            that closes it.
-        future: `int32[FUTURE]`, as `ahead` gives it.
+        left: `int32[N]`: bars left to fill at each.
+        weight: `float32[N]`: 1 where the target is in the gap or closes it, else 0.
+        future: `int32[FUTURE]`, as `ahead` returns it.
     """
 
     first: int
@@ -56,13 +55,25 @@ class Window(NamedTuple):
     future: Tokens
 
 
-def borders(tokens: Tokens, vocabulary: Vocabulary) -> NDArray[np.int64]:
-    """Return the indices of the tokens between which gaps can be: every `bar`, and `end`."""
+def borders(tokens: Tokens, vocabulary: Vocabulary) -> Ints:
+    """Return the indices of tokens that can open or close a gap, `int64[N]`: each `bar`, `end`.
+
+    >>> from musegen import Encoder, Score, Track
+    >>> tune = Score(notes=[(0, 3840, 60, 90, 0)], tracks=[Track()])
+    >>> tokens = Encoder().encode(tune)
+    >>> [str(event) for event in Encoder().events(tokens[borders(tokens, Encoder().vocabulary)])]
+    ['bar', 'bar', 'end']
+    """
     return np.flatnonzero((tokens == vocabulary.first["bar"]) | (tokens == vocabulary.first["end"]))
 
 
 def ahead(tokens: Tokens, vocabulary: Vocabulary) -> Tokens:
-    """Return tokens from the one that closes a gap on as a network reads them, `int32[FUTURE]`: the far end first."""
+    """Return the future of a gap as a network reads it, farthest token first, `int32[FUTURE]`.
+
+    Args:
+        tokens: `int[T]`, from the token that closes the gap.
+        vocabulary: Maps tokens to events.
+    """
     out = np.full(FUTURE, vocabulary.first["end"], np.int32)
     near = tokens[:FUTURE]
     out[FUTURE - len(near) :] = near[::-1]
@@ -70,7 +81,10 @@ def ahead(tokens: Tokens, vocabulary: Vocabulary) -> Tokens:
 
 
 def withheld(vocabulary: Vocabulary) -> Tokens:
-    """Return the future that stands for one that is not told, `int32[FUTURE]`: no piece has a `start` there."""
+    """Return the input in place of a future that is withheld, `int32[FUTURE]`.
+
+    It consists of `start`, which no future contains.
+    """
     return np.full(FUTURE, vocabulary.first["start"], np.int32)
 
 
@@ -79,51 +93,50 @@ def window(tokens: Tokens, gap: Gap, room: int, vocabulary: Vocabulary) -> Windo
 
     Args:
         tokens: The whole piece, `int32[T]`.
-        gap: Of a gap that takes more than three quarters of the room, the beginning is kept.
-        room: Tokens to hear, at most.
-        vocabulary: What the tokens mean.
+        gap: The gap. If it takes more than three quarters of `room`, only its beginning is kept.
+        room: Largest number of input tokens.
+        vocabulary: Maps tokens to events.
     """
     stop = min(gap.closes, gap.opens + max(1, 3 * room // 4))
     first = max(0, stop - room)
-    heard = tokens[first:stop]
+    inputs = tokens[first:stop]
     inside = np.arange(first, stop) >= gap.opens
+    # Bars that begin later in the gap, and the current one.
     bars = tokens[first : gap.closes] == vocabulary.first["bar"]
-    after = (
-        bars[::-1].cumsum()[::-1][: len(heard)] - bars[: len(heard)]
-    )  # bars that begin later in the gap
-    left = np.minimum(after + 1, LONGEST) * inside
+    later = bars[::-1].cumsum()[::-1][: len(inputs)] - bars[: len(inputs)]
+    left = np.minimum(later + 1, LONGEST) * inside
     return Window(
-        first,
-        heard,
-        tokens[first + 1 : stop + 1],
-        left.astype(np.int32),
-        inside.astype(np.float32),
-        ahead(tokens[gap.closes :], vocabulary),
+        first=first,
+        tokens=inputs,
+        targets=tokens[first + 1 : stop + 1],
+        left=left.astype(np.int32),
+        weight=inside.astype(np.float32),
+        future=ahead(tokens[gap.closes :], vocabulary),
     )
 
 
 def beside(
-    tokens: Tokens, gap: Gap, heard: Window, vocabulary: Vocabulary, view: View, told: bool
+    tokens: Tokens, gap: Gap, inputs: Window, vocabulary: Vocabulary, view: View, conditioned: bool
 ) -> Context:
     """Return the context of a window, `uint16[N, F]`.
 
     Args:
         tokens: The whole piece, `int32[T]`.
         gap: The gap in it.
-        heard: The window of the gap.
-        vocabulary: What the tokens mean.
-        view: Which columns are wanted.
-        told: Whether the network is told what stands behind the gap: what is looked back to may
-            then be there, too.
+        inputs: The window of the gap.
+        vocabulary: Maps tokens to events.
+        view: The columns wanted.
+        conditioned: Whether the network receives the future: look-back then searches it, too.
     """
-    stop = heard.first + len(heard.tokens)
+    stop = inputs.first + len(inputs.tokens)
     out = context(tokens[:stop], vocabulary, view)
-    if told and view.lookbacks:
-        known, bars = Heard(vocabulary), tokens[gap.opens : gap.closes] == vocabulary.first["bar"]
+    if conditioned and view.lookbacks:
+        history = History(vocabulary)
+        bars = tokens[gap.opens : gap.closes] == vocabulary.first["bar"]
         for index, token in enumerate(tokens[:stop].tolist()):
-            known.take(token)
+            history.take(token)
             if index == gap.opens:
-                known.foresee(tokens[gap.closes :], int(bars.sum()))
+                history.set_future(tokens[gap.closes :], int(bars.sum()))
             if index >= gap.opens:
-                out[index, -2 * view.lookbacks :] = known.lookback()
-    return out[heard.first :]
+                out[index, -2 * view.lookbacks :] = history.lookback()
+    return out[inputs.first :]

@@ -1,37 +1,41 @@
-"""What files write in several ways, brought to the one way that models are trained on."""
+"""Normalises pickups and articulation gaps, which files write in several ways.
+
+Models are trained on the result: every bar complete, notes as long as they are written.
+"""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
-from musegen.encoding.bundle import (
-    STEP_BITS,
-    Bundle,
-    Column,
-    Meters,
-    changes,
-    finals,
-    moments,
-    take,
-)
+from musegen.encoding.bundle import Bundle, Meters, in_force, take
+from musegen.encoding.rows import STEP_BITS, STEP_MASK, changes, moments
 from musegen.score import METER, Score, columns
 from musegen.score.timing import DEFAULT_METER
+from musegen.utils.arrays import Floats, Ints
 
-__all__ = ["close_all_gaps", "close_gaps", "merge_programs", "pad_pickup", "pad_pickups"]
+__all__ = ["close_all_gaps", "close_gaps", "pad_pickup", "pad_pickups"]
 
 LARGEST_GAP = 0.2  # of the time from one onset to the next: articulation, not a rest
 LARGEST_GAP_QUARTERS = 0.24  # just below a sixteenth, the shortest rest that people write
-LAST_TICK = 2**31 - 1
+LAST_TICK = STEP_MASK
 
 
 def pad_pickup(score: Score) -> Score:
-    """Return the score with a pickup written as a short first bar filled up by a rest before it.
+    """Return the score with a pickup that is a short first bar padded with a rest to a whole bar.
 
-    Notation programs export an upbeat as a bar of its own short meter (1/4, then 4/4). As music it
-    is the end of a bar of the meter that follows; so it is moved there.
+    Notation programs export an upbeat as a bar in a short meter of its own (1/4, then 4/4).
+    Musically it is the end of a bar in the meter that follows, so it is moved there.
+
+    >>> from musegen import Score, Track
+    >>> upbeat = Score(notes=[(0, 480, 67, 90, 0), (480, 1920, 72, 90, 0)], tracks=[Track()],
+    ...                meters=[(0, 1, 4), (480, 4, 4)])
+    >>> pad_pickup(upbeat).notes["onset"].tolist()
+    [1440, 1920]
+
+    Raises:
+        Unencodable: The rest would move the end of the piece beyond the last tick.
     """
     padded = pad_pickups(Bundle.of([score]))
     missing = int(padded.end[0]) - score.end
@@ -45,18 +49,18 @@ def pad_pickup(score: Score) -> Score:
 
 
 def pad_pickups(bundle: Bundle) -> Bundle:
-    """Return the bundle with each piece's pickup filled up, as `pad_pickup` does for one.
+    """Return the bundle with every pickup padded, as `pad_pickup` does for one score.
 
     Raises:
-        Unencodable: The rest would push the end of a piece beyond the last tick.
+        Unencodable: The rest would move the end of a piece beyond the last tick.
     """
-    meters = _in_force(bundle)
-    first = changes(meters.piece).nonzero()[0]
-    first = first[
-        np.bincount(meters.piece, minlength=len(bundle.end)) > 1
-    ]  # of the pieces with a second
+    meters = _meters_in_force(bundle)
+    has_second = np.bincount(meters.piece, minlength=len(bundle.end)) > 1
+    first = changes(meters.piece).nonzero()[0][has_second]
     if not len(first):
         return bundle
+
+    # A pickup is a first meter that ends within its first bar; it lacks the rest of the next one.
     piece, second = meters.piece[first], first + 1
     length = 4 * bundle.ticks_per_quarter[meters.piece] * meters.numerator // meters.denominator
     lacks = length[second] - meters.tick[second]
@@ -67,82 +71,58 @@ def pad_pickups(bundle: Bundle) -> Bundle:
     bundle.refuse(
         bundle.end + missing >= LAST_TICK,
         lambda piece: (
-            f"the music must end before tick {LAST_TICK}. Received: tick {bundle.end[piece]}, and a pickup bar to "
-            f"fill up by {missing[piece]} more. Remove the stray event far behind the music."
+            f"the music must end before tick {LAST_TICK}. Received: tick {bundle.end[piece]}, and "
+            f"a pickup bar to fill up by {missing[piece]} more. Remove the stray event far behind "
+            "the music."
         ),
     )
     return _shifted(bundle, missing, meters)
 
 
-def _in_force(bundle: Bundle) -> Meters:
-    """Return the meters, one a tick, the first of each piece at tick 0: `timing.in_force` for each piece."""
-    meters = bundle.meters
-    silent = np.ones(len(bundle.end), bool)
-    silent[meters.piece[meters.tick == 0]] = False
-    missing = silent.nonzero()[0]
-    default = Meters(missing, 0 * missing, *(0 * missing + number for number in DEFAULT_METER))
-    meters = Meters(*map(np.concatenate, zip(default, meters, strict=True)))
-    meters = take(meters, meters.piece.argsort(kind="stable"))
-    return take(meters, finals(meters.piece, meters.tick))
+def _meters_in_force(bundle: Bundle) -> Meters:
+    return in_force(bundle.meters, DEFAULT_METER, len(bundle.end))
 
 
-def _shifted(bundle: Bundle, missing: Column, meters: Meters) -> Bundle:
-    """Return the bundle with each piece moved by `missing` ticks and, where that is any, without its first meter.
+def _shifted(bundle: Bundle, missing: Ints, meters: Meters) -> Bundle:
+    """Return the bundle with pieces moved later, and without the first meter of moved pieces.
 
     Args:
         bundle: The pieces.
-        missing: `int64[pieces]`.
-        meters: What `_in_force` says of the bundle.
+        missing: `int64[pieces]`: by how many ticks each is moved.
+        meters: The meters in force.
     """
 
-    def later(piece: Column, tick: Column) -> Column:
-        moved: Column = np.minimum(tick + missing[piece], LAST_TICK)
-        return moved
+    def later(piece: Ints, tick: Ints) -> Ints:
+        return np.minimum(tick + missing[piece], LAST_TICK)
 
-    notes, tempos, pedals = bundle.notes, bundle.tempos, bundle.pedals
-    governs = changes(tempos.piece) & (tempos.tick == 0)
-    as_were = take(bundle.meters, missing[bundle.meters.piece] == 0)
-    padded = take(meters, ~changes(meters.piece) & (missing[meters.piece] > 0))
-    padded = padded._replace(
-        tick=np.where(changes(padded.piece), 0, later(padded.piece, padded.tick))
-    )
-    meters = Meters(*map(np.concatenate, zip(as_were, padded, strict=True)))
+    notes, pedals = bundle.notes, bundle.pedals
+    tempos = bundle.tempos
+    opening_tempo = changes(tempos.piece) & (tempos.tick == 0)
+
+    unmoved = take(bundle.meters, missing[bundle.meters.piece] == 0)
+    moved = take(meters, ~changes(meters.piece) & (missing[meters.piece] > 0))
+    moved = moved._replace(tick=np.where(changes(moved.piece), 0, later(moved.piece, moved.tick)))
+    meters = Meters(*map(np.concatenate, zip(unmoved, moved, strict=True)))
     return bundle._replace(
         end=bundle.end + missing,
         notes=notes._replace(onset=later(notes.piece, notes.onset)),
-        tempos=tempos._replace(tick=np.where(governs, 0, later(tempos.piece, tempos.tick))),
+        tempos=tempos._replace(tick=np.where(opening_tempo, 0, later(tempos.piece, tempos.tick))),
         meters=take(meters, meters.piece.argsort(kind="stable")),
         pedals=pedals._replace(onset=later(bundle.tracks.piece[pedals.track], pedals.onset)),
     )
 
 
-def merge_programs(score: Score) -> Score:
-    """Return the score with one track per chunk and channel, named and voiced as at its end.
-
-    Readers start a new track at each program change; to a musician it is one instrument's line.
-    """
-    places = [
-        (t.chunk, t.channel) if t.channel >= 0 else (-1, -1 - i) for i, t in enumerate(score.tracks)
-    ]
-    kept = list(dict.fromkeys(places))
-    new_index = np.array([kept.index(place) for place in places], np.uint16)
-    # The program in force at the end is that of the note that begins last; notes are in that order.
-    last = dict(zip(new_index.tolist(), score.tracks, strict=True))
-    last |= {int(new_index[old]): score.tracks[old] for old in score.notes["track"].tolist()}
-    notes, pedals = score.notes.copy(), score.pedals.copy()
-    if len(score.tracks):
-        notes["track"], pedals["track"] = new_index[notes["track"]], new_index[pedals["track"]]
-    return replace(
-        score, notes=notes, pedals=pedals, tracks=tuple(last[i] for i in range(len(kept)))
-    )
-
-
 def close_gaps(score: Score) -> Score:
-    """Return the score with the small gaps that articulation leaves between notes closed.
+    """Return the score with notes as long as they are written, without articulation gaps.
 
-    A note that ends a little before the next note of its track begins (or before the next
-    barline) was written to last until there: players and exporters shorten it. Where most notes of
-    a track are, those before a rest, and the last, are lengthened by as much.
+    A note that ends shortly before the next note of its track, or before the next barline, was
+    written to last until there: players and exporters shorten it. In a track where this holds for
+    most notes, those before a rest and the last note are lengthened in the same proportion.
+
+    >>> from musegen import Score, Track
+    >>> played = Score(notes=[(0, 450, 60, 90, 0), (480, 480, 62, 90, 0)], tracks=[Track()])
+    >>> close_gaps(played).notes["duration"].tolist()
+    [480, 480]
     """
     notes = score.notes.copy()
     notes["duration"] = _written(Bundle.of([score]))
@@ -154,48 +134,46 @@ def close_all_gaps(bundle: Bundle) -> Bundle:
     return bundle._replace(notes=bundle.notes._replace(duration=_written(bundle)))
 
 
-def _written(bundle: Bundle) -> Column:
-    """Return how long each note was written, `int64[N]`, in ticks."""
+def _written(bundle: Bundle) -> Ints:
+    """Return the written duration of each note in ticks, `int64[N]`."""
     piece, onset, duration, _, _, track = bundle.notes
     offset, per_quarter = onset + duration, bundle.ticks_per_quarter[piece]
     following = np.minimum(_next_onset(track, onset, offset), _next_barline(bundle, piece, offset))
     gap, span = following - offset, following - onset
     close = (gap > 0) & (gap < LARGEST_GAP * span) & (gap < LARGEST_GAP_QUARTERS * per_quarter)
+
+    # Where a track has such gaps throughout, its other notes are shortened, too.
     tracks = len(bundle.tracks.piece)
-    throughout = 2 * np.bincount(track[close], minlength=tracks) > np.bincount(
-        track, minlength=tracks
-    )
+    notes_of_track = np.bincount(track, minlength=tracks)
+    throughout = 2 * np.bincount(track[close], minlength=tracks) > notes_of_track
     share = _medians(duration[close] / span[close], track[close], tracks)[track]
-    as_others = np.minimum(np.round(duration / share).astype(np.int64), np.maximum(span, duration))
-    written: Column = np.where(close, span, np.where(throughout[track], as_others, duration))
-    return written
+    scaled = np.minimum(np.round(duration / share).astype(np.int64), np.maximum(span, duration))
+    return np.where(close, span, np.where(throughout[track], scaled, duration))
 
 
-def _next_onset(track: Column, onset: Column, offset: Column) -> Column:
-    """Return where the next note of a track begins at or after a tick; far away if none does."""
+def _next_onset(track: Ints, onset: Ints, offset: Ints) -> Ints:
+    """Return the first onset of each note's track at or after its offset; `LAST_TICK` for none."""
     onsets = np.unique(moments(track, onset))
     at = onsets.searchsorted(moments(track, offset))
     found = np.append(onsets, -1)[at]
-    out: Column = np.where(found >> STEP_BITS == track, found & LAST_TICK, LAST_TICK)
-    return out
+    return np.where(found >> STEP_BITS == track, found & STEP_MASK, LAST_TICK)
 
 
-def _next_barline(bundle: Bundle, piece: Column, tick: Column) -> Column:
+def _next_barline(bundle: Bundle, piece: Ints, tick: Ints) -> Ints:
     """Return the first barline at or after a tick."""
-    meters = _in_force(bundle)
+    meters = _meters_in_force(bundle)
     begins = moments(meters.piece, meters.tick)
     at = begins.searchsorted(moments(piece, tick), side="right") - 1
     length = 4 * bundle.ticks_per_quarter[piece] * meters.numerator[at]
     per, start = meters.denominator[at], meters.tick[at]
-    bars = -(-(tick - start) * per // length)
+    bars = -(-(tick - start) * per // length)  # rounded up
     behind = np.append(begins, -1)[at + 1]
-    stop = np.where(behind >> STEP_BITS == piece, behind & LAST_TICK, LAST_TICK)
-    out: Column = np.minimum(start + bars * length // per, stop)
-    return out
+    stop = np.where(behind >> STEP_BITS == piece, behind & STEP_MASK, LAST_TICK)
+    return np.minimum(start + bars * length // per, stop)
 
 
-def _medians(values: NDArray[np.float64], group: Column, groups: int) -> NDArray[np.float64]:
-    """Return the median of each group's values, `float64[groups]`; 1 of a group without any."""
+def _medians(values: Floats, group: Ints, groups: int) -> Floats:
+    """Return the median of each group's values, `float64[groups]`; 1 for an empty group."""
     ordered = np.append(values[np.lexsort((values, group))], 1.0)
     count = np.bincount(group, minlength=groups)
     first = count.cumsum() - count

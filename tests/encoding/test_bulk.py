@@ -1,4 +1,4 @@
-"""Many files and many sequences at once: the same as one by one, whatever is among them."""
+"""Encoding many files and decoding many sequences equals doing them one by one."""
 
 import os
 import signal
@@ -35,7 +35,7 @@ TUNE = Score(notes=[(0, 480, 60, 80, 0), (480, 480, 62, 90, 0)], tracks=[Track("
 @pytest.mark.parametrize("config", CONFIGS, ids=str)
 @given(data=st.data())
 @settings(max_examples=25, deadline=None)
-def test_pieces_together_are_what_they_are_alone(config, data):
+def test_pieces_encoded_together_equal_pieces_encoded_alone(config, data):
     encoder = Encoder(config)
     pieces = data.draw(st.lists(scores(max_tracks=min(config.parts, 4)), min_size=1, max_size=6))
     kept = encoder.codec.quantise(Bundle.of(pieces), encoder.vocabulary)
@@ -51,8 +51,8 @@ def test_pieces_together_are_what_they_are_alone(config, data):
 @pytest.mark.parametrize("config", CONFIGS, ids=str)
 @given(data=st.data())
 @settings(max_examples=25, deadline=None)
-def test_what_is_decoded_is_in_the_order_and_range_of_a_checked_score(config, data):
-    """`Score.of_valid` is not checked: here it is."""
+def test_decoded_scores_are_valid(config, data):
+    """`Score.of_valid` does not validate, so this test does."""
     encoder = Encoder(config)
     tokens = encoder.encode(data.draw(scores(max_tracks=min(config.parts, 4))))
     decoded = encoder.decode(tokens[: data.draw(st.integers(0, len(tokens)))])
@@ -63,7 +63,7 @@ def test_what_is_decoded_is_in_the_order_and_range_of_a_checked_score(config, da
     ]
 
 
-def test_files_come_in_order_and_the_bad_ones_with_their_reason(tmp_path):
+def test_results_are_in_order_and_bad_files_have_a_reason(tmp_path):
     TUNE.save(tmp_path / "good.mid")
     Score(notes=[(0, 480, 60, 80, 1)], tracks=[Track("", 1), Track("", 2)]).save(
         tmp_path / "two.mid"
@@ -120,7 +120,7 @@ def test_more_files_than_fit_in_a_bundle_and_several_workers_change_nothing(tmp_
         encoder.encode_files(paths, workers=0)
 
 
-def test_results_come_while_files_are_still_to_be_found(tmp_path):
+def test_results_are_yielded_before_all_paths_are_consumed(tmp_path):
     TUNE.save(tmp_path / "tune.mid")
 
     def endless():
@@ -138,7 +138,7 @@ def _double(number: int) -> int:
 
 
 @pytest.mark.skipif(os.name == "nt", reason="kills a process by a signal")
-def test_a_process_that_dies_costs_its_item_alone():
+def test_a_worker_that_dies_loses_only_its_item():
     done = list(each(_double, range(30), workers=2))
     assert [item for item, _ in done] == list(range(30))
     assert [outcome for item, outcome in done if item != 13] == [
@@ -148,7 +148,7 @@ def test_a_process_that_dies_costs_its_item_alone():
 
 
 @pytest.mark.skipif(os.name == "nt", reason="kills a process by a signal")
-def test_a_file_that_kills_its_reader_is_a_result_like_others(tmp_path, monkeypatch):
+def test_a_file_that_crashes_its_reader_is_an_error(tmp_path, monkeypatch):
     paths = [tmp_path / f"{index}.mid" for index in range(5)]
     for path in paths:
         TUNE.save(path)
@@ -164,7 +164,7 @@ def _deadly_task(encoder, paths):
     return _encode_task(encoder, paths)
 
 
-def test_a_process_that_raises_is_not_taken_for_one_that_died():
+def test_an_exception_in_a_worker_is_not_a_crash():
     with pytest.raises(TypeError):
         list(each(partial(_double, 1), [2], workers=2))
 
@@ -178,7 +178,8 @@ WORK = """
         time.sleep(seconds)
 
     if __name__ == "__main__":
-        signal.signal(signal.SIGINT, signal.default_int_handler)  # which a shell's background jobs ignore
+        # A shell's background jobs ignore the signal.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         try:
             list(each(work, [float(sys.argv[1])] * 9, 2))
         except KeyboardInterrupt:
@@ -190,7 +191,7 @@ WORK = """
 
 
 def _started(tmp_path, *args):
-    """A process, and a session, of its own that has work done; all that it starts writes to its pipes."""
+    """Start a process in its own session that runs workers; all of them write to its pipes."""
     (tmp_path / "work.py").write_text(textwrap.dedent(WORK))
     run = [sys.executable, str(tmp_path / "work.py"), *args]
     return subprocess.Popen(
@@ -199,7 +200,7 @@ def _started(tmp_path, *args):
 
 
 def _ended(process, seconds):
-    """What was written until the last process that had the pipes ended."""
+    """Return the output up to the end of the last process that has the pipes."""
     try:
         return process.communicate(timeout=seconds)
     finally:
@@ -209,7 +210,7 @@ def _ended(process, seconds):
 
 @pytest.mark.skipif(os.name == "nt", reason="kills a process by a signal")
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
-def test_no_process_outlives_the_one_that_is_killed(tmp_path, how):
+def test_no_worker_outlives_a_killed_parent(tmp_path, how):
     process = _started(tmp_path, "60")
     assert process.stdout.readline().startswith("working")
     process.send_signal(how)
@@ -219,7 +220,7 @@ def test_no_process_outlives_the_one_that_is_killed(tmp_path, how):
 
 @pytest.mark.skipif(not hasattr(signal, "pthread_sigmask"), reason="a signal cannot be held back")
 @pytest.mark.parametrize("moment", ["importing", "working"])
-def test_ctrl_c_is_for_the_parent_whatever_its_processes_do(tmp_path, moment):
+def test_ctrl_c_reaches_the_parent_at_any_moment(tmp_path, moment):
     process = _started(tmp_path, "0.5", *(["slowly"] if moment == "importing" else []))
     assert process.stdout.readline().startswith(moment)
     os.killpg(process.pid, signal.SIGINT)
@@ -227,7 +228,7 @@ def test_ctrl_c_is_for_the_parent_whatever_its_processes_do(tmp_path, moment):
     assert out.splitlines()[-1] == "stopped" and not err and process.returncode == 0
 
 
-def test_pieces_that_cannot_be_carried_are_named():
+def test_unencodable_pieces_are_named():
     two = Score(notes=[(0, 480, 60, 80, 1)], tracks=[Track(), Track()])
     endless = Score(notes=[(2**31 - 9, 1, 60, 80, 0)], tracks=[Track()], ticks_per_quarter=1)
     encoder = Encoder(EncoderConfig(parts=1))
@@ -239,7 +240,7 @@ def test_pieces_that_cannot_be_carried_are_named():
     assert list(caught.value.reasons) == [0]
 
 
-def test_one_wrong_sequence_of_many_is_found():
+def test_one_wrong_sequence_among_many_is_refused():
     encoder = Encoder(EncoderConfig(parts=1))
     good = encoder.encode(TUNE)
     for bad, message in (
@@ -294,7 +295,7 @@ def test_events_print_a_line_for_each_moment():
     assert "<script" not in encoder._repr_html_() and "time_signature" in encoder._repr_html_()
 
 
-def test_what_is_no_list_of_files_or_of_sequences_is_refused_with_a_remedy(tmp_path):
+def test_a_single_path_or_sequence_is_refused_with_a_remedy(tmp_path):
     encoder = Encoder(EncoderConfig(parts=1))
     for one in ("tune.mid", tmp_path / "tune.mid"):
         with pytest.raises(
@@ -311,7 +312,7 @@ def test_what_is_no_list_of_files_or_of_sequences_is_refused_with_a_remedy(tmp_p
             encoder.events(junk)
 
 
-def test_a_file_that_cannot_be_carried_is_named(tmp_path):
+def test_an_unencodable_file_is_named(tmp_path):
     Score(
         notes=[(0, 480, 60, 80, 0), (0, 480, 64, 80, 1)], tracks=[Track("", 1), Track("", 2)]
     ).save(tmp_path / "two.mid")
@@ -320,7 +321,7 @@ def test_a_file_that_cannot_be_carried_is_named(tmp_path):
     assert type(caught.value) is EncodingError
 
 
-def test_settings_of_the_wrong_kind_are_refused_and_numpy_numbers_made_plain(tmp_path):
+def test_settings_of_wrong_types_are_refused_and_numpy_numbers_are_converted(tmp_path):
     for wrong in (
         {"steps_per_quarter": 12.0},
         {"velocities": "x"},

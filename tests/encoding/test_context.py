@@ -1,4 +1,4 @@
-"""What the network sees beside a token is what the tokens so far say, and nothing more."""
+"""Context columns follow from the tokens so far, and from nothing else."""
 
 import numpy as np
 import pytest
@@ -30,7 +30,7 @@ VOICES = ("highest", "lowest", "before", "highest time", "lowest time", "count")
 
 
 def stepped(tokens, vocabulary, view):
-    """The rows that the grammar gives token by token."""
+    """Return the rows that the grammar computes token by token."""
     out = []
     for token in tokens.tolist():
         if token == vocabulary.first["start"]:
@@ -51,7 +51,7 @@ def assert_steps_agree(tokens, encoder, parts):
 
 
 def described(encoder, tokens, parts=1):
-    """Event → its row, as dictionaries of what is not 0."""
+    """Return each event with the columns of its row that are not 0."""
     names = [*NAMES, *(f"{voice} {part}" for voice in VOICES for part in range(parts))]
     return [
         (str(event), {name: int(value) for name, value in zip(names, row, strict=True) if value})
@@ -66,7 +66,7 @@ def described(encoder, tokens, parts=1):
     data=st.data(), parts=st.integers(1, 6), cuts=st.lists(st.floats(0, 1), min_size=1, max_size=3)
 )
 @settings(max_examples=20, deadline=None)
-def test_any_music_all_at_once_and_token_by_token(config, data, parts, cuts):
+def test_whole_pieces_and_single_tokens_agree_on_any_music(config, data, parts, cuts):
     encoder = Encoder(config)
     tokens = encoder.encode(data.draw(scores(max_tracks=min(config.parts, 4))))
     beginnings = [tokens[: 1 + int(cut * (len(tokens) - 1))] for cut in cuts]
@@ -76,7 +76,7 @@ def test_any_music_all_at_once_and_token_by_token(config, data, parts, cuts):
 @pytest.mark.parametrize("config", CONFIGS, ids=str)
 @given(seed=st.integers(0, 10**6), parts=st.integers(1, 6))
 @settings(max_examples=20, deadline=None)
-def test_whatever_can_be_generated_all_at_once_and_token_by_token(config, seed, parts):
+def test_whole_pieces_and_single_tokens_agree_on_generated_music(config, seed, parts):
     encoder = Encoder(config)
     rng = np.random.default_rng(seed)
     unit = 60 if config.encoding == "performance" else 1
@@ -86,13 +86,13 @@ def test_whatever_can_be_generated_all_at_once_and_token_by_token(config, seed, 
 
 @pytest.mark.parametrize("config", [CONFIGS[0], CONFIGS[3], CONFIGS[4]], ids=str)
 @pytest.mark.parametrize("seed", SEEDS, ids=lambda path: path.stem)
-def test_tunes_all_at_once_and_token_by_token(config, seed):
+def test_whole_pieces_and_single_tokens_agree_on_tunes(config, seed):
     encoder = Encoder(config)
     assert_steps_agree(encoder.encode(seed), encoder, 4)
 
 
 @pytest.mark.parametrize("encoding", ["metric", "performance"])
-def test_many_pieces_are_each_for_themselves(encoding, monkeypatch):
+def test_pieces_do_not_affect_each_other(encoding, monkeypatch):
     encoder = Encoder(EncoderConfig(encoding=encoding))
     tunes = [encoder.encode(path) for path in SEEDS]
     view = View(3, len(encoder.vocabulary))
@@ -112,7 +112,7 @@ def test_a_bar_of_two_parts():
         meters=[(0, 3, 4)],
         end=1440,
     )
-    said = {"bar": 1, "left": 3, "meter": 1 + METERS.index((3, 4)), "quarter": 1, "phase": 1}
+    place = {"bar": 1, "left": 3, "meter": 1 + METERS.index((3, 4)), "quarter": 1, "phase": 1}
     first = {"highest 0": 65, "lowest 0": 65, "highest time 0": 6, "lowest time 0": 6, "count 0": 1}
     chord = {
         "highest 0": 73,
@@ -129,7 +129,7 @@ def test_a_bar_of_two_parts():
         "count 1": 1,
     }
     later = {
-        **said,
+        **place,
         "left": 2,
         "quarter": 2,
         "phase": 7,
@@ -142,16 +142,16 @@ def test_a_bar_of_two_parts():
     assert described(encoder, encoder.encode(score), parts=2) == [
         ("start", {}),
         ("bar", {"bar": 1, "left": 4}),
-        ("time_signature 3/4", {"bar": 1, "left": 3, "meter": said["meter"]}),
-        ("position 0", said),
-        ("part 0", {**said, "part": 1}),
-        ("pitch 64", {**said, "part": 1}),
-        ("duration 6", {**said, "part": 1, **first}),
-        ("pitch 72", {**said, "part": 1, **first}),
-        ("duration 12", {**said, "part": 1, **chord}),
-        ("part 1", {**said, "part": 2, **chord}),
-        ("pitch 48", {**said, "part": 2, **chord}),
-        ("duration 24", {**said, "part": 2, **chord, **bass}),
+        ("time_signature 3/4", {"bar": 1, "left": 3, "meter": place["meter"]}),
+        ("position 0", place),
+        ("part 0", {**place, "part": 1}),
+        ("pitch 64", {**place, "part": 1}),
+        ("duration 6", {**place, "part": 1, **first}),
+        ("pitch 72", {**place, "part": 1, **first}),
+        ("duration 12", {**place, "part": 1, **chord}),
+        ("part 1", {**place, "part": 2, **chord}),
+        ("pitch 48", {**place, "part": 2, **chord}),
+        ("duration 24", {**place, "part": 2, **chord, **bass}),
         (
             "position 18",
             {**later, "highest 0": 73, "before 0": 73},
@@ -163,7 +163,7 @@ def test_a_bar_of_two_parts():
     ]
 
 
-def test_what_a_voice_leaves_is_remembered_though_its_pitch_comes_again():
+def test_the_last_pitch_of_a_voice_is_kept_when_the_pitch_begins_again():
     encoder = Encoder(
         EncoderConfig(
             steps_per_quarter=4, parts=1, programs=False, drums=False, velocities=0, tempos=0
@@ -243,7 +243,7 @@ def test_played_notes():
 
 
 def looked_back(encoder, tokens):
-    """Event → what is looked back to beside it: place → (how much alike, what came next there)."""
+    """Return each event with its lookbacks: place → (similarity, the event that followed)."""
     view = View(1, len(encoder.vocabulary))
     names = [f"{count} {kind}" for kind, counts in LOOKBACKS.items() for count in counts]
     rows = context(tokens, encoder.vocabulary, view)[:, -2 * view.lookbacks :].tolist()
@@ -262,7 +262,7 @@ def looked_back(encoder, tokens):
     ]
 
 
-def test_what_came_next_where_the_tune_was_alike():
+def test_lookback_finds_what_followed_similar_places():
     encoder = Encoder(
         EncoderConfig(
             steps_per_quarter=4, parts=1, programs=False, drums=False, velocities=0, tempos=0
@@ -297,7 +297,7 @@ def test_what_came_next_where_the_tune_was_alike():
 
 
 @pytest.mark.parametrize("encoding", ["metric", "performance"])
-def test_it_is_looked_back_so_far_and_no_farther(encoding, monkeypatch):
+def test_lookback_ends_at_the_horizon(encoding, monkeypatch):
     encoder = Encoder(EncoderConfig(encoding=encoding))
     tokens = np.concatenate([encoder.encode(path) for path in SEEDS])
     before = context(tokens, encoder.vocabulary, View(1, len(encoder.vocabulary)))
@@ -326,7 +326,7 @@ def test_pieces_begin_with_start():
 
 
 class Listening(Engine):
-    """Remembers what its first row was told and what it answered since the last `forward`."""
+    """Records the inputs and outputs of its first row since the last `forward`."""
 
     tokens, logits = (), ()
 
@@ -343,7 +343,7 @@ class Listening(Engine):
 
 
 def seeing(path, encoder):
-    """A composer with an untrained network that has all options on."""
+    """Return a composer with an untrained network that has all options on."""
     model = ModelConfig(
         len(Vocabulary(encoder)),
         cell="gru",
@@ -370,7 +370,7 @@ def seeing(path, encoder):
 
 @pytest.mark.parametrize("primer", [None, "ode_to_joy", "greensleeves"])
 @pytest.mark.parametrize("encoding", ["metric", "performance"])
-def test_what_is_seen_in_composing_is_what_is_seen_in_listening(tmp_path, encoding, primer):
+def test_contexts_while_composing_equal_contexts_of_the_result(tmp_path, encoding, primer):
     composer = seeing(tmp_path, EncoderConfig(encoding=encoding))
     path = primer and next(p for p in SEEDS if p.stem == primer)
     composition = composer.composition(path, bars=3, seed=5)

@@ -1,14 +1,10 @@
 """Encoding round trips, on random scores and on worked examples."""
 
-import doctest
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import musegen.encoding.encoder
-import musegen.encoding.vocabulary
 from musegen import Encoder, EncoderConfig, EncodingError, Score, Track
 from musegen.encoding.metric import supported_meter
 from musegen.encoding.vocabulary import METERS
@@ -159,12 +155,6 @@ def test_a_fingerprint_tells_vocabularies_apart():
     prints = {Encoder(config).vocabulary.fingerprint for config in CONFIGS}
     assert len(prints) == len(CONFIGS)
     assert Encoder(EncoderConfig()).vocabulary.fingerprint in prints
-
-
-@pytest.mark.parametrize("module", [musegen.encoding.encoder, musegen.encoding.vocabulary])
-def test_worked_examples(module):
-    result = doctest.testmod(module)
-    assert result.attempted > 0 and result.failed == 0
 
 
 def test_a_meter_stated_again_a_moment_later_changes_nothing():

@@ -1,4 +1,4 @@
-"""Whatever is drawn from what the grammar allows is music that the encoder would have written."""
+"""Any sequence that the grammar allows is one that the encoder could have written."""
 
 import numpy as np
 import pytest
@@ -66,7 +66,7 @@ def test_a_longest_rest_leaves_no_silence(config):
 
 
 def on_the_second_beat(bars):
-    """Return rules of so many bars that have begun a note on the second beat of a bar of 2/4."""
+    """Return a grammar of `bars` bars with a note begun on the second beat of a bar of 2/4."""
     rules = grammar(Encoder(CONFIGS[1]).vocabulary)
     rules.length = bars
     for kind, value in (
@@ -93,8 +93,8 @@ def test_a_barline_at_the_end_counts_as_the_end_and_an_end_before_it_as_a_barlin
     p[turns] = 0.4, 0.1
     folded = np.log(p)
     type(rules).merge_mass([rules], folded[None])
-    found = np.exp(folded) * rules.allowed()
-    assert found[turns] == pytest.approx(list(expected.values()))
+    result = np.exp(folded) * rules.allowed()
+    assert result[turns] == pytest.approx(list(expected.values()))
     others = np.setdiff1d(np.arange(len(p)), turns)
     assert np.allclose(np.exp(folded[others]), p[others])
 

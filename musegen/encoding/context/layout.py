@@ -1,4 +1,4 @@
-"""Which columns there are, and how many values each has."""
+"""Defines the context columns and the number of values of each."""
 
 from __future__ import annotations
 
@@ -14,30 +14,30 @@ from musegen.encoding.vocabulary import METERS
 __all__ = ["ALIKE", "ALONE", "LONGEST", "LOOKBACKS", "MOST", "OF_PART", "WIDTH", "View"]
 
 WIDTH = 16
-"""How wide the network's embedding of a column is: room for the pitch class (11 dimensions) and the height."""
+"""Width of the embedding of a column: room for the pitch class (11 dimensions) and the height."""
 
 LONGEST = 96
-"""The last of the values of a time."""
+"""Largest value of a time."""
 MOST = 15
-"""The last of the values of a count."""
+"""Largest value of a count."""
 ALIKE = (1, 2, 4, 8, 16, 32)
-"""How many tokens must be the same for the values from 1 on of how much alike two places are."""
+"""Numbers of equal tokens that reach levels 1, 2, … of the similarity of two places."""
 
 LOOKBACKS = {"bars": (1, 2, 4, 8), "tokens": (16, 6)}
-"""Where is looked back to: the same place so many bars ago, and where the last so many tokens were heard before."""
+"""Places to look back to: the same place n bars ago; the last match of the last n tokens."""
 
 _OF_PIECE = {"bar": 9, "quarter": 9, "phase": 97, "left": 9, "meter": len(METERS) + 1, "part": 65}
 OF_PART = {"pitch": (129, 3), "time": (LONGEST + 1, 2), "count": (MOST + 1, 1)}
-"""Kind of a column → how many values it has, and how many columns each part has of it."""
+"""Kind of column → number of values, and number of such columns per part."""
 
 
 @dataclass(frozen=True)
 class View:
-    """What a network sees beside the tokens.
+    """The context columns that a network receives with each token.
 
     Attributes:
-        parts: How many parts have columns of their own; 0 for no columns at all.
-        tokens: How many there are, of a network that looks back; 0 of one that does not.
+        parts: Number of parts that have columns of their own; 0 for no columns at all.
+        tokens: Size of the vocabulary, for a network that looks back; 0 for one that does not.
     """
 
     parts: int = 0
@@ -45,7 +45,7 @@ class View:
 
     @classmethod
     def of(cls, config: ModelConfig) -> View:
-        """Return what a network of this shape sees."""
+        """Return the view of a network of this configuration."""
         return cls(config.context, config.vocabulary_size * config.lookback)
 
     def __bool__(self) -> bool:
@@ -54,7 +54,11 @@ class View:
 
     @cached_property
     def lookbacks(self) -> int:
-        """How many places are looked back to; the last so many columns are 1 + the token that came next there."""
+        """Number of places to look back to.
+
+        The last columns, as many, are 1 + the token that followed each; before them, as many hold
+        its similarity.
+        """
         return sum(map(len, LOOKBACKS.values())) if self.tokens else 0
 
     @cached_property
@@ -73,20 +77,20 @@ class View:
 
     @cached_property
     def sizes(self) -> tuple[int, ...]:
-        """How many values each column has."""
+        """Number of values of each column."""
         return tuple(self._kinds[kind] for kind in self._columns)
 
     @cached_property
     def rows(self) -> int:
-        """Rows of the one table in which every column has its values; columns of one kind share theirs."""
+        """Rows of the embedding table of all columns; columns of one kind share theirs."""
         return sum(self._kinds.values())
 
     @cached_property
     def offsets(self) -> NDArray[np.int32]:
-        """Where in the table each column's values begin, `int32[F]`."""
+        """Row of the table at which each column's values begin, `int32[F]`."""
         first = dict(zip(self._kinds, np.cumsum([0, *self._kinds.values()]).tolist(), strict=False))
         return np.array([first[kind] for kind in self._columns], np.int32)
 
 
 ALONE = View()
-"""The tokens alone."""
+"""No context: the tokens alone."""

@@ -1,6 +1,6 @@
 """The metric encoding: bars, positions in them, and notes with durations, on a grid.
 
-Every function works on whole arrays, a row per note, bar or token, of many pieces at once.
+Every function works on whole arrays, with one row for each note, bar or token of many pieces.
 """
 
 from musegen.encoding.metric.decoding import decode

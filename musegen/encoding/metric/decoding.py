@@ -1,4 +1,4 @@
-"""Tokens to pieces."""
+"""Converts tokens to quantised pieces."""
 
 from __future__ import annotations
 
@@ -7,77 +7,66 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from musegen.encoding.bundle import (
-    Bundle,
-    Column,
-    Meters,
-    Notes,
-    Pedals,
-    Tempos,
-    Tracks,
-    last_of_piece,
-    moments,
-    take,
-)
+from musegen.encoding.bundle import Bundle, Meters, Notes, Pedals, Tempos, Tracks, take
 from musegen.encoding.metric.grid import DEFAULT_VELOCITY, LONGEST
 from musegen.encoding.metric.meters import METER_COLUMNS
+from musegen.encoding.rows import last_of_piece, latest, moments, note_keys
 from musegen.encoding.vocabulary import Tokens, Vocabulary
+from musegen.utils.arrays import Bools, Ints
 
 __all__ = ["decode"]
 
 
 class _Read(NamedTuple):
-    """Tokens, a row each, and where the bars are that they stand in."""
+    """Tokens, one row each, and the bars that they are in."""
 
     kind: NDArray[np.int8]
     value: NDArray[np.int16]
-    begins: NDArray[np.bool_]
-    """Which are the first of a piece."""
-    piece: Column
-    bar: Column
-    """How many bars have begun, in all pieces."""
-    line: Column
-    """The step at which each of the bars begins, counted in its piece."""
+    begins: Bools
+    """Which tokens are the first of a piece."""
+    piece: Ints
+    bar: Ints
+    """Number of bars begun so far, in all pieces."""
+    line: Ints
+    """The step in its piece at which each bar begins, `int64[bars]`."""
 
-    def values(self, at: Column) -> Column:
-        """Return the values of some tokens."""
-        out: Column = self.value[at].astype(np.int64)
-        return out
+    def values(self, at: Ints) -> Ints:
+        """Return the values of the tokens at the indices `at`."""
+        return self.value[at].astype(np.int64)
 
-    def last(self, given: NDArray[np.bool_], at: Column) -> Column:
-        """Return the values that were given last, at or before some tokens; 0 if none was in their piece."""
+    def last(self, given: Bools, at: Ints) -> Ints:
+        """Return the value of the last `given` token in the piece, up to each index; else 0."""
         given = given | self.begins
         where = given.nonzero()[0][given.cumsum()[at] - 1]
-        out: Column = self.values(where) * ~self.begins[where]
-        return out
+        return self.values(where) * ~self.begins[where]
 
-    def steps(self, at: Column, vocabulary: Vocabulary) -> Column:
-        """Return the steps at which some tokens stand."""
+    def steps(self, at: Ints, vocabulary: Vocabulary) -> Ints:
+        """Return the step in its piece of the token at each index."""
         if not len(at):
             return at
-        bars = self.kind == vocabulary.kind("bar")  # whose value, 0, is a position, too
+        # A bar has value 0, which is the position at its beginning.
+        bars = self.kind == vocabulary.kind("bar")
         within = self.last(bars | (self.kind == vocabulary.kind("position")), at)
         return self.line[self.bar[at] - 1] + within
 
 
-def decode(tokens: Tokens, starts: Column, vocabulary: Vocabulary) -> Bundle:
-    """Return the pieces of checked tokens; a note whose duration is missing at the end of one is left out.
+def decode(tokens: Tokens, starts: Ints, vocabulary: Vocabulary) -> Bundle:
+    """Return the pieces of checked tokens; a last note without a duration is left out.
 
     Args:
         tokens: `int32[T]`: pieces, or beginnings of pieces, end to end.
         starts: `int64[pieces]`: the index of each one's first token; each has at least one.
-        vocabulary: What they mean.
+        vocabulary: Maps tokens to events.
 
     Raises:
-        Unencodable: Some last longer than any music does.
+        Unencodable: At least one piece is longer than any music.
     """
     read, end = _read(tokens, starts, vocabulary)
     notes, drums = _notes(read, tokens, vocabulary)
     tracks, track = _tracks(read, notes, drums, len(starts), vocabulary)
     notes = notes._replace(track=track)
-    tempo_at, meter_at = (
-        (read.kind == vocabulary.kind(name)).nonzero()[0] for name in ("tempo", "time_signature")
-    )
+    tempo_at = (read.kind == vocabulary.kind("tempo")).nonzero()[0]
+    meter_at = (read.kind == vocabulary.kind("time_signature")).nonzero()[0]
     tempos = Tempos(read.piece[tempo_at], read.steps(tempo_at, vocabulary), read.values(tempo_at))
     if len(tempo_at):
         tempos = tempos._replace(microseconds=vocabulary.tempo_values[tempos.microseconds])
@@ -98,14 +87,14 @@ def decode(tokens: Tokens, starts: Column, vocabulary: Vocabulary) -> Bundle:
     out.refuse(
         out.end >= LONGEST,
         lambda piece: (
-            f"these tokens are not music: they last {out.end[piece]} steps; expected fewer than {LONGEST}. "
-            "Use tokens that an encoder made."
+            f"these tokens are not music: they last {out.end[piece]} steps; expected fewer than "
+            f"{LONGEST}. Use tokens that an encoder made."
         ),
     )
     return out
 
 
-def _read(tokens: Tokens, starts: Column, vocabulary: Vocabulary) -> tuple[_Read, Column]:
+def _read(tokens: Tokens, starts: Ints, vocabulary: Vocabulary) -> tuple[_Read, Ints]:
     """Return the tokens with their bars, and each piece's last barline."""
     kinds, values = vocabulary.kinds[tokens], vocabulary.values[tokens]
     begins = np.zeros(len(tokens), bool)
@@ -115,23 +104,24 @@ def _read(tokens: Tokens, starts: Column, vocabulary: Vocabulary) -> tuple[_Read
     bar = is_bar.cumsum()
     bar_at = is_bar.nonzero()[0]
     first_bar = bar_at.searchsorted(starts)  # of each piece, among all bars
-    # A bar is as long as its time signature says, or the one before; a prefix may not have said
-    # yet: common time.
+
+    # A bar is as long as the last time signature says; 4/4 in a prefix before the first.
     length = np.full(len(bar_at), -1)
     length[first_bar[first_bar < len(bar_at)]] = 4 * vocabulary.config.steps_per_quarter
     length[bar[meter_at] - 1] = vocabulary.meter_steps[values[meter_at]]
-    length = length[np.maximum.accumulate(np.where(length >= 0, np.arange(len(length)), 0))]
+    length = length[latest(length >= 0)]
+
+    # Barlines counted through all pieces, then in each piece.
     line = np.zeros(len(bar_at) + 1, np.int64)
     length.cumsum(out=line[1:])
     end = line[np.append(first_bar[1:], len(bar_at))] - line[first_bar]
     piece = begins.cumsum() - 1
-    # From here on counted in each piece.
     line = line[:-1] - line[first_bar][piece[bar_at]]
     return _Read(kinds, values, begins, piece, bar, line), end
 
 
-def _notes(read: _Read, tokens: Tokens, vocabulary: Vocabulary) -> tuple[Notes, NDArray[np.bool_]]:
-    """Return the notes, their `track` being the part's number, and which of them are of drums."""
+def _notes(read: _Read, tokens: Tokens, vocabulary: Vocabulary) -> tuple[Notes, Bools]:
+    """Return the notes, with the part's number as `track`, and which of them are of drums."""
     heads = vocabulary.notes[tokens].nonzero()[0]
     ends = (read.kind == vocabulary.kind("duration")).nonzero()[0]
     if len(heads) != len(ends):
@@ -156,34 +146,33 @@ def _notes(read: _Read, tokens: Tokens, vocabulary: Vocabulary) -> tuple[Notes, 
         track=read.last(read.kind == vocabulary.kind("part"), heads),
     )
     drums = read.kind[heads] == vocabulary.kind("drum")
-    sorts = (moments(notes.piece, notes.onset) << 13) + (notes.track << 7) + notes.pitch
-    if (sorts[1:] >= sorts[:-1]).all():  # as an encoder leaves them
+
+    # Tokens from an encoder are in order already.
+    keys = note_keys(notes.piece, notes.onset, notes.track, notes.pitch)
+    if (keys[1:] >= keys[:-1]).all():
         return notes, drums
-    order = sorts.argsort(kind="stable")
+    order = keys.argsort(kind="stable")
     return take(notes, order), drums[order]
 
 
 def _tracks(
-    read: _Read, notes: Notes, drums: NDArray[np.bool_], pieces: int, vocabulary: Vocabulary
-) -> tuple[Tracks, Column]:
-    """Return the tracks up to each piece's last that has notes, and the track of each note."""
+    read: _Read, notes: Notes, drums: Bools, pieces: int, vocabulary: Vocabulary
+) -> tuple[Tracks, Ints]:
+    """Return each piece's tracks up to the last with notes, and the track of each note."""
     count = last_of_piece(notes.piece, notes.track + 1, np.zeros(pieces, np.int64))
     first = count.cumsum() - count
     track = first[notes.piece] + notes.track
-    of = np.arange(pieces).repeat(count)
-    used, drum, program = (
-        np.zeros(len(of), bool),
-        np.zeros(len(of), bool),
-        np.zeros(len(of), np.int64),
-    )
+    of_piece = np.arange(pieces).repeat(count)
+    used, drum = np.zeros((2, len(of_piece)), bool)
     used[track] = True
     drum[track[drums]] = True
+
+    program = np.zeros(len(of_piece), np.int64)
     declared = (read.kind == vocabulary.kind("program")).nonzero()[0]
     if len(declared):
-        part, piece = (
-            read.last(read.kind == vocabulary.kind("part"), declared),
-            read.piece[declared],
-        )
+        part = read.last(read.kind == vocabulary.kind("part"), declared)
+        piece = read.piece[declared]
         known = part < count[piece]
         program[(first[piece] + part)[known]] = read.value[declared[known]]
-    return Tracks(of, np.arange(len(of)) - first[of], program * used, drum), track
+    numbers = np.arange(len(of_piece)) - first[of_piece]
+    return Tracks(of_piece, numbers, program * used, drum), track

@@ -1,60 +1,71 @@
-"""Ticks to steps, velocities to loudness steps, and one note at a time in each voice."""
+"""Quantises ticks and velocities, and removes overlaps within a voice."""
 
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
-from musegen.encoding.bundle import STEP_BITS, Column, changes
+from musegen.encoding.rows import STEP_BITS, changes
 from musegen.encoding.vocabulary import Vocabulary
+from musegen.score.general_midi import DEFAULT_VELOCITY
+from musegen.utils.arrays import Bools, Ints
 
 __all__ = ["DEFAULT_VELOCITY", "LONGEST", "loud", "of_rows", "only", "to_steps", "without_overlaps"]
 
-DEFAULT_VELOCITY = 80  # for encodings that leave loudness out
-LONGEST = 2**STEP_BITS - 2**10  # steps; leaves room for the last bar to be completed
+LONGEST = 2**STEP_BITS - 2**10  # steps; leaves room to complete the last bar
 
 
-def to_steps(ticks: Column, ticks_per_quarter: Column | int, steps_per_quarter: int) -> Column:
-    """Return the nearest grid step of each tick, `int64`; halves round up."""
-    out: Column = (ticks * (2 * steps_per_quarter) + ticks_per_quarter) // (2 * ticks_per_quarter)
-    return out
+def to_steps(ticks: Ints, ticks_per_quarter: Ints | int, steps_per_quarter: int) -> Ints:
+    """Return the nearest grid step of each tick, `int64`; halves round up.
+
+    >>> to_steps(np.array([0, 19, 20, 480]), 480, 12).tolist()
+    [0, 0, 1, 12]
+    """
+    return (ticks * (2 * steps_per_quarter) + ticks_per_quarter) // (2 * ticks_per_quarter)
 
 
-def only(values: Column) -> Column | int:
-    """Return the one number that all values are, if so, or else the values.
+def only(values: Ints) -> Ints | int:
+    """Return the common value if all are equal (1 if there are none), else the values.
 
-    NumPy divides by one number several times as fast as by many.
+    NumPy divides by a single number several times faster than by an array.
     """
     first: int = values[0] if len(values) else 1
     return first if len(values) < 2 or (values == first).all() else values
 
 
-def of_rows(values: Column | int, piece: Column) -> Column | int:
-    """Return the value of each row's piece; or the number that they all have."""
+def of_rows(values: Ints | int, piece: Ints) -> Ints | int:
+    """Return the value of each row's piece, or the common value that `only` returned."""
     return values[piece] if isinstance(values, np.ndarray) else values
 
 
-def without_overlaps(
-    voice: Column, onset: Column, duration: Column
-) -> tuple[NDArray[np.bool_], Column]:
-    """Return which notes stay, `bool[N]`, and how long, `int64[N]`, for no voice to sound twice at once.
+def without_overlaps(voice: Ints, onset: Ints, duration: Ints) -> tuple[Bools, Ints]:
+    """Shorten and drop notes so that each voice sounds once at a time.
 
-    Of two notes that begin together the longer stays; an earlier one is cut where a later begins.
+    Of notes that begin together in a voice the longest stays; an earlier one is cut where a later
+    one begins.
+
+    >>> stays, lasts = without_overlaps(np.zeros(2, int), np.array([0, 4]), np.array([9, 2]))
+    >>> stays.tolist(), lasts.tolist()
+    ([True, True], [4, 2])
 
     Args:
-        voice: `int64[N]`: notes of one number share a voice; not negative.
-        onset: `int64[N]`: in ascending order, below 2³¹.
+        voice: `int64[N]`: the voice of each note; not negative.
+        onset: `int64[N]`: ascending, below 2³¹.
         duration: `int64[N]`: below 2³¹.
+
+    Returns:
+        Which notes stay, `bool[N]`, and the durations, `int64[N]`.
     """
-    # NumPy sorts 16-bit integers by radix, five times as fast, and voices mostly fit.
-    few = len(voice) and voice.max() < 2**16
-    order = (voice.astype(np.uint16) if few else voice).argsort(kind="stable")
-    # From one voice to the next it is at least 2**31: longer than any note.
+    # NumPy sorts 16-bit integers by radix, five times faster; most voices fit.
+    small = len(voice) and voice.max() < 2**16
+    order = (voice.astype(np.uint16) if small else voice).argsort(kind="stable")
+    # Voices are at least 2**31 apart: farther than any note is long.
     at, lasts = ((voice << 32) + onset)[order], duration[order]
     room = at[1:] - at[:-1]
     stays = np.ones(len(voice), bool)
     if not (room < lasts[:-1]).any():
         return stays, duration
+
+    # Of notes that begin together, keep the first after sorting them by descending duration.
     first = changes(at)
     if not first.all():
         tied = np.flatnonzero(~first | ~np.append(first[1:], True))
@@ -67,9 +78,8 @@ def without_overlaps(
     return stays, duration
 
 
-def loud(velocity: Column, vocabulary: Vocabulary) -> Column:
-    """Return the velocities that the encoding has for those of notes."""
+def loud(velocity: Ints, vocabulary: Vocabulary) -> Ints:
+    """Return note velocities as the encoding keeps them, `int64[N]`."""
     if not vocabulary.config.velocities:
         return np.full(len(velocity), DEFAULT_VELOCITY)
-    out: Column = vocabulary.kept_velocities[velocity]
-    return out
+    return vocabulary.kept_velocities[velocity]

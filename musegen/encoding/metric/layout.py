@@ -1,4 +1,4 @@
-"""Tokens of rows, put in place without sorting them."""
+"""Lays out the tokens of rows without sorting them."""
 
 from __future__ import annotations
 
@@ -7,35 +7,42 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from musegen.encoding.bundle import Column
 from musegen.encoding.vocabulary import Tokens
+from musegen.utils.arrays import Ints
 
 __all__ = ["Slot", "lay_out"]
 
-Slot: TypeAlias = tuple[NDArray[Any] | None, Column]
-"""How many of it each row has (`bool` or `int64[N]`; None: one), and the token (`int64[N]`)."""
+Slot: TypeAlias = tuple[NDArray[Any] | None, Ints]
+"""Number of repetitions in each row (`bool[N]` or `int64[N]`; None: one), and tokens `int64[N]`."""
 
 
-def lay_out(slots: list[Slot], before: Column, between: Column) -> Tokens:
+def lay_out(slots: list[Slot], before: Ints, between: Ints) -> Tokens:
     """Return the tokens of rows, slot after slot, with other tokens between the rows.
 
+    >>> slots = [(np.array([True, False]), np.array([7, 7])), (None, np.array([8, 9]))]
+    >>> lay_out(slots, before=np.array([0, 2]), between=np.array([1, 2])).tolist()
+    [1, 7, 8, 9, 2]
+
     Args:
-        slots: The tokens of a row, in order.
-        before: `int64[B]`, ascending: the row before which each token of `between` stands (N: after
+        slots: The tokens of a row, in order; the last slot is in every row.
+        before: `int64[B]`, ascending: the row before which each token of `between` goes (N: after
             all).
         between: `int64[B]`: tokens.
 
     Returns:
         `int32[T]`.
     """
+    # Tokens in each row, and where each row ends if nothing came between.
     n = len(slots[-1][1])
     size = np.full(n, sum(count is None for count, _ in slots))
     for count, _ in slots:
         if count is not None:
             size += count
-    ends = np.empty(n + 1, np.int64)  # of the rows alone, without what stands between
+    ends = np.empty(n + 1, np.int64)
     ends[0] = 0
     size.cumsum(out=ends[1:])
+
+    # The tokens between, then slot by slot the tokens of all rows; `cursor` is where each row is.
     out = np.empty(ends[n] + len(between), np.int32)
     out[ends[before] + np.arange(len(before))] = between
     cursor = ends[:n] + np.bincount(before, minlength=n + 1)[:n].cumsum()

@@ -1,16 +1,14 @@
-"""One encoding measured on one piece."""
+"""Measures one encoding on one piece."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
-from musegen.config import EncoderConfig
-from musegen.encoding.bundle import Bundle, Column, changes, take
+from musegen.encoding.bundle import Bundle, in_force, take
 from musegen.encoding.metric import DEFAULT_VELOCITY, supported_meter, to_steps
-from musegen.encoding.report.outcomes import Fates, fates, to_seconds, to_ticks
+from musegen.encoding.report.outcomes import Outcomes, Piece, outcomes
 from musegen.encoding.report.report import (
     Error,
     Grid,
@@ -25,11 +23,12 @@ from musegen.encoding.report.report import (
     Tracks,
     Velocity,
 )
-from musegen.encoding.report.subject import Piece
-from musegen.encoding.vocabulary import METERS, Vocabulary
+from musegen.encoding.rows import changes
+from musegen.encoding.vocabulary import METERS
 from musegen.errors import EncodingError
-from musegen.score import TEMPO, Table, columns
-from musegen.score.timing import DEFAULT_TEMPO, in_force, tempo_map
+from musegen.score import TEMPO, columns
+from musegen.score.timing import DEFAULT_TEMPO, tempo_map
+from musegen.utils.arrays import Floats, Ints
 
 if TYPE_CHECKING:
     from musegen.encoding.encoder import Encoder
@@ -37,193 +36,178 @@ if TYPE_CHECKING:
 __all__ = ["measure"]
 
 
-def measure(subject: Piece, encoder: Encoder, among: Column | None = None) -> Report:
-    """Return the report of a piece, without suggestions. Never raises for what the encoding refuses.
+def measure(piece: Piece, encoder: Encoder, among: Ints | None = None) -> Report:
+    """Return the report of a piece, without suggestions. An unencodable piece has one, too.
 
     Args:
-        subject: The piece.
-        encoder: What would encode it.
-        among: Notes of the score to measure, beside the others, which still cut them short; all by
-            default.
+        piece: The piece.
+        encoder: The encoder to measure.
+        among: Indices of the notes to measure, in the presence of all; None: all.
     """
-    config, vocabulary = encoder.config, encoder.vocabulary
-    kept, tokens, error = _encoded(subject, encoder)
-    fate = fates(subject, config, too_long=kept is None)
-    fate = fate if among is None else fate.among(among)
-    tracks = np.unique(subject.bundle.notes.track[fate.eligible])
-    onset, duration, grid = _errors(subject, config, fate)
-    return Report(
-        config=config,
-        vocabulary=len(vocabulary),
-        tokens=tokens,
-        error=error,
-        notes=_notes(subject, fate),
-        on_grid=grid,
-        onset=onset,
-        duration=duration,
-        velocity=_velocity(subject, vocabulary, fate),
-        tempo=_tempo(subject, config, kept),
-        seconds=_seconds(subject, config, fate, kept),
-        meters=_meters(subject, config),
-        tracks=_tracks(subject, config, tracks),
-        programs=_programs(subject, config, tracks),
-        pedal=Pedal(
-            presses=len(subject.score.pedals),
-            applied=config.encoding == "performance" and config.sustain,
-            notes_held=int((subject.silent > subject.released)[fate.eligible].sum()),
-        ),
-        not_carried=subject.not_carried,
-        counted=subject.counted,
-    )
+    return _Measurement(piece, encoder, among).report()
 
 
-def _encoded(subject: Piece, encoder: Encoder) -> tuple[Bundle | None, int | None, str | None]:
-    """Return what the encoding keeps, the number of tokens, and why the piece is refused, if it is.
+class _Measurement:
+    """One encoding on one piece.
 
-    Of a piece with too many tracks, what it keeps of the others.
+    Attributes:
+        quantised: What the encoding keeps; None if it refuses the piece for its length.
+        tracks: Indices of the tracks whose notes are not all dropped.
+        silenced: Indices of the tracks whose notes are all dropped.
     """
-    bundle, error = subject.bundle, None
-    try:
-        kept = encoder.codec.quantise(bundle, encoder.vocabulary)
-        return kept, len(encoder.codec.encode(kept, encoder.vocabulary)[0]), None
-    except EncodingError as refusal:
-        error = str(refusal)
-    try:
-        notes = take(bundle.notes, bundle.tracks.number[bundle.notes.track] < encoder.config.parts)
-        return encoder.codec.quantise(bundle._replace(notes=notes), encoder.vocabulary), None, error
-    except EncodingError:
-        return None, None, error
+
+    def __init__(self, piece: Piece, encoder: Encoder, among: Ints | None) -> None:
+        self.piece, self.score = piece, piece.score
+        self.encoder, self.config = encoder, encoder.config
+        self.metric = self.config.encoding == "metric"
+        self.error: str | None = None
+        self.tokens: int | None = None
+        self.quantised = self._encode()
+        self.notes = outcomes(piece, self.config, too_long=self.quantised is None)
+        if among is not None:
+            self.notes = self.notes.among(among)
+        track = piece.bundle.notes.track
+        self.tracks = np.unique(track[self.notes.eligible])
+        self.silenced = np.setdiff1d(track, self.tracks)
+
+    def _encode(self) -> Bundle | None:
+        """Return what the encoding keeps; of a piece with too many tracks, without those beyond."""
+        bundle = self.piece.bundle
+        codec, vocabulary = self.encoder.codec, self.encoder.vocabulary
+        try:
+            quantised = codec.quantise(bundle, vocabulary)
+            self.tokens = len(codec.encode(quantised, vocabulary)[0])
+            return quantised
+        except EncodingError as error:
+            self.error = str(error)
+        within = bundle.tracks.number[bundle.notes.track] < self.config.parts
+        try:
+            return codec.quantise(bundle._replace(notes=take(bundle.notes, within)), vocabulary)
+        except EncodingError:
+            return None
+
+    def report(self) -> Report:
+        piece, config = self.piece, self.config
+        notes, table = self.notes, self.piece.bundle.tracks
+        program, drum = table.program[self.tracks], table.drum[self.tracks]
+        separate = len(self.tracks) if self.metric else min(len(self.tracks), 1)
+        onset, duration, on_grid = self._timing()
+        return Report(
+            config=config,
+            vocabulary=len(self.encoder.vocabulary),
+            tokens=self.tokens,
+            error=self.error,
+            notes=_notes(piece, notes),
+            on_grid=on_grid,
+            onset=onset,
+            duration=duration,
+            velocity=self._velocity(),
+            tempo=self._tempo(),
+            seconds=self._seconds(),
+            meters=self._meters(),
+            tracks=Tracks(len(self.tracks) + len(self.silenced), len(self.silenced), separate),
+            programs=Programs(
+                lost=int((program[~drum] != 0).sum()) * (not (self.metric and config.programs)),
+                drum_kits=int((program[drum] != 0).sum()),
+                dropped=int((table.program[self.silenced] != 0).sum()),
+            ),
+            pedal=Pedal(
+                presses=len(self.score.pedals),
+                applied=not self.metric and config.sustain,
+                notes_held=int((piece.silent > piece.released)[notes.eligible].sum()),
+            ),
+            not_carried=piece.not_carried,
+            counted=piece.counted,
+        )
+
+    def _timing(self) -> tuple[Error, Error, Grid]:
+        """Return the errors of onsets and durations, and the shares of onsets and ends without."""
+        piece, config = self.piece, self.config
+        notes = self.notes
+        begins, ends = piece.bundle.notes.onset[notes.kept], notes.silent
+        stop = notes.onset + notes.duration
+        onset = piece.ticks_of(config, notes.onset) - begins
+        end = piece.ticks_of(config, stop) - ends
+        onset_ms = 1000 * (piece.seconds_of(config, notes.onset) - self.score.seconds(begins))
+        end_ms = 1000 * (piece.seconds_of(config, stop) - self.score.seconds(ends))
+        uncut = piece.ticks_of(config, notes.onset + notes.wanted) - ends
+        return (
+            Error(Spread.of(onset), Spread.of(onset_ms)),
+            Error(Spread.of(end - onset), Spread.of(end_ms - onset_ms)),
+            Grid(_share_of_zeros(onset), _share_of_zeros(uncut)),
+        )
+
+    def _velocity(self) -> Velocity:
+        carried = self.config.velocities > 0
+        velocity = self.piece.bundle.notes.velocity[self.notes.kept]
+        kept = self.encoder.vocabulary.kept_velocities[velocity] if carried else DEFAULT_VELOCITY
+        return Velocity(carried, Spread.of(kept - velocity))
+
+    def _tempo(self) -> Tempo:
+        """Compare each tempo of the file with the tempo of the encoding there."""
+        _, tick, microseconds = in_force(self.piece.bundle.tempos, (DEFAULT_TEMPO,), 1)
+        before_end = (tick < self.score.end) | (tick == 0)
+        tick, microseconds = tick[before_end], microseconds[before_end]
+        new = changes(microseconds)
+        tick, microseconds = tick[new], microseconds[new]
+        if not self.metric or self.quantised is None:
+            return Tempo(False, len(tick), 0, None)
+        kept = in_force(self.quantised.tempos, (DEFAULT_TEMPO,), 1)
+        step = to_steps(tick, self.score.ticks_per_quarter, self.config.steps_per_quarter)
+        there = kept.microseconds[np.searchsorted(kept.tick, step, side="right") - 1]
+        carried = self.config.tempos > 0
+        # Without tempos all music is at 120 bpm: that is kept, if the file has nothing else.
+        same = len(kept.tick) if carried else int((there == microseconds).all())
+        error = Spread.of(6e7 / there - 6e7 / microseconds)
+        return Tempo(carried, len(tick), min(same, len(tick)), error)
+
+    def _seconds(self) -> Seconds:
+        if self.quantised is None or not len(self.notes.kept):
+            return Seconds(0.0, 0.0)
+        in_file = self.score.seconds(self.notes.silent.max(keepdims=True))[0]
+        step = (self.notes.onset + self.notes.duration).max(keepdims=True)
+        if self.metric:
+            _, tick, microseconds = self.quantised.tempos
+            tempos = columns(TEMPO, tick=tick, microseconds=microseconds)
+            kept = tempo_map(tempos, self.config.steps_per_quarter).seconds(step)[0]
+        else:
+            kept = self.piece.seconds_of(self.config, step)[0]
+        return Seconds(round(float(in_file), 6), round(float(kept), 6))
+
+    def _meters(self) -> Meters:
+        """Return which time signatures before the end have no token, and which cut a bar short."""
+        rows = self.score.with_default_meter()
+        rows = rows[(rows["tick"] < self.score.end) | (rows["tick"] == 0)]
+        if not self.metric:
+            return Meters(False, len(rows), (), 0)
+        names = ("tick", "numerator", "denominator")
+        tick, numerator, denominator = (rows[name].astype(np.int64) for name in names)
+        bar = 4 * self.score.ticks_per_quarter * numerator
+        meters = list(zip(numerator.tolist(), denominator.tolist(), strict=True))
+        kept = [METERS[supported_meter(*meter)] for meter in meters]
+        return Meters(
+            carried=True,
+            in_file=len(rows),
+            approximated=tuple(
+                {"from": "{}/{}".format(*meter), "to": "{}/{}".format(*other)}
+                for meter, other in zip(meters, kept, strict=True)
+                if meter != other
+            ),
+            cut_short=int((np.diff(tick) * denominator[:-1] % bar[:-1] != 0).sum()),
+        )
 
 
-def _notes(subject: Piece, fate: Fates) -> Notes:
+def _notes(piece: Piece, notes: Outcomes) -> Notes:
     return Notes(
-        in_file=len(subject.score),
-        kept=len(fate.kept),
-        dropped=fate.dropped,
-        merged=fate.merged,
-        doubled=fate.doubled,
-        clipped=int((fate.duration < np.maximum(fate.wanted, 1)).sum()),
-        lengthened=int((fate.wanted < 1).sum()),
+        in_file=len(piece.score),
+        kept=len(notes.kept),
+        dropped=notes.dropped,
+        merged=notes.merged,
+        doubled=notes.doubled,
+        clipped=int((notes.duration < np.maximum(notes.wanted, 1)).sum()),
+        lengthened=int((notes.wanted < 1).sum()),
     )
 
 
-def _errors(subject: Piece, config: EncoderConfig, fate: Fates) -> tuple[Error, Error, Grid]:
-    """Return the errors of onsets and of durations, and how many onsets and ends have none."""
-    pedal = config.encoding == "performance" and config.sustain
-    begins, ends = subject.bundle.notes.onset[fate.kept], fate.silent
-    begins_s, ends_s = (
-        subject.seconds[name][fate.kept] for name in ("begins", "silent" if pedal else "released")
-    )
-    until = fate.onset + fate.duration
-    onset, end = (
-        to_ticks(subject, config, fate.onset) - begins,
-        to_ticks(subject, config, until) - ends,
-    )
-    onset_ms = 1000 * (to_seconds(subject, config, fate.onset) - begins_s)
-    end_ms = 1000 * (to_seconds(subject, config, until) - ends_s)
-    uncut = to_ticks(subject, config, fate.onset + fate.wanted) - ends
-    return (
-        Error(Spread.of(onset), Spread.of(onset_ms)),
-        Error(Spread.of(end - onset), Spread.of(end_ms - onset_ms)),
-        Grid(_share_of_zeros(onset), _share_of_zeros(uncut)),
-    )
-
-
-def _share_of_zeros(errors: NDArray[np.float64]) -> float:
+def _share_of_zeros(errors: Floats) -> float:
     return round(float((np.abs(errors) < 1e-6).mean()), 6) if len(errors) else 1.0
-
-
-def _velocity(subject: Piece, vocabulary: Vocabulary, fate: Fates) -> Velocity:
-    carried = vocabulary.config.velocities > 0
-    velocity = subject.bundle.notes.velocity[fate.kept]
-    kept = vocabulary.kept_velocities[velocity] if carried else DEFAULT_VELOCITY
-    return Velocity(carried, Spread.of(kept - velocity))
-
-
-def _tempo(subject: Piece, config: EncoderConfig, kept: Bundle | None) -> Tempo:
-    """Compare each tempo of the file with the one that the encoding has there."""
-    score, stated = subject.score, subject.tempos
-    stated = stated[(stated["tick"] < score.end) | (stated["tick"] == 0)]
-    stated = stated[changes(stated["microseconds"])]
-    if config.encoding == "performance" or kept is None:
-        return Tempo(False, len(stated), 0, None)
-    tick, microseconds = (stated[name].astype(np.int64) for name in ("tick", "microseconds"))
-    rows = _tempos(kept)
-    step = to_steps(tick, subject.bundle.ticks_per_quarter, config.steps_per_quarter)
-    there = rows["microseconds"][np.searchsorted(rows["tick"], step, side="right") - 1]
-    # Without tempos all is 120 bpm: what is kept, if that is what the file has.
-    same = len(rows) if config.tempos else int((there == microseconds).all())
-    return Tempo(
-        config.tempos > 0,
-        len(stated),
-        min(same, len(stated)),
-        Spread.of(6e7 / there - 6e7 / microseconds),
-    )
-
-
-def _tempos(kept: Bundle) -> Table:
-    """Return `TEMPO[...]` of a quantised piece, from step 0 on."""
-    rows = columns(TEMPO, tick=kept.tempos.tick, microseconds=kept.tempos.microseconds)
-    return in_force(rows, (DEFAULT_TEMPO,))
-
-
-def _seconds(subject: Piece, config: EncoderConfig, fate: Fates, kept: Bundle | None) -> Seconds:
-    if kept is None or not len(fate.kept):
-        return Seconds(0.0, 0.0)
-    in_file = subject.score.seconds(fate.silent.max(keepdims=True))[0]
-    step = (fate.onset + fate.duration).max(keepdims=True)
-    kept_there = (
-        to_seconds(subject, config, step)
-        if config.encoding == "performance"
-        else tempo_map(_tempos(kept), config.steps_per_quarter).seconds(step)
-    )[0]
-    return Seconds(round(float(in_file), 6), round(float(kept_there), 6))
-
-
-def _meters(subject: Piece, config: EncoderConfig) -> Meters:
-    """Return which of the time signatures before the end have no token, and which cut a bar short."""
-    score = subject.score
-    rows = score.with_default_meter()
-    rows = rows[(rows["tick"] < score.end) | (rows["tick"] == 0)]
-    if config.encoding == "performance":
-        return Meters(False, len(rows), (), 0)
-    tick, numerator, denominator = (
-        rows[name].astype(np.int64) for name in ("tick", "numerator", "denominator")
-    )
-    bar = 4 * score.ticks_per_quarter * numerator
-    meters = zip(numerator.tolist(), denominator.tolist(), strict=True)
-    there = [(meter, METERS[supported_meter(*meter)]) for meter in meters]
-    return Meters(
-        carried=True,
-        in_file=len(rows),
-        approximated=tuple({"from": _name(a), "to": _name(b)} for a, b in there if a != b),
-        cut_short=int((np.diff(tick) * denominator[:-1] % bar[:-1] != 0).sum()),
-    )
-
-
-def _name(meter: tuple[int, int]) -> str:
-    return "{}/{}".format(*meter)
-
-
-def _silenced(subject: Piece, tracks: Column) -> Column:
-    """Return the tracks of the file that have notes, but none that is not dropped."""
-    return np.setdiff1d(subject.bundle.notes.track, tracks)
-
-
-def _tracks(subject: Piece, config: EncoderConfig, tracks: Column) -> Tracks:
-    """Return how many tracks there are with notes, how many of them are dropped, and how many are told apart."""
-    dropped = len(_silenced(subject, tracks))
-    kept = len(tracks) if config.encoding == "metric" else min(len(tracks), 1)
-    return Tracks(len(tracks) + dropped, dropped, kept)
-
-
-def _programs(subject: Piece, config: EncoderConfig, tracks: Column) -> Programs:
-    """Return how many of the tracks with notes have a program, or a kit of drums, that becomes program 0."""
-    table = subject.bundle.tracks
-    program, drum = table.program[tracks], table.drum[tracks]
-    carried = config.encoding == "metric" and config.programs
-    return Programs(
-        lost=int((program[~drum] != 0).sum()) * (not carried),
-        drum_kits=int((program[drum] != 0).sum()),
-        dropped=int((table.program[_silenced(subject, tracks)] != 0).sum()),
-    )

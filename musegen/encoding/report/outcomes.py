@@ -1,47 +1,145 @@
-"""What becomes of each note: computed from the score and the settings, for all notes at once."""
+"""Computes which notes an encoding keeps, merges, clips or drops."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from musegen.config import EncoderConfig
-from musegen.encoding.bundle import STEP_BITS, Column
+from musegen.encoding.bundle import Bundle
 from musegen.encoding.metric import to_steps, without_overlaps
-from musegen.encoding.report.subject import Piece
+from musegen.encoding.performance import STEPS_PER_SECOND, StepClock, step_clock, sustained
+from musegen.encoding.report import events
+from musegen.encoding.report.report import NotCarried
+from musegen.encoding.rows import changes, moments, with_pitch
+from musegen.score import Score
+from musegen.score.midi import read_bytes
+from musegen.score.notation import NOTATION_SUFFIXES
+from musegen.score.reading import read
+from musegen.utils.arrays import Bools, Floats, Ints
 
-__all__ = ["DROPPED", "Fates", "fates", "to_seconds", "to_ticks"]
-
-DROPPED = ("drums", "tracks", "length")
-"""Why notes are dropped: the encoding has no drums, not enough parts, the piece is too long."""
-
-STEPS_PER_SECOND = 100  # of the performance encoding
+__all__ = ["Outcomes", "Piece", "outcomes"]
 
 
-class Fates(NamedTuple):
-    """What becomes of the notes; the columns have a row per note that is kept, in the order of the score."""
+@dataclass(frozen=True)
+class Piece:
+    """A piece to report on. Columns have one row for each note of the score.
+
+    Attributes:
+        score: The piece.
+        not_carried: Its events that no encoding carries.
+        counted: Whether these are complete, as they are for a MIDI file.
+    """
+
+    score: Score
+    not_carried: tuple[NotCarried, ...] = ()
+    counted: bool = False
+
+    @classmethod
+    def of(cls, source: Any) -> Piece:
+        """Read a piece from anything that `Encoder.encode` takes.
+
+        Raises:
+            MidiError: It cannot be read.
+        """
+        score = read(source)
+        if isinstance(source, bytes):
+            return cls(score, events.of_file(source, "the given bytes", score), counted=True)
+        is_path = isinstance(source, str | Path)
+        if not is_path or str(source).lower().endswith(NOTATION_SUFFIXES):
+            return cls(score, events.of_score(score))
+        return cls(score, events.of_file(read_bytes(source), str(source), score), counted=True)
+
+    @cached_property
+    def bundle(self) -> Bundle:
+        """The columns of the score."""
+        return Bundle.of([self.score])
+
+    @cached_property
+    def clock(self) -> StepClock:
+        """Converts its ticks to steps of 10 ms."""
+        return step_clock(self.bundle)
+
+    @cached_property
+    def drum(self) -> Bools:
+        """Whether each note is in a drum track."""
+        return self.bundle.tracks.drum[self.bundle.notes.track]
+
+    @cached_property
+    def released(self) -> Ints:
+        """Tick at which each key is released."""
+        return self.bundle.notes.onset + self.bundle.notes.duration
+
+    @cached_property
+    def lifted(self) -> Ints:
+        """Tick of each note's end with the sustain pedal applied."""
+        if not len(self.bundle.pedals.onset):
+            return self.released
+        return sustained(self.bundle.notes.track, self.released, self.bundle)
+
+    @cached_property
+    def silent(self) -> Ints:
+        """The same, or the tick at which the key is struck again before that."""
+        if self.lifted is self.released:
+            return self.released
+        notes = self.bundle.notes
+        order = np.lexsort((notes.onset, with_pitch(notes.track, notes.pitch)))
+        again = self.lifted.copy()
+        same = ~changes(notes.track[order], notes.pitch[order])[1:]
+        again[order[:-1][same]] = notes.onset[order[1:][same]]
+        return np.maximum(self.released, np.minimum(self.lifted, again))
+
+    def steps(self, config: EncoderConfig, ticks: Ints) -> Ints:
+        """Return the encoding's nearest step to each tick."""
+        if config.encoding == "performance":
+            return self.clock.steps(np.zeros(len(ticks), np.int64), ticks)
+        return to_steps(ticks, self.score.ticks_per_quarter, config.steps_per_quarter)
+
+    def ticks_of(self, config: EncoderConfig, steps: Ints) -> Floats:
+        """Return the tick of each of the encoding's steps."""
+        if config.encoding == "performance":
+            return self.score.ticks(steps / STEPS_PER_SECOND)
+        return steps * self.score.ticks_per_quarter / config.steps_per_quarter
+
+    def seconds_of(self, config: EncoderConfig, steps: Ints) -> Floats:
+        """Return the time of each of the encoding's steps, by the tempo map of the score."""
+        if config.encoding == "performance":
+            return steps / STEPS_PER_SECOND
+        return self.score.seconds(self.ticks_of(config, steps))
+
+
+class Outcomes(NamedTuple):
+    """What happens to the notes. Columns from `kept` on have one row for each kept note.
+
+    Attributes:
+        dropped: Number of notes dropped for each reason: the encoding has no drums (`drums`), not
+            enough parts (`tracks`), or the piece is too long (`length`).
+        eligible: `bool[N]`: which notes of the score are not dropped.
+        merged: Number of notes merged with another.
+        doubled: Of these, the ones that any grid would merge: they begin on the tick of another.
+        kept: Index in the score, ascending.
+        silent: Tick at which the note becomes silent, with the pedal if the encoding applies it.
+        onset: Step of the onset.
+        duration: Steps of the duration.
+        wanted: Steps of the duration if nothing cut it short and it could be zero.
+    """
 
     dropped: dict[str, int]
-    eligible: NDArray[np.bool_]
-    """`bool[N]`: which of the score's notes are not dropped."""
+    eligible: Bools
     merged: int
     doubled: int
-    """How many of the merged would be on any grid: they begin on the tick of another."""
-    kept: Column
-    """Index of the note in the score."""
-    silent: Column
-    """Tick where it stops to sound, as this encoding hears it: with the pedal or without."""
-    onset: Column
-    """Step where it begins …"""
-    duration: Column
-    """… for how many steps it lasts …"""
-    wanted: Column
-    """… and for how many it would, if nothing cut it short and a note could have no length."""
+    kept: Ints
+    silent: Ints
+    onset: Ints
+    duration: Ints
+    wanted: Ints
 
-    def among(self, notes: Column) -> Fates:
-        """Return the fates of some of the notes only, beside the same others; what is dropped stays of all.
+    def among(self, notes: Ints) -> Outcomes:
+        """Return the outcomes of a subset, in the presence of all notes; `dropped` is unchanged.
 
         Args:
             notes: Their indices in the score.
@@ -49,67 +147,38 @@ class Fates(NamedTuple):
         chosen = np.zeros(len(self.eligible), bool)
         chosen[notes] = True
         rows, eligible = chosen[self.kept], self.eligible & chosen
-        columns = (self.kept, self.silent, self.onset, self.duration, self.wanted)
         merged = int(eligible.sum() - rows.sum())
-        return Fates(
-            self.dropped,
-            eligible,
-            merged,
-            min(self.doubled, merged),
-            *(column[rows] for column in columns),
-        )
+        columns = (column[rows] for column in self[4:])
+        return Outcomes(self.dropped, eligible, merged, min(self.doubled, merged), *columns)
 
 
-def fates(subject: Piece, config: EncoderConfig, *, too_long: bool = False) -> Fates:
-    """Return what becomes of the notes.
+def outcomes(piece: Piece, config: EncoderConfig, *, too_long: bool = False) -> Outcomes:
+    """Return what happens to the notes of a piece.
 
     Args:
-        subject: The piece.
+        piece: The piece.
         config: The encoding.
-        too_long: Whether it refuses the piece, whatever its tracks: then no note is kept.
+        too_long: Whether the encoding refuses the piece for its length; then no note is kept.
     """
-    notes, metric = subject.bundle.notes, config.encoding == "metric"
-    unheard = subject.drum & (not metric or not config.drums)
-    beyond = ~unheard & (notes.track >= config.parts) if metric else np.zeros(len(unheard), bool)
-    eligible = ~(unheard | beyond)
-    left = eligible & too_long
-    dropped = dict(zip(DROPPED, (int(why.sum()) for why in (unheard, beyond, left)), strict=True))
+    notes, metric = piece.bundle.notes, config.encoding == "metric"
+    drums = piece.drum & (not metric or not config.drums)
+    beyond = ~drums & (notes.track >= config.parts) & metric
+    eligible = ~(drums | beyond)
+    reasons = {"drums": drums, "tracks": beyond, "length": eligible & too_long}
+    dropped = {reason: int(rows.sum()) for reason, rows in reasons.items()}
     eligible &= not too_long
+
     index = eligible.nonzero()[0]
-    lifted, silent = (
-        (subject.lifted, subject.silent)
-        if config.sustain and not metric
-        else (subject.released,) * 2
-    )
-    onset = _steps(subject, config, notes.onset[index])
-    lasts = _steps(subject, config, lifted[index]) - onset
-    wanted = lasts if silent is lifted else _steps(subject, config, silent[index]) - onset
-    voice = notes.pitch[index] + (notes.track[index] << 7 if metric else 0)
+    pedal = config.sustain and not metric
+    lifted, silent = (piece.lifted, piece.silent) if pedal else (piece.released, piece.released)
+    onset = piece.steps(config, notes.onset[index])
+    lasts = piece.steps(config, lifted[index]) - onset
+    wanted = lasts if silent is lifted else piece.steps(config, silent[index]) - onset
+
+    track = notes.track[index] if metric else 0 * index
+    voice = with_pitch(track, notes.pitch[index])
     stays, duration = without_overlaps(voice, onset, np.maximum(lasts, 1))
     merged = int((~stays).sum())
-    doubled = (
-        len(voice) - len(np.unique((voice << STEP_BITS) + notes.onset[index])) if merged else 0
-    )
+    doubled = len(voice) - len(np.unique(moments(voice, notes.onset[index]))) if merged else 0
     columns = (index, silent[index], onset, duration, wanted)
-    return Fates(dropped, eligible, merged, doubled, *(column[stays] for column in columns))
-
-
-def _steps(subject: Piece, config: EncoderConfig, ticks: Column) -> Column:
-    """Return the encoding's nearest step of each tick."""
-    if config.encoding == "performance":
-        return subject.steps(ticks)
-    return to_steps(ticks, subject.bundle.ticks_per_quarter, config.steps_per_quarter)
-
-
-def to_ticks(subject: Piece, config: EncoderConfig, steps: Column) -> NDArray[np.float64]:
-    """Return where the encoding's steps are in the piece, in ticks."""
-    if config.encoding == "performance":
-        return subject.score.ticks(steps / STEPS_PER_SECOND)
-    return steps * subject.score.ticks_per_quarter / config.steps_per_quarter
-
-
-def to_seconds(subject: Piece, config: EncoderConfig, steps: Column) -> NDArray[np.float64]:
-    """Return where the encoding's steps are in the piece, in seconds of its own tempo map."""
-    if config.encoding == "performance":
-        return steps / STEPS_PER_SECOND
-    return subject.score.seconds(to_ticks(subject, config, steps))
+    return Outcomes(dropped, eligible, merged, doubled, *(column[stays] for column in columns))

@@ -1,4 +1,4 @@
-"""The report: plain numbers. `musegen.encoding.report` says what each means."""
+"""The report as plain numbers; `musegen.encoding.report` documents each."""
 
 from __future__ import annotations
 
@@ -29,14 +29,17 @@ __all__ = [
     "Velocity",
 ]
 
-DECIMALS = (
-    6  # of errors: far below what a file can say, and far above what floats make of exact values
-)
+DECIMALS = 6  # of errors: finer than any file, coarser than rounding errors of floats
 
 
 @dataclass(frozen=True)
 class Spread:
-    """Absolute errors, summed up; zeros if there are none."""
+    """Mean, median and maximum of absolute errors; zeros if there are none.
+
+    >>> import numpy as np
+    >>> Spread.of(np.array([-3, 1, 1, 1]))
+    Spread(mean=1.5, median=1.0, max=3.0)
+    """
 
     mean: float = 0.0
     median: float = 0.0
@@ -44,7 +47,7 @@ class Spread:
 
     @classmethod
     def of(cls, errors: NDArray[Any]) -> Spread:
-        """Sum up signed or absolute errors, `[N]` of any number type."""
+        """Summarise signed or absolute errors, `[N]` of any number type."""
         if not len(errors):
             return cls()
         sizes = np.abs(errors)
@@ -53,7 +56,7 @@ class Spread:
 
 @dataclass(frozen=True)
 class Notes:
-    """What becomes of the notes."""
+    """What happens to the notes."""
 
     in_file: int
     kept: int
@@ -66,7 +69,7 @@ class Notes:
 
 @dataclass(frozen=True)
 class Grid:
-    """Shares of the kept notes that are on it."""
+    """Shares of the kept notes that are on the grid."""
 
     onsets: float
     ends: float
@@ -82,7 +85,7 @@ class Error:
 
 @dataclass(frozen=True)
 class Velocity:
-    """Loudness."""
+    """Errors of velocities."""
 
     carried: bool
     error: Spread
@@ -90,7 +93,7 @@ class Velocity:
 
 @dataclass(frozen=True)
 class Tempo:
-    """Tempos."""
+    """Numbers and errors of tempos."""
 
     carried: bool
     in_file: int
@@ -166,9 +169,14 @@ class Suggestion:
 
 @dataclass(frozen=True)
 class Report:
-    """What an encoding would lose on a piece; the fields are described in `musegen.encoding.report`.
+    """What an encoding loses on a piece; `musegen.encoding.report` documents the fields.
 
     `print` shows it as text, a notebook as a table.
+
+    >>> from musegen import Encoder, EncoderConfig, Score, Track
+    >>> tune = Score(notes=[(0, 480, 60, 90, 0)], tracks=[Track(program=40)])
+    >>> Encoder(EncoderConfig(programs=False)).report(tune).programs
+    Programs(lost=1, drum_kits=0, dropped=0)
     """
 
     config: EncoderConfig
@@ -200,22 +208,19 @@ class Report:
         return replace(self, suggestions=suggestions)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the report as plain values that JSON can hold."""
-        return {
-            "verdict": self.verdict,
-            **{name: _plain(value) for name, value in asdict(self).items()},
-        }
+        """Return the report as plain values for JSON."""
+        return _plain({"verdict": self.verdict, **asdict(self)})
 
-    def rows(self, worded: rendering.Worded = rendering.settings) -> list[tuple[str, str]]:
-        """Return the report as (what, how much) lines for people; what is not lost shares one line.
+    def rows(self, describe: rendering.Describe = rendering.arguments) -> list[tuple[str, str]]:
+        """Return the report as (heading, text) rows; aspects without loss share one row.
 
         Args:
-            worded: Says the change of a suggestion.
+            describe: Phrases the change of a suggestion.
         """
-        return rendering.rows(self, worded)
+        return rendering.rows(self, describe)
 
     def __str__(self) -> str:
-        """Return the verdict and a line for each row."""
+        """Return the verdict and one line for each row."""
         return rendering.text(self)
 
     def _repr_html_(self) -> str:
@@ -224,7 +229,7 @@ class Report:
 
 
 def _plain(value: Any) -> Any:
-    """Return a value with lists for tuples, as JSON would give it back."""
+    """Return a value with lists in place of tuples, as JSON would return it."""
     if isinstance(value, Mapping):
         return {key: _plain(item) for key, item in value.items()}
     return [_plain(item) for item in value] if isinstance(value, list | tuple) else value
