@@ -1,6 +1,6 @@
-"""Keras, imported without the start-up messages of its backend: every other module takes it from here.
+"""Imports Keras without the start-up messages of its backend; all modules import Keras from here.
 
-Importing it takes seconds, so nothing that composes on a CPU imports this module.
+Importing Keras takes seconds, so nothing that composes on a CPU imports this module.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ LEVEL = "TF_CPP_MIN_LOG_LEVEL"
 
 @contextmanager
 def native_messages_held_back() -> Iterator[None]:
-    """Hold back what C++ code writes to stderr; let it out if something is raised.
+    """Hold back what C++ code writes to stderr, and write it only if an exception is raised.
 
-    TensorFlow greets every start with a dozen lines that no Python setting turns off. Whoever sets
-    `TF_CPP_MIN_LOG_LEVEL` asked for them and gets them.
+    TensorFlow prints a dozen lines at every start, which no Python setting turns off. With
+    `TF_CPP_MIN_LOG_LEVEL` set, nothing is held back.
     """
     if LEVEL in os.environ:
         yield
@@ -47,7 +47,7 @@ with native_messages_held_back():
     import keras
     from keras import ops
 
-    if (
-        keras.backend.backend() == "tensorflow"
-    ):  # JAX must not look for devices before `distributed.join`
-        keras.distribution.list_devices()  # TensorFlow comments on the GPUs that it looks for, too
+    # TensorFlow also prints messages when it looks for GPUs. JAX must not look for devices before
+    # `distributed.join`.
+    if keras.backend.backend() == "tensorflow":
+        keras.distribution.list_devices()

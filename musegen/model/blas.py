@@ -1,4 +1,4 @@
-"""Matrix products on one thread: the same bits however many cores there are, and no threads waiting for each other."""
+"""Limits matrix products to one thread: the same bits on any number of cores, and no waiting."""
 
 from __future__ import annotations
 
@@ -18,6 +18,6 @@ def _controller() -> ThreadpoolController:
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Compute on one thread inside: products of a network's step are too small to share."""
+    """Compute on one thread inside: the products of a network's step are too small to share."""
     with _controller().limit(limits=1, user_api="blas"):
         yield

@@ -1,4 +1,4 @@
-"""Recurrent cells in NumPy: what a step makes of a state, and the products that it is made of."""
+"""Recurrent cells in NumPy: one step of an LSTM, a GRU or a simple RNN, and its matrix products."""
 
 from __future__ import annotations
 
@@ -13,16 +13,18 @@ __all__ = ["CELLS", "Array", "Kernel", "Layer", "folded"]
 Array: TypeAlias = NDArray[np.float32]
 
 ROWS, COLUMNS, ALIGNED = 256, 1024, 32
-"""Products are done in blocks of a kernel of at most so many rows and columns, these a multiple of so many. How a BLAS
-adds up larger or odd ones depends on how many rows they are multiplied with; in such blocks it does
-not, with most. See `Engine.widths`."""
+"""Largest block of a kernel, in rows and columns, and what its columns are a multiple of.
+
+In which order a BLAS adds up larger or odd products depends on how many rows they are multiplied
+with. With blocks of this size most do not. See `Engine.widths`.
+"""
 
 
 class Kernel:
-    """A matrix to multiply with, `float32[I, O]`."""
+    """A weight matrix, `float32[I, O]`, multiplied block by block."""
 
     def __init__(self, matrix: Array) -> None:
-        """Cut it into blocks."""
+        """Cut the matrix into blocks."""
         self._outputs = matrix.shape[1]
         matrix = np.pad(matrix, ((0, 0), (0, -self._outputs % ALIGNED)))
         self._blocks = [
@@ -38,8 +40,7 @@ class Kernel:
     def __call__(self, x: Array) -> Array:
         """Return `x` times the matrix, `float32[B, I]` → `[B, O]`."""
         if len(self._blocks) == 1:
-            whole: Array = x @ self._blocks[0][2]
-            return whole[:, : self._outputs]
+            return (x @ self._blocks[0][2])[:, : self._outputs]
         out = np.empty((len(x), self._blocks[-1][1].stop), np.float32)
         for rows, columns, block in self._blocks:
             if rows.start:
@@ -50,20 +51,23 @@ class Kernel:
 
 
 class Layer(NamedTuple):
-    """A recurrent layer: what it makes of what comes from below, and of its own state.
+    """The weights of a recurrent layer, with the inputs of sigmoid gates halved.
 
-    Where a gate is a sigmoid, all is halved that goes into it: σ(x) = (1 + tanh(x / 2)) / 2, and
-    all gates of a step are one tanh.
+    σ(x) = (1 + tanh(x / 2)) / 2, so one tanh computes all gates of a step.
     """
 
     kernel: Array
+    """Of the input, `float32[I, G·H]`."""
     bias: Array
+    """`float32[G·H]`."""
     recurrent: Kernel
+    """Of the layer's own output, `float32[H, G·H]`."""
     recurrent_bias: Array
+    """Of a GRU's candidate inside its reset gate, `float32[H]`; zeros otherwise."""
 
 
-def _opened(gates: Array) -> Array:
-    """Return σ of gates from the tanh of their halves, in place."""
+def _sigmoid_of_half_tanh(gates: Array) -> Array:
+    """Return σ(x) from tanh(x / 2), in place."""
     gates *= np.float32(0.5)
     gates += np.float32(0.5)
     return gates
@@ -76,25 +80,26 @@ def _lstm(x: Array, state: Array, layer: Layer) -> Array:
     gates += x
     np.tanh(gates, out=gates)
     candidate = gates[:, 2 * units : 3 * units].copy()
-    entry, forget, _, exit_ = _opened(gates).reshape(len(x), 4, units).swapaxes(0, 1)
+    gates = _sigmoid_of_half_tanh(gates).reshape(len(x), 4, units).swapaxes(0, 1)
+    input_gate, forget_gate, _, output_gate = gates
     out = np.empty_like(state)
     h, c = out
-    np.multiply(forget, state[1], out=c)
-    candidate *= entry
+    np.multiply(forget_gate, state[1], out=c)
+    candidate *= input_gate
     c += candidate
     np.tanh(c, out=h)
-    h *= exit_
+    h *= output_gate
     return out
 
 
 def _gru(x: Array, state: Array, layer: Layer) -> Array:
-    """Gated recurrent unit (Cho et al. 2014), the reset gate applied after the product as cuDNN does."""
+    """Gated recurrent unit (Cho et al. 2014), reset gate after the product as in cuDNN."""
     units = state.shape[-1]
-    mine = layer.recurrent(state[0])
-    gates = x[:, : 2 * units] + mine[:, : 2 * units]
+    recurrent = layer.recurrent(state[0])
+    gates = x[:, : 2 * units] + recurrent[:, : 2 * units]
     np.tanh(gates, out=gates)
-    update, reset = _opened(gates).reshape(len(x), 2, units).swapaxes(0, 1)
-    candidate = mine[:, 2 * units :] + layer.recurrent_bias
+    update, reset = _sigmoid_of_half_tanh(gates).reshape(len(x), 2, units).swapaxes(0, 1)
+    candidate = recurrent[:, 2 * units :] + layer.recurrent_bias
     candidate *= reset
     candidate += x[:, 2 * units :]
     np.tanh(candidate, out=candidate)
@@ -106,16 +111,16 @@ def _gru(x: Array, state: Array, layer: Layer) -> Array:
 
 def _rnn(x: Array, state: Array, layer: Layer) -> Array:
     """The simple recurrent network (Elman 1990)."""
-    out: Array = np.tanh(x + layer.recurrent(state[0]))
-    return out[None]
+    return np.tanh(x + layer.recurrent(state[0]))[None]
 
 
 class Cell(NamedTuple):
-    """A kind of recurrent layer."""
+    """A kind of recurrent cell."""
 
     step: Callable[[Array, Array, Layer], Array]
+    """Projected input `[B, G·H]`, state `[S, B, H]`, weights → the new state."""
     slots: int
-    """Vectors in its state, the output first."""
+    """Number of vectors in its state, the output first."""
     sigmoids: tuple[bool, ...]
     """Which of its gates are sigmoids, in Keras's order."""
 
@@ -128,16 +133,16 @@ CELLS = {
 
 
 def folded(weights: list[Array], cell: str) -> Layer:
-    """Return a layer of Keras's arrays.
+    """Return a layer made of Keras's arrays: kernel, recurrent kernel, bias.
 
-    A GRU has two biases, one on each side of the reset gate, others one; for gates that are not
-    reset the two are one.
+    A GRU has two biases, one on each side of the reset gate. For gates without a reset their sum is
+    enough. Other cells have one bias.
     """
     kernel, recurrent, bias = weights
     units, sigmoids = len(recurrent), CELLS[cell].sigmoids
     halves = np.repeat(np.where(sigmoids, 0.5, 1), units).astype(np.float32)
-    own = np.zeros(units, np.float32)
+    inside_reset = np.zeros(units, np.float32)
     if bias.ndim == 2:
-        own = bias[1, -units:]
-        bias = bias[0] + np.append(bias[1, :-units], 0 * own)
-    return Layer(kernel * halves, bias * halves, Kernel(recurrent * halves), own)
+        inside_reset = bias[1, -units:]
+        bias = bias[0] + np.append(bias[1, :-units], 0 * inside_reset)
+    return Layer(kernel * halves, bias * halves, Kernel(recurrent * halves), inside_reset)

@@ -1,6 +1,6 @@
-"""A checkpoint is a directory: `config.json`, `model.weights.h5`, and a model card for people.
+"""Reads, writes and finds checkpoints: directories with `config.json` and `model.weights.h5`.
 
-Never pickle: a checkpoint from a stranger can be opened without running its code.
+Nothing is pickled, so opening a stranger's checkpoint runs no code of theirs.
 """
 
 from __future__ import annotations
@@ -33,15 +33,15 @@ Weights = dict[str, list[NDArray[np.float32]]]
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """What is known of a trained model.
+    """A trained model on disk.
 
     Attributes:
         path: The directory.
-        encoder: How music became tokens.
+        encoder: How music is encoded.
         model: The network's shape.
-        ensemble: The instruments that the training pieces had, part by part: used when composing
-            from nothing.
-        provenance: How it was trained, on what, and how well it predicts held-out pieces.
+        ensemble: The usual instruments of the training pieces, part by part; a new piece without a
+            primer is written for them.
+        provenance: The training settings, the data, and the likelihood of held-out pieces.
     """
 
     path: Path
@@ -57,7 +57,7 @@ class Checkpoint:
 
     @property
     def fills(self) -> bool:
-        """Whether it fills gaps; else it continues music."""
+        """Whether the model fills gaps; otherwise it continues music."""
         return self.model.future > 0
 
     def weights(self) -> Weights:
@@ -81,18 +81,19 @@ class Checkpoint:
                         ]
         except (OSError, KeyError) as error:
             raise CheckpointError(
-                f"{self.path / WEIGHTS} is not a Keras weights file: {error}. Copy or train the checkpoint again."
+                f"{self.path / WEIGHTS} is not a Keras weights file: {error}. "
+                "Copy or train the checkpoint again."
             ) from error
         return out
 
 
 def _halve(source: Path, target: Path) -> None:
-    """Copy a Keras weights file with the arrays in half precision, but for those that would overflow."""
+    """Copy a Keras weights file in half precision, except for arrays that would overflow."""
     import h5py
 
     with h5py.File(source) as file, h5py.File(target, "w") as half:
 
-        def copied(name: str, item: Any) -> None:
+        def copy(name: str, item: Any) -> None:
             if isinstance(item, h5py.Group):
                 made = half.require_group(name)
             else:
@@ -102,11 +103,11 @@ def _halve(source: Path, target: Path) -> None:
             made.attrs.update(item.attrs)
 
         half.attrs.update(file.attrs)
-        file.visititems(copied)
+        file.visititems(copy)
 
 
 def _refuse_external(name: str, item: Any) -> None:
-    """Refuse weights that are kept in other files of the reader's disk (as Keras does since 2026)."""
+    """Refuse weights stored in other files on the reader's disk (as Keras does since 2026)."""
     if getattr(item, "external", None) or getattr(item, "is_virtual", False):
         raise CheckpointError(
             f"the weights {name!r} point outside their file. Do not use this checkpoint."
@@ -114,7 +115,7 @@ def _refuse_external(name: str, item: Any) -> None:
 
 
 def roots() -> Iterator[Path]:
-    """Yield the folders that named checkpoints are looked up in, first match first."""
+    """Yield the folders in which named checkpoints are looked up, in order of precedence."""
     for folder in os.environ.get("MUSEGEN_CHECKPOINTS", "").split(os.pathsep):
         if folder:
             yield Path(folder)
@@ -124,7 +125,7 @@ def roots() -> Iterator[Path]:
 
 
 def available() -> dict[str, Path]:
-    """Return the checkpoints that can be named: name → directory."""
+    """Return the checkpoints that can be loaded by name: name → directory."""
     found: dict[str, Path] = {}
     for root in roots():
         for config in sorted(root.glob(f"*/{CONFIG}")):
@@ -137,6 +138,10 @@ def find(name_or_path: str | Path) -> Path:
 
     Raises:
         CheckpointError: There is none; the message lists the names that exist.
+
+    Example:
+        >>> find("folk").name
+        'folk'
     """
     path = Path(name_or_path)
     if (path / CONFIG).is_file():
@@ -152,10 +157,17 @@ def find(name_or_path: str | Path) -> Path:
 
 
 def load(name_or_path: str | Path) -> Checkpoint:
-    """Read and verify a checkpoint.
+    """Read and verify a checkpoint given by path or by name.
 
     Raises:
         CheckpointError: It is missing, damaged, or was written by another version of musegen.
+
+    Example:
+        >>> checkpoint = load("folk")
+        >>> checkpoint.name, checkpoint.encoder.encoding, checkpoint.fills
+        ('folk', 'metric', False)
+        >>> sorted(checkpoint.provenance["nats_per_note"]["test"])
+        ['bigram', 'model', 'uniform']
     """
     path = find(name_or_path)
     again = "Copy it again from its source, or train it again."
@@ -188,14 +200,14 @@ def load(name_or_path: str | Path) -> Checkpoint:
 
 
 def save(checkpoint: Checkpoint, weights: Path, *, half: bool = False) -> None:
-    """Write `checkpoint` to its path with a copy of a Keras weights file.
+    """Write a checkpoint to its path, with a copy of a Keras weights file.
 
-    The weights are in place before `config.json`, which makes a directory a checkpoint.
+    The weights are written before `config.json`, which makes the directory a checkpoint.
 
     Args:
-        checkpoint: What to write, and where.
-        weights: Of Keras.
-        half: Keep numbers in half precision, in half the space: 11 bits of each.
+        checkpoint: The checkpoint.
+        weights: Keras's weights file.
+        half: Store the weights in half precision: half the space, 11 bits of mantissa.
     """
     with atomic_path(checkpoint.path / WEIGHTS) as temporary:
         if half:

@@ -1,15 +1,13 @@
 """The network in NumPy: one step of a recurrent stack, without TensorFlow.
 
-A recurrent network's memory is its state: `step` takes the last token and the state and gives
-logits for the next token and a new state, at the same cost however long the piece has become.
+The memory of a recurrent network is its state: `step` takes the last token and the state, and
+returns logits for the next token and a new state. The cost does not grow with the piece.
 """
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
 from functools import cached_property
-from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,17 +16,15 @@ from musegen.config import ModelConfig
 from musegen.encoding.context import WIDTH, Context, View
 from musegen.errors import CheckpointError
 from musegen.model.cells import CELLS, Array, Kernel, Layer, folded
+from musegen.model.interface import RecurrentNetwork, State, not_conditional
 
 __all__ = ["WIDTHS", "Engine", "State"]
 
 WIDTHS = (2, 8, 32, 64)
-"""Rows that a step is computed for. One row is not among them: BLAS multiplies a vector in another way."""
-
-State: TypeAlias = tuple[Array, ...]
-"""One `float32[S, B, H]` per layer: S is 2 for LSTM (output, cell), 1 for the others."""
+"""Batch sizes of a step. One row is not among them: BLAS multiplies a vector in another way."""
 
 
-class Engine:
+class Engine(RecurrentNetwork):
     """Computes what the Keras model computes, to 1e-5, from the same weights.
 
     Args:
@@ -36,36 +32,42 @@ class Engine:
         weights: Layer name → arrays, as `Checkpoint.weights` reads them.
 
     Raises:
-        CheckpointError: The weights are of another shape than `config` says.
+        CheckpointError: The weights have another shape than `config` says.
     """
 
     def __init__(self, config: ModelConfig, weights: dict[str, list[Array]]) -> None:
-        """Fold what can be folded.
+        """Fold weights into each other.
 
-        What enters the first layer becomes a table look-up, for the token and for each column of
-        the context; the scale and shift of a normalisation go into the product that follows it, and
-        a projection into the output.
+        The input of the first layer becomes a table look-up, for the token and for each column of
+        the context. The scale and shift of a normalisation are folded into the product that follows
+        it, and a projection into the output.
         """
         self.config = config
         self._conditioned: Array | None = None
         self._cell, self._slots, _ = CELLS[config.cell]
         try:
+            # The recurrent stack and the output.
             (embedding,) = weights["embedding"]
             self._layers = [_layer(config, weights, index) for index in range(config.layers)]
             self._inputs = [Kernel(layer.kernel) for layer in self._layers]
             view = View.of(config)
             output, self._output_bias = _output(config, weights)
             self._output = Kernel(output)
+
+            # Look-up tables for the input of the first layer: tokens, then columns of the context.
             kernel, bias = self._layers[0][:2]
             width = config.embedding
             self._first = embedding @ kernel[:width] + bias
             if view:
                 self._columns, self._starts = _columns(kernel[width:], view, weights)
+
+            # The layer that reads the future of a gap, and what it adds to the first layer's input.
             if config.future:
                 self._backward = folded(weights["backward"], config.cell)
-                self._heard = embedding @ self._backward.kernel + self._backward.bias
+                self._future = embedding @ self._backward.kernel + self._backward.bias
                 self._aim, self._aim_bias = (array @ kernel for array in weights["aim"])
                 self._left = weights["left_embedding"][0] @ kernel
+
             fits = len(embedding) == output.shape[1] - view.lookbacks == config.vocabulary_size
             fits &= config.context > 0 or len(kernel) == width
             fits &= all(
@@ -78,18 +80,12 @@ class Engine:
         if not fits:
             raise CheckpointError(f"the weights do not fit {config}. Train or copy them again.")
 
-    def initial_state(self, batch: int = 1) -> State:
-        """Return the state before anything was heard: zeros."""
-        shape = (self._slots, batch, self.config.units)
-        return tuple(np.zeros(shape, np.float32) for _ in range(self.config.layers))
-
     @cached_property
     def widths(self) -> tuple[int, ...]:
-        """Numbers of rows, ascending, for which each row of a step comes out the same, to the bit.
+        """Batch sizes, ascending, at which each row of a step comes out the same, to the bit.
 
-        A BLAS may add up in another order where there are other numbers of rows. Whether it does
-        depends on shapes alone, so it is tried out once with random rows; the greatest is always
-        among them.
+        A BLAS may add up in another order for another number of rows. Whether it does depends on
+        shapes alone, so it is tried once with random rows. The largest size is always included.
         """
         rng, most = np.random.default_rng(0), WIDTHS[-1]
         tokens = rng.integers(0, self.config.vocabulary_size, most, dtype=np.int32)
@@ -99,8 +95,8 @@ class Engine:
         view = View.of(self.config)
         context = rng.integers(0, view.sizes, (most, len(view.sizes)), np.uint16) if view else None
 
-        def heard(width: int) -> list[Array]:
-            """Step through the last rows."""
+        def last_rows(width: int) -> list[Array]:
+            """Step the last rows; return logits and states."""
             logits, after = self.step(
                 tokens[-width:],
                 tuple(layer[:, -width:].copy() for layer in state),
@@ -108,171 +104,100 @@ class Engine:
             )
             return [logits, *after]
 
-        whole = heard(most)
-        return tuple(
-            width
-            for width in WIDTHS
-            if all(
-                np.array_equal(few, all_[..., -width:, :])
-                for few, all_ in zip(heard(width), whole, strict=True)
-            )
-        )
+        def same(width: int) -> bool:
+            pairs = zip(last_rows(width), whole, strict=True)
+            return all(np.array_equal(few, all_[..., -width:, :]) for few, all_ in pairs)
 
-    def rows(self, states: Sequence[State], indices: Sequence[int]) -> State:
-        """Return a state of some rows of some states, counted through them."""
-        if len(states) == 1:
-            return tuple(layer[:, indices] for layer in states[0])
-        return tuple(
-            np.concatenate(layers, axis=1)[:, indices] for layers in zip(*states, strict=True)
-        )
+        whole = last_rows(most)
+        return tuple(width for width in WIDTHS if same(width))
 
     def conditioned_on(self, future: NDArray[np.int32]) -> Engine:
-        """Return this network as it fills the gap before a future, which is read here and not again.
+        """Return a copy of this engine conditioned on the tokens after the gap, encoded once here.
 
         Args:
-            future: `int32[B, FUTURE]`, as `musegen.encoding.gaps.ahead` gives it, of each row that
-                it is going to hear.
+            future: `int32[B, FUTURE]`, from `musegen.encoding.gaps.ahead`, for each row that will
+                be processed.
+
+        Raises:
+            ValueError: The network fills no gaps.
         """
         if not self.config.future:
-            raise ValueError(
-                f"a network that fills gaps was expected, with future > 0. Received: {self.config}."
-            )
-        now: Array = np.zeros((self._slots, len(future), self.config.future), np.float32)
+            raise not_conditional(self.config)
+        state = np.zeros((self._slots, len(future), self.config.future), np.float32)
         for token in future.T:
-            now = self._cell(self._heard[token], now, self._backward)
+            state = self._cell(self._future[token], state, self._backward)
         out = copy.copy(self)
-        out._conditioned = now[0] @ self._aim + self._aim_bias
+        out._conditioned = state[0] @ self._aim + self._aim_bias
         return out
 
-    def step(
-        self,
-        tokens: NDArray[np.int32],
-        state: State,
-        context: Context | None = None,
-        left: NDArray[np.int32] | None = None,
-    ) -> tuple[Array, State]:
-        """Hear one token in each row.
-
-        Args:
-            tokens: `int32[B]`.
-            state: As returned by `initial_state`, `step` or `forward`; it is not changed.
-            context: What `musegen.encoding.context` knows after each, `uint16[B, F]`; None for a
-                network without.
-            left: Bars of the gap that are left to fill, `int32[B]`; None for a network that fills
-                none.
-
-        Returns:
-            Logits for the next token, `float32[B, V]`, and the new state.
-        """
-        heard, after = self._hear(
-            tokens[None],
-            state,
-            None if context is None else context[None],
-            None if left is None else left[None],
-        )
-        return heard[0], after
-
-    def forward(
-        self,
-        tokens: NDArray[np.int32],
-        state: State,
-        context: Context | None = None,
-        left: NDArray[np.int32] | None = None,
-    ) -> tuple[Array, State]:
-        """Hear whole sequences at once; the same numbers as step after step, in less time.
-
-        Args:
-            tokens: `int32[B, T]`.
-            state: As for `step`.
-            context: `uint16[B, T, F]`, as for `step`.
-            left: `int32[B, T]`, as for `step`.
-
-        Returns:
-            Logits after each token, `float32[B, T, V]`, and the state after the last.
-        """
-        heard, after = self._hear(
-            tokens.T,
-            state,
-            None if context is None else context.transpose(1, 0, 2),
-            None if left is None else left.T,
-        )
-        return heard.transpose(1, 0, 2), after
-
-    def _hear(
+    def _run(
         self,
         tokens: NDArray[np.int32],
         state: State,
         context: Context | None,
         left: NDArray[np.int32] | None,
     ) -> tuple[Array, State]:
-        """Do what `forward` does, time first: `[T, B]`, because the steps of a layer follow each other."""
-        x = self._entry(tokens, context, left)
-        out = []
+        x = self._first_inputs(tokens, context, left)
+        after = []
         for index, (layer, now) in enumerate(zip(self._layers, state, strict=True)):
+            # Project the inputs of all steps in one product; the first layer's are looked up.
             below = x
             if index:
                 x = _product(self._normalised(below), self._inputs[index])
                 x += layer.bias
-            heard = np.empty((*x.shape[:2], self.config.units), np.float32)
+            # Step through time.
+            outputs = np.empty((*x.shape[:2], self.config.units), np.float32)
             for t in range(len(x)):
                 now = self._cell(x[t], now, layer)
-                heard[t] = now[0]
-            out.append(now)
-            x = heard + below if index and self.config.residual else heard
+                outputs[t] = now[0]
+            after.append(now)
+            x = outputs + below if index and self.config.residual else outputs
         logits = _product(self._normalised(x), self._output)
         logits += self._output_bias
         if context is not None and self.config.lookback:
             logits = self._copied(logits, context)
-        return logits, tuple(out)
+        return logits, tuple(after)
 
     def _copied(self, logits: Array, context: Context) -> Array:
-        """Make tokens that came next at earlier places as much likelier as the last K numbers of each row say."""
+        """Add the last K numbers of a row to the logits of tokens that followed similar places."""
         size = self.config.vocabulary_size
-        out, likelier = logits[..., :size], logits[..., size:]
-        follow = context[..., -likelier.shape[-1] :].astype(np.intp) - 1
+        out, bonus = logits[..., :size], logits[..., size:]
+        follow = context[..., -bonus.shape[-1] :].astype(np.intp) - 1
         *rows, place = (follow >= 0).nonzero()
-        np.add.at(out, (*rows, follow[*rows, place]), likelier[*rows, place])
+        np.add.at(out, (*rows, follow[*rows, place]), bonus[*rows, place])
         return out
 
-    def _entry(
+    def _first_inputs(
         self, tokens: NDArray[np.int32], context: Context | None, left: NDArray[np.int32] | None
     ) -> Array:
-        """Return what enters the first layer's gates, `float32[T, B, G]`."""
+        """Return the input of the first layer's gates, `float32[T, B, G·H]`."""
+        conditioned = self._conditioned
+        self._check_inputs(context, left, conditioned=conditioned is not None)
         x = self._first[tokens]
-        if (context is None) != (self.config.context == 0):
-            raise ValueError(
-                f"a context must be given if and only if the network has one. Received: {self.config}."
-            )
-        aimed = self._conditioned
-        if (left is None) != (aimed is None):
-            raise ValueError(
-                "a network conditioned on a future, and no other, must be given `left`."
-            )
-        if left is not None and aimed is not None:
-            x += aimed + self._left[left]
+        if conditioned is not None:
+            x += conditioned + self._left[left]
         if context is not None:
-            for t, rows in enumerate(
-                context + self._starts
-            ):  # all at once would not fit in a processor's cache
+            # Step by step: all at once would not fit in a processor's cache.
+            for t, rows in enumerate(context + self._starts):
                 x[t] += self._columns[rows].sum(axis=-2)
         return x
 
     def _normalised(self, x: Array) -> Array:
-        """Return each row with mean 0 and variance 1, if the network asks for it."""
+        """Return each row with mean 0 and variance 1, if the network has layer normalisation."""
         if not self.config.layer_norm:
             return x
         x = x - x.mean(axis=-1, keepdims=True)
         variance = np.square(x).mean(axis=-1, keepdims=True)
-        out: Array = x / np.sqrt(variance + np.float32(self.config.EPSILON))
-        return out
+        return x / np.sqrt(variance + np.float32(self.config.EPSILON))
 
 
 def _product(x: Array, kernel: Kernel) -> Array:
-    """Return `x` times a kernel, all rows at once: NumPy would multiply `[B, H]` T times."""
+    """Return `x` times a kernel, all rows at once; NumPy would multiply `[B, H]` T times."""
     return kernel(x.reshape(-1, x.shape[-1])).reshape(*x.shape[:-1], -1)
 
 
 def _layer(config: ModelConfig, weights: dict[str, list[Array]], index: int) -> Layer:
+    """Return a recurrent layer, with the normalisation before it folded in."""
     layer = folded(weights[f"recurrent_{index}"], config.cell)
     if not index:
         return layer
@@ -281,7 +206,7 @@ def _layer(config: ModelConfig, weights: dict[str, list[Array]], index: int) -> 
 
 
 def _output(config: ModelConfig, weights: dict[str, list[Array]]) -> tuple[Array, Array]:
-    """Return the kernel and the bias of the output: a column for each token, then one for each place looked back to."""
+    """Return kernel and bias of the output: a column per token, then one per lookback."""
     if not config.tied:
         kernel, bias = weights["logits"]
     else:
@@ -299,7 +224,7 @@ def _output(config: ModelConfig, weights: dict[str, list[Array]]) -> tuple[Array
 def _scaled(
     config: ModelConfig, weights: dict[str, list[Array]], norm: str, kernel: Array, bias: Array
 ) -> tuple[Array, Array]:
-    """Return a product that does the scale and shift of the normalisation before it."""
+    """Return kernel and bias with the preceding normalisation's scale and shift folded in."""
     if not config.layer_norm:
         return kernel, bias
     gamma, beta = weights[norm]
@@ -309,10 +234,11 @@ def _scaled(
 def _columns(
     kernel: Array, view: View, weights: dict[str, list[Array]]
 ) -> tuple[Array, NDArray[np.int32]]:
-    """Return what each value of each column of the context adds to the first layer's gates.
+    """Return the contribution of each value of each context column to the first layer's gates.
 
     Returns:
-        `float32[R, G]`, the columns' tables one below the other, and where each begins, `int32[F]`.
+        `float32[R, G·H]`, the columns' tables one below the other, and where each begins,
+        `int32[F]`.
     """
     (embedding,) = weights["context_embedding"]
     slices = kernel.reshape(len(view.sizes), WIDTH, -1)

@@ -1,14 +1,14 @@
-"""The network in Keras: the same interface as `musegen.model.engine`, computed on a GPU if Keras sees one.
+"""The network in Keras: the interface of `musegen.model.interface`, on a GPU if Keras finds one.
 
-What is compiled, and runs where Keras computes, is a step of all rows, and the reading of whole
-sequences. What may come next, and which token is drawn, is decided on the host between two steps:
-rules, guards, wishes and filters are NumPy. The state stays on the device.
+Two functions are compiled and run on the device: a step of all rows, and the processing of whole
+sequences. Masking and sampling happen on the host between two steps: grammar, guards, constraints
+and filters are NumPy. The state stays on the device.
 
-With one backend on one machine a piece comes out the same however many stand beside it. With
-another backend, or with the NumPy engine, that is not promised: logits are rounded in another way,
-and now and then a draw falls between two. On CPUs they are within 1e-5 of the NumPy engine's. On
-GPUs TensorFlow and JAX multiply with fewer bits by default (TensorFloat-32, 10 bits of mantissa),
-so there they can be no closer than about 1e-3, and pieces will differ.
+With one backend on one machine, a piece comes out the same however large the batch. With another
+backend, or the NumPy engine, it may not: logits are rounded in another way, and now and then a
+random number falls between two. On CPUs logits are within 1e-5 of the NumPy engine's. On GPUs
+TensorFlow and JAX multiply with fewer bits by default (TensorFloat-32, 10 bits of mantissa), so
+logits agree to about 1e-3 at best, and pieces differ.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from numpy.typing import NDArray
 from musegen.encoding.context import Context
 from musegen.errors import CheckpointError, ConfigError
 from musegen.model.backend import keras, ops
-from musegen.model.cells import Array
-from musegen.model.checkpoint import Checkpoint
-from musegen.model.engine import Engine, State
+from musegen.model.cells import CELLS, Array
+from musegen.model.checkpoint import Checkpoint, Weights
+from musegen.model.interface import RecurrentNetwork, State, rows_of
 from musegen.model.network import build
 
 __all__ = ["WIDTH", "KerasEngine"]
@@ -37,23 +37,22 @@ Function: TypeAlias = Callable[..., Any]
 WIDTH = 256
 """Rows of a step."""
 STRETCHES = (512, 64, 8, 1)
-"""Tokens that `forward` hears at once: every length is a sum of few of them, and each is compiled once."""
+"""Numbers of tokens that `forward` processes at once; any length is a sum of a few of them."""
 
 
 class _Backend(NamedTuple):
-    """What Keras does not say for all backends alike; its module is handed over."""
+    """What Keras does not offer for all backends; each function takes the backend's module."""
 
     compile: Callable[[Any, Function], Function]
-    open: Callable[[Any, Tensor], Tensor] = lambda module, layer: layer
-    """A layer's state as it enters a loop through time."""
+    enter_loop: Callable[[Any, Tensor], Tensor] = lambda module, layer: layer
+    """Prepares a layer's state for a loop through time."""
 
 
 _BACKENDS = {
     "tensorflow": _Backend(
-        # Without XLA, which tries kernels by the clock: another process might round in another way.
+        # Without XLA, which chooses kernels by timing: another process might round in another way.
         lambda module, function: module.function(function, autograph=False),
-        # What goes round in a loop of `musegen.model.recurrent` has, for TensorFlow, an unknown
-        # number of rows.
+        # The loops of `musegen.model.recurrent` carry states with an unknown number of rows.
         lambda module, layer: module.raw_ops.PlaceholderWithDefault(
             input=layer, shape=(layer.shape[0], None, layer.shape[2])
         ),
@@ -64,7 +63,7 @@ _BACKENDS = {
 
 
 class _Memory:
-    """What the recurrent layers remember while a step is traced: a list of `[B, H]` for each."""
+    """The states of the recurrent layers while a step is traced: per layer a list of `[B, H]`."""
 
     def __init__(self) -> None:
         self.before: list[list[Tensor]] = []
@@ -72,7 +71,7 @@ class _Memory:
 
 
 class _Remembering(keras.layers.Layer):  # type: ignore[misc]
-    """A recurrent layer that goes on from the state that it finds in a memory, and leaves there where it ended."""
+    """A recurrent layer that reads its initial state from a memory and writes its last there."""
 
     def __init__(self, layer: keras.layers.RNN, memory: _Memory) -> None:
         super().__init__(name=layer.name)
@@ -95,36 +94,36 @@ class _Remembering(keras.layers.Layer):  # type: ignore[misc]
         return out
 
     def compute_output_spec(self, x: Tensor) -> keras.KerasTensor:
-        """Say that `[B, T, H]` comes out."""
+        """Return the shape of the output, `[B, T, H]`."""
         return keras.KerasTensor((*x.shape[:-1], self.layer.units), self.compute_dtype)
 
 
 class _OnDevice(tuple[Any, ...]):
-    """A state that stays where Keras computes: a tensor `float32[S, B, H]` per layer."""
+    """A state on the device: a tensor `float32[S, B, H]` per layer."""
 
     @cached_property
     def host(self) -> State:
-        """The same in NumPy: copied once for all rows, not for each that is kept at this step."""
+        """The state in NumPy, copied once for all rows that are kept at this step."""
         return tuple(ops.convert_to_numpy(layer) for layer in self)
 
 
-class KerasEngine(Engine):
-    """Computes what `Engine` does, by Keras.
+class KerasEngine(RecurrentNetwork):
+    """Computes what `Engine` computes, with Keras.
 
-    The token loop's steps are all of one width, so that each row is rounded in the same way
-    whatever stands beside it.
+    All steps of the token loop have one batch size, so that each row is rounded in the same way,
+    whatever the other rows are.
 
     Args:
-        checkpoint: Whose network; one that continues music.
+        checkpoint: Its network must be one that continues music.
         width: Rows of every step of the loop. On a GPU many take hardly longer than few.
 
     Raises:
         CheckpointError: The weights do not fit, or the network fills gaps.
-        ConfigError: `width` is below 1, or Keras has a backend that is not known here.
+        ConfigError: `width` is below 1, or Keras has an unknown backend.
     """
 
     def __init__(self, checkpoint: Checkpoint, width: int = WIDTH) -> None:
-        """Read the weights; compiling waits until something is heard."""
+        """Read the weights; functions are compiled when first called."""
         config, name = checkpoint.model, keras.backend.backend()
         if width < 1:
             raise ConfigError(
@@ -132,60 +131,75 @@ class KerasEngine(Engine):
             )
         if name not in _BACKENDS:
             raise ConfigError(
-                f"KERAS_BACKEND must be one of {sorted(_BACKENDS)}. Received: {name}. Set it, or use `--engine numpy`."
+                f"KERAS_BACKEND must be one of {sorted(_BACKENDS)}. Received: {name}. "
+                "Set it, or use `--engine numpy`."
             )
         if config.future:
             raise CheckpointError(
                 f"the Keras engine continues music. Received: {checkpoint.name}, which fills gaps. "
                 "Use `--engine numpy`."
             )
-        weights = checkpoint.weights()
-        super().__init__(config, weights)  # says what does not fit
+        self.config = config
+        self._slots = CELLS[config.cell].slots
+        self._width, self._backend, self._module = width, _BACKENDS[name], import_module(name)
         self._memory = _Memory()
         self._network = build(
             config, recur=lambda layer, x, tokens: _Remembering(layer, self._memory)(x)
         )
-        for layer in self._network.layers:
-            if layer.weights:
-                layer.set_weights(weights[layer.name])
-        network = self._network
+        self._set_weights(checkpoint.weights())
         self._variables = [
-            [v.value for v in of]
-            for of in (network.trainable_variables, network.non_trainable_variables)
+            [variable.value for variable in variables]
+            for variables in (
+                self._network.trainable_variables,
+                self._network.non_trainable_variables,
+            )
         ]
-        self._width, self._backend, self._module = width, _BACKENDS[name], import_module(name)
-        self._functions: dict[
-            tuple[int, ...], Function
-        ] = {}  # shape of tokens → `_compute`, compiled for it
+        # Shape of the tokens → `_compute`, compiled for it.
+        self._functions: dict[tuple[int, ...], Function] = {}
         self._gather = self._backend.compile(self._module, _gathered)
+
+    def _set_weights(self, weights: Weights) -> None:
+        """Set the weights of every layer.
+
+        Raises:
+            CheckpointError: They have other shapes than the network, or some are missing.
+        """
+        try:
+            for layer in self._network.layers:
+                if layer.weights:
+                    layer.set_weights(weights[layer.name])
+        except (KeyError, ValueError) as error:
+            raise CheckpointError(
+                f"the weights do not fit {self.config}: {error}. Train or copy them again."
+            ) from error
 
     @cached_property
     def widths(self) -> tuple[int, ...]:
-        """The one number of rows that the token loop's steps have."""
+        """The one batch size of the token loop's steps."""
         return (self._width,)
 
     def rows(self, states: Sequence[State], indices: Sequence[int]) -> State:
-        """Return a state of some rows of some states, counted through them.
+        """Return the state made of chosen rows; `indices` count through all `states`.
 
-        If it is as wide as a step, it is on the device, and rows of a first state that is there,
-        too, do not leave it. Else it is in NumPy: the loop keeps a row of each piece at every
-        barline.
+        With as many rows as a step, the state is on the device; rows of a first state that is on
+        the device stay there. With any other number, as when the loop keeps a row of each piece at
+        a barline, it is in NumPy.
         """
         first, chosen = states[0], np.asarray(indices, np.int32)
         if len(chosen) != self._width or not isinstance(first, _OnDevice):
-            out = super().rows([_host(state) for state in states], indices)
+            out = rows_of([_host(state) for state in states], indices)
             return _on_device(out) if len(chosen) == self._width else out
-        new = chosen >= first[0].shape[1]
+
+        # Rows of the other states are copied to the device, in a state of the full width.
+        count = first[0].shape[1]
+        new = chosen >= count
         others: Sequence[Tensor] = first
         if new.any():
-            others = [
-                np.zeros((self._slots, self._width, self.config.units), np.float32) for _ in first
-            ]
-            rows = super().rows(
-                [_host(state) for state in states[1:]], (chosen[new] - first[0].shape[1]).tolist()
-            )
-            for layer, mine in zip(others, rows, strict=True):
-                layer[:, new] = mine
+            shape = (self._slots, self._width, self.config.units)
+            others = [np.zeros(shape, np.float32) for _ in first]
+            added = rows_of([_host(state) for state in states[1:]], (chosen[new] - count).tolist())
+            for layer, rows in zip(others, added, strict=True):
+                layer[:, new] = rows
         return _OnDevice(
             self._gather(
                 *map(ops.convert_to_tensor, (chosen * ~new, new)),
@@ -194,27 +208,23 @@ class KerasEngine(Engine):
             )
         )
 
-    def _hear(
+    def _run(
         self,
         tokens: NDArray[np.int32],
         state: State,
         context: Context | None,
         left: NDArray[np.int32] | None,
     ) -> tuple[Array, State]:
-        """Do what `forward` does, time first; the state stays on the device only if it is one of the token loop's."""
-        if (context is None) != (self.config.context == 0):
-            raise ValueError(
-                f"a context must be given if and only if the network has one. Received: {self.config}."
-            )
-        if left is not None:
-            raise ValueError(
-                "a network conditioned on a future, and no other, must be given `left`."
-            )
+        self._check_inputs(context, left, conditioned=False)
+        # A step of the token loop: the state stays on the device.
         if tokens.shape == (1, self._width):
-            heard, after = self._computed(tokens, context, _on_device(state))
-            return heard, _OnDevice(after)
+            logits, after = self._computed(tokens, context, _on_device(state))
+            return logits, _OnDevice(after)
+
+        # Anything else is padded to a power of two rows and cut into stretches of a few lengths,
+        # because each shape is compiled; its state is in NumPy.
         length, count = tokens.shape
-        rows = 1 << (count - 1).bit_length()  # few sizes, because each is compiled
+        rows = 1 << (count - 1).bit_length()
         tokens = _padded(tokens, rows)
         context = None if context is None else _padded(context, rows)
         now: Sequence[Tensor] = _on_device(tuple(_padded(layer, rows) for layer in _host(state)))
@@ -222,17 +232,16 @@ class KerasEngine(Engine):
         at = 0
         while at < length:
             stretch = slice(at, at + next(size for size in STRETCHES if size <= length - at))
-            heard, now = self._computed(
-                tokens[stretch], None if context is None else context[stretch], now
-            )
-            out[stretch] = heard[:, :count]
+            columns = None if context is None else context[stretch]
+            logits, now = self._computed(tokens[stretch], columns, now)
+            out[stretch] = logits[:, :count]
             at = stretch.stop
         return out, tuple(ops.convert_to_numpy(layer)[:, :count] for layer in now)
 
     def _computed(
         self, tokens: NDArray[np.int32], context: Context | None, state: Sequence[Tensor]
     ) -> tuple[Array, list[Tensor]]:
-        """Hear `int32[T, B]` on the device; return the logits from there, and the state that is there."""
+        """Process `int32[T, B]`; return logits in NumPy, and the state on the device."""
         function = self._functions.get(tokens.shape)
         if function is None:
             function = self._functions[tokens.shape] = self._backend.compile(
@@ -252,47 +261,46 @@ class KerasEngine(Engine):
         context: Tensor | None,
         state: list[Tensor],
     ) -> tuple[Tensor, list[Tensor]]:
-        """Hear `int32[T, B]`; this is what is compiled. Weights are handed over: JAX would compile them in."""
+        """Process `int32[T, B]`; compiled. Weights are arguments, or JAX would compile them in."""
         tokens = ops.transpose(tokens)
-        heard = tokens
+        inputs = tokens
         if context is not None:
-            heard = {"tokens": tokens, "context": ops.transpose(context, (1, 0, 2))}
+            inputs = {"tokens": tokens, "context": ops.transpose(context, (1, 0, 2))}
         if tokens.shape[1] > 1:
-            state = [self._backend.open(self._module, layer) for layer in state]
+            state = [self._backend.enter_loop(self._module, layer) for layer in state]
         memory = self._memory
-        memory.before, memory.after = (
-            [[layer[slot] for slot in range(self._slots)] for layer in state],
-            [],
-        )
-        logits, _ = self._network.stateless_call(trainable, others, heard, training=False)
+        memory.before = [[layer[slot] for slot in range(self._slots)] for layer in state]
+        memory.after = []
+        logits, _ = self._network.stateless_call(trainable, others, inputs, training=False)
         after = [ops.stack(slots) for slots in memory.after]
-        memory.before, memory.after = [], []  # nothing of the tracing may outlive it
+        # No tensor of the tracing may outlive it.
+        memory.before, memory.after = [], []
         return ops.transpose(logits, (1, 0, 2)), after
 
 
 def _gathered(
     chosen: Tensor, new: Tensor, held: list[Tensor], others: list[Tensor]
 ) -> list[Tensor]:
-    """Return, of `float32[S, B, H]` each, the chosen rows of what is held; of `others` where it says `new`."""
+    """Return the chosen rows of a state, or where `new` those of another, `float32[S, B, H]`."""
     where = new[None, :, None]
     return [
-        ops.where(where, other, ops.take(mine, chosen, axis=1))
-        for mine, other in zip(held, others, strict=True)
+        ops.where(where, other, ops.take(layer, chosen, axis=1))
+        for layer, other in zip(held, others, strict=True)
     ]
 
 
 def _on_device(state: Sequence[Tensor]) -> _OnDevice:
-    return (
-        state
-        if isinstance(state, _OnDevice)
-        else _OnDevice(ops.convert_to_tensor(layer) for layer in state)
-    )
+    """Return a state on the device."""
+    if isinstance(state, _OnDevice):
+        return state
+    return _OnDevice(ops.convert_to_tensor(layer) for layer in state)
 
 
 def _host(state: State) -> State:
+    """Return a state in NumPy."""
     return state.host if isinstance(state, _OnDevice) else state
 
 
 def _padded(array: NDArray[Any], rows: int) -> NDArray[Any]:
-    """Return an array, `[T or S, B, …]`, with zeros to make up so many rows."""
+    """Return an array, `[T or S, B, …]`, with zeros appended up to a number of rows."""
     return np.pad(array, [(0, 0), (0, rows - array.shape[1])] + [(0, 0)] * (array.ndim - 2))

@@ -1,4 +1,4 @@
-"""How well a model predicts music it has not seen, beside what needs no network at all."""
+"""The likelihood of tokens under a network, and under baselines that need none."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from musegen.encoding.context import Context, View, beside
 from musegen.encoding.gaps import LONGEST, Gap
 from musegen.encoding.vocabulary import Tokens, Vocabulary
 from musegen.model.blas import one_thread
-from musegen.model.engine import Engine
+from musegen.model.interface import SequenceNetwork
+from musegen.utils.arrays import Floats, Ints
 
 __all__ = [
     "Likelihood",
@@ -31,17 +32,17 @@ __all__ = [
 ]
 
 STRETCH = 1024  # tokens computed at once; the state is carried on, so it only bounds memory
-HEARD = 1024  # tokens before a gap that are heard, about
-AT_ONCE = 16_384  # tokens of windows with gaps, or of pieces, that are computed at once
-ROWS = 64  # pieces that are computed at once, at most
+PREFIX = 1024  # tokens before a gap that the network processes, about
+AT_ONCE = 16_384  # tokens of gap windows, or of pieces, in a batch
+ROWS = 64  # pieces in a batch, at most
 
-Predictor = Callable[[Tokens, Vocabulary], NDArray[np.float64]]
-"""Tokens of a piece `int32[T]`, what they mean → nats of each token after the first, `float64[T − 1]`."""
+Predictor = Callable[[Tokens, Vocabulary], Floats]
+"""Tokens `int32[T]`, their vocabulary → nats of each after the first, `float64[T − 1]`."""
 
 
 @dataclass(frozen=True)
 class Likelihood:
-    """Nats over some pieces: every token after `start` counts, bars, positions and `end` included."""
+    """Nats summed over pieces: every token after `start` counts, also bars, positions and `end`."""
 
     nats: float
     tokens: int
@@ -49,7 +50,7 @@ class Likelihood:
 
     @property
     def per_note(self) -> float:
-        """Nats per note: does not depend on how many tokens a note takes."""
+        """Nats per note, which do not depend on how many tokens a note takes."""
         return self.nats / max(self.notes, 1)
 
     @property
@@ -58,7 +59,7 @@ class Likelihood:
         return self.nats / max(self.tokens, 1)
 
 
-def log_softmax(logits: NDArray[np.floating]) -> NDArray[np.float64]:
+def log_softmax(logits: NDArray[np.floating]) -> Floats:
     """Return log-probabilities in nats, `float64`, over the last axis."""
     x = logits.astype(np.float64)
     x -= x.max(axis=-1, keepdims=True)
@@ -66,105 +67,125 @@ def log_softmax(logits: NDArray[np.floating]) -> NDArray[np.float64]:
     return x
 
 
-def token_nats(
-    engine: Engine, tokens: Tokens, context: Context | None = None
-) -> NDArray[np.float64]:
+def token_nats(network: SequenceNetwork, tokens: Tokens, context: Context | None = None) -> Floats:
     """Return −log p of each token after the first, given all before it in its row.
 
     Args:
-        engine: The network.
+        network: One that continues music.
         tokens: `int32[B, T]`.
-        context: What is known beside each, `uint16[B, T, F]`; None for a network that sees the
-            tokens alone.
+        context: The features after each token, `uint16[B, T, F]`; None for a network without
+            context.
 
     Returns:
         `float64[B, T − 1]`.
     """
-    state = engine.initial_state(len(tokens))
+    state = network.initial_state(len(tokens))
     out = []
     for at in range(0, tokens.shape[1] - 1, STRETCH):
         follow = tokens[:, at + 1 : at + STRETCH + 1]
         now = slice(at, at + follow.shape[1])
-        logits, state = engine.forward(
-            tokens[:, now], state, None if context is None else context[:, now]
-        )
+        columns = None if context is None else context[:, now]
+        logits, state = network.forward(tokens[:, now], state, columns)
         out.append(-np.take_along_axis(log_softmax(logits), follow[:, :, None], axis=2)[:, :, 0])
     return np.concatenate(out, axis=1) if out else np.zeros((len(tokens), 0))
 
 
 def gap_nats(
-    engine: Engine, cases: Sequence[tuple[Tokens, Gap]], vocabulary: Vocabulary, told: bool = True
-) -> list[NDArray[np.float64]]:
-    """Return −log p of each token of some gaps and of that which closes each, `float64[closes − opens]`.
-
-    Args:
-        engine: A network that fills gaps, or one that continues, which is given what stands before
-            them.
-        cases: Whole pieces, and a gap in each.
-        vocabulary: What the tokens mean.
-        told: Whether a network that fills gaps is told what stands behind them.
-    """
-    windows = [
-        gaps.window(tokens, gap, max(HEARD, 2 * (gap.closes - gap.opens)), vocabulary)
-        for tokens, gap in cases
-    ]
-    lengths = np.array([len(window.tokens) for window in windows], np.int64)
-    order = np.argsort(lengths)
-    out = [np.zeros(0)] * len(cases)
-    for some in np.split(order, np.flatnonzero(np.diff(lengths[order].cumsum() // AT_ONCE)) + 1):
-        for index, nats in zip(
-            some.tolist(), _together(engine, some, windows, cases, vocabulary, told), strict=True
-        ):
-            out[index] = nats
-    return out
-
-
-def _together(
-    engine: Engine,
-    some: NDArray[np.int64],
-    windows: list[gaps.Window],
+    network: SequenceNetwork,
     cases: Sequence[tuple[Tokens, Gap]],
     vocabulary: Vocabulary,
-    told: bool,
-) -> list[NDArray[np.float64]]:
-    """Do what `gap_nats` does for a few windows."""
-    mine, view = [windows[index] for index in some.tolist()], View.of(engine.config)
-    shape = (len(mine), max(len(window.tokens) for window in mine))
-    tokens, left = np.zeros((2, *shape), np.int32)
-    columns = np.zeros((*shape, len(view.sizes)), np.uint16) if view else None
-    fills = bool(engine.config.future)
-    for row, (index, window) in enumerate(zip(some.tolist(), mine, strict=True)):
-        here = slice(0, len(window.tokens))
-        tokens[row, here], left[row, here] = window.tokens, window.left
-        if columns is not None:
-            piece, gap = cases[index]
-            columns[row, here] = gaps.beside(piece, gap, window, vocabulary, view, told and fills)
-    if fills:
-        engine = engine.conditioned_on(
-            np.array([w.future if told else gaps.withheld(vocabulary) for w in mine])
+    with_future: bool = True,
+) -> list[Floats]:
+    """Return −log p of each token of a gap and of the token that closes it.
+
+    Args:
+        network: One that fills gaps; or one that continues music, which is conditioned only on what
+            precedes each gap.
+        cases: Whole pieces, and a gap in each.
+        vocabulary: The tokens' meanings.
+        with_future: Whether a network that fills gaps is conditioned on what follows each gap.
+
+    Returns:
+        For each case, `float64[closes − opens]`.
+    """
+    windows = [
+        gaps.window(tokens, gap, max(PREFIX, 2 * (gap.closes - gap.opens)), vocabulary)
+        for tokens, gap in cases
+    ]
+    # Batches of windows of about the same length.
+    lengths = np.array([len(window.tokens) for window in windows], np.int64)
+    order = np.argsort(lengths)
+    cuts = np.flatnonzero(np.diff(lengths[order].cumsum() // AT_ONCE)) + 1
+    out = [np.zeros(0)] * len(cases)
+    for batch in np.split(order, cuts):
+        indices = batch.tolist()
+        nats = _batch_nats(
+            network,
+            [windows[index] for index in indices],
+            [cases[index] for index in indices],
+            vocabulary,
+            with_future and network.config.future > 0,
         )
-    logits, _ = engine.forward(
-        tokens, engine.initial_state(len(mine)), columns, left if fills else None
-    )
-    out = []
-    for row, window in zip(logits, mine, strict=True):
-        inside = window.weight.nonzero()[0]
-        out.append(
-            -log_softmax(row[inside])[np.arange(len(inside)), window.targets[inside]].astype(
-                np.float64
-            )
-        )
+        for index, row in zip(indices, nats, strict=True):
+            out[index] = row
     return out
 
 
-def row_nats(engine: Engine, rows: Tokens, vocabulary: Vocabulary) -> NDArray[np.float64]:
-    """Return −log p of each token after the first, `float64[B, T − 1]`, of rows that begin with `start`, `int32[B, T]`.
+def _batch_nats(
+    network: SequenceNetwork,
+    windows: list[gaps.Window],
+    cases: list[tuple[Tokens, Gap]],
+    vocabulary: Vocabulary,
+    with_future: bool,
+) -> list[Floats]:
+    """Compute what `gap_nats` returns for the windows of one batch."""
+    # Pad the windows to the longest.
+    view = View.of(network.config)
+    shape = (len(windows), max(len(window.tokens) for window in windows))
+    tokens, left = np.zeros((2, *shape), np.int32)
+    columns = np.zeros((*shape, len(view.sizes)), np.uint16) if view else None
+    for row, (window, (piece, gap)) in enumerate(zip(windows, cases, strict=True)):
+        count = len(window.tokens)
+        tokens[row, :count] = window.tokens
+        left[row, :count] = window.left
+        if columns is not None:
+            columns[row, :count] = gaps.beside(piece, gap, window, vocabulary, view, with_future)
 
-    To a network that fills gaps every `LONGEST` bars are a gap, all else being known; so the first
-    `bar`, which opens one, costs nothing.
+    # Condition a network that fills gaps on the futures, or on none.
+    bars_left = None
+    if network.config.future:
+        futures = [
+            window.future if with_future else gaps.withheld(vocabulary) for window in windows
+        ]
+        network, bars_left = network.conditioned_on(np.array(futures)), left
+    state = network.initial_state(len(windows))
+    logits, _ = network.forward(tokens, state, columns, bars_left)
+
+    # Look up the targets inside the gaps.
+    out = []
+    for row_logits, window in zip(logits, windows, strict=True):
+        inside = window.weight.nonzero()[0]
+        p = log_softmax(row_logits[inside])
+        out.append(-p[np.arange(len(inside)), window.targets[inside]])
+    return out
+
+
+def row_nats(network: SequenceNetwork, rows: Tokens, vocabulary: Vocabulary) -> Floats:
+    """Return −log p of each token after the first, for rows that begin with `start`.
+
+    For a network that fills gaps, every `LONGEST` bars are a gap in an otherwise known piece. The
+    first `bar`, which opens a gap, then costs nothing.
+
+    Args:
+        network: The network.
+        rows: `int32[B, T]`.
+        vocabulary: The tokens' meanings.
+
+    Returns:
+        `float64[B, T − 1]`.
     """
-    if not engine.config.future:
-        return token_nats(engine, rows, beside(rows, vocabulary, View.of(engine.config)))
+    if not network.config.future:
+        return token_nats(network, rows, beside(rows, vocabulary, View.of(network.config)))
     cases = [
         (index, Gap(opens, closes))
         for index, row in enumerate(rows)
@@ -172,65 +193,67 @@ def row_nats(engine: Engine, rows: Tokens, vocabulary: Vocabulary) -> NDArray[np
         for opens, closes in pairwise(np.unique(np.append(lines[::LONGEST], lines[-1:])).tolist())
     ]
     out = np.zeros((len(rows), rows.shape[1] - 1))
-    nats = gap_nats(engine, [(rows[index], gap) for index, gap in cases], vocabulary)
-    for (index, gap), mine in zip(cases, nats, strict=True):
-        out[index, gap.opens : gap.closes] = mine
+    nats = gap_nats(network, [(rows[index], gap) for index, gap in cases], vocabulary)
+    for (index, gap), inside in zip(cases, nats, strict=True):
+        out[index, gap.opens : gap.closes] = inside
     return out
 
 
 def piece_nats(
-    engine: Engine, pieces: Sequence[Tokens], vocabulary: Vocabulary
-) -> Iterator[tuple[int, NDArray[np.float64]]]:
-    """Yield the index of each piece, and −log p of each of its tokens after the first, `float64[T − 1]`.
+    network: SequenceNetwork, pieces: Sequence[Tokens], vocabulary: Vocabulary
+) -> Iterator[tuple[int, Floats]]:
+    """Yield the index of each piece, and −log p of each of its tokens after the first.
 
-    Pieces of about the same length are computed together, in half the time that they take one by
-    one, and come in the order in which they are done. How many are computed together changes the
-    rounding of single precision: −log p of a token by some 1e-5 nats, their sum over a piece by
-    less than a millionth.
+    Pieces of about the same length share a batch, which takes half the time of one by one; they
+    come in the order in which they are done. The batch changes the rounding of single precision:
+    −log p of a token by about 1e-5 nats, the sum over a piece by less than a millionth.
 
     Args:
-        engine: The network.
+        network: The network.
         pieces: `int32[T]` each, from `start` to `end`.
-        vocabulary: What the tokens mean.
+        vocabulary: The tokens' meanings.
+
+    Yields:
+        Index and `float64[T − 1]`.
     """
-    lengths = np.array([len(tokens) for tokens in pieces], np.int64)
-    end = vocabulary.first["end"]
-    left = lengths.argsort(kind="stable")[
-        ::-1
-    ]  # the longest first: whether there is memory enough shows at once
-    while len(left):
-        longest = int(lengths[left[0]])
-        # What fills gaps hears windows of one piece together.
-        together = (
-            1 if engine.config.future else min(ROWS, max(1, AT_ONCE // min(longest, STRETCH)))
-        )
-        some, left = left[:together].tolist(), left[together:]
-        rows = np.full(
-            (len(some), longest), end, np.int32
-        )  # behind a piece it may say what it likes
-        for row, index in zip(rows, some, strict=True):
+    lengths: Ints = np.array([len(tokens) for tokens in pieces], np.int64)
+    padding = vocabulary.first["end"]
+    # The longest first: whether memory suffices shows at once.
+    waiting = lengths.argsort(kind="stable")[::-1]
+    while len(waiting):
+        longest = int(lengths[waiting[0]])
+        count = min(ROWS, max(1, AT_ONCE // min(longest, STRETCH)))
+        if network.config.future:  # the windows of one piece are a batch
+            count = 1
+        batch, waiting = waiting[:count].tolist(), waiting[count:]
+        rows = np.full((len(batch), longest), padding, np.int32)
+        for row, index in zip(rows, batch, strict=True):
             row[: lengths[index]] = pieces[index]
         with one_thread():
-            found = row_nats(engine, rows, vocabulary)
-        for nats, index in zip(found, some, strict=True):
-            yield index, nats[: lengths[index] - 1]
+            nats = row_nats(network, rows, vocabulary)
+        for row_of_nats, index in zip(nats, batch, strict=True):
+            yield index, row_of_nats[: lengths[index] - 1]
 
 
-def model(engine: Engine) -> Predictor:
-    """Return the predictor that a trained network is."""
-    return lambda tokens, vocabulary: np.asarray(row_nats(engine, tokens[None], vocabulary)[0])
+def model(network: SequenceNetwork) -> Predictor:
+    """Return a trained network as a predictor."""
+    return lambda tokens, vocabulary: row_nats(network, tokens[None], vocabulary)[0]
 
 
 def uniform(vocabulary: Vocabulary) -> Predictor:
-    """Return the predictor that finds every token equally likely."""
+    """Return a predictor to which every token is equally likely."""
     return lambda tokens, _: np.full(len(tokens) - 1, np.log(len(vocabulary)))
 
 
 def bigram(pieces: Iterable[Tokens], vocabulary: Vocabulary) -> Predictor:
-    """Return a predictor that knows the last token alone: add-one counts, backed by the unigram.
+    """Return a predictor that knows only the last token: add-one counts, backed by the unigram.
 
     p(b | a) = (count(a b) + k·p(b)) / (count(a) + k) with k = 1 and p(b) add-one smoothed, the
     interpolation of MacKay and Peto 1995 with a fixed weight.
+
+    Args:
+        pieces: Pieces to count pairs in, `int[T]` each.
+        vocabulary: Its size is that of the table.
     """
     size = len(vocabulary)
     pairs = np.zeros((size, size))
@@ -239,11 +262,21 @@ def bigram(pieces: Iterable[Tokens], vocabulary: Vocabulary) -> Predictor:
     single = pairs.sum(0) + 1
     single /= single.sum()
     table = -np.log((pairs + single) / (pairs.sum(1, keepdims=True) + 1))
-    return lambda tokens, _: np.asarray(table[tokens[:-1], tokens[1:]])
+    return lambda tokens, _: table[tokens[:-1], tokens[1:]]
 
 
 def evaluate(predictor: Predictor, pieces: Sequence[Tokens], vocabulary: Vocabulary) -> Likelihood:
-    """Return the likelihood of the pieces, summed before it is divided (micro-averaged)."""
+    """Return the likelihood of pieces, summed over all of them (micro-average).
+
+    Example:
+        >>> import numpy as np
+        >>> from musegen import Encoder, EncoderConfig
+        >>> vocabulary = Encoder(EncoderConfig()).vocabulary
+        >>> piece = np.array([vocabulary.first["start"], vocabulary.first["end"]])
+        >>> found = evaluate(uniform(vocabulary), [piece], vocabulary)
+        >>> found.tokens, bool(np.isclose(found.per_token, np.log(len(vocabulary))))
+        (1, True)
+    """
     nats = sum(float(predictor(tokens, vocabulary).sum()) for tokens in pieces)
     return Likelihood(
         nats=nats,

@@ -1,6 +1,7 @@
-"""Fits a model to pieces, through `keras.Model.fit` and, but for `distributed`, nothing of any one backend.
+"""Fits a model to pieces with `keras.Model.fit`; only `distributed` is tied to one backend.
 
-Read in this order: `feeding` (batches), `carrying` (state from window to window), `optimizing`
-(clipping, learning rate), `recording` and `resuming` (what is kept), `distributed` (several
-processes), `fitting`, `train`. `runs` and `curves` find and draw runs on disk, without Keras.
+Read in this order: `feeding` and `infilling` (batches), `carrying` (state from window to window),
+`networks`, `optimizing` (clipping, learning rate), `recording` and `resuming` (what is kept),
+`distributed` (several processes), `fitting`, `held_out` (evaluation), `train`. `runs` and `curves`
+find runs on disk and draw their curves, without Keras.
 """

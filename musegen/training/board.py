@@ -1,7 +1,7 @@
-"""Curves for TensorBoard, on every backend of Keras: its package writes event files without TensorFlow.
+"""Writes curves for TensorBoard on every Keras backend, without TensorFlow.
 
-A folder holds two of what TensorBoard calls runs, `train` and `validation`, whose curves of the
-same name share a chart. `epoch/…` is drawn over epochs and `step/…` over the steps of all epochs.
+A folder holds two runs in TensorBoard's sense, `train` and `validation`, whose curves of the same
+name share a chart. `epoch/…` is drawn over epochs and `step/…` over the steps of all epochs.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Board"]
 
-FLUSH_SECONDS = 5.0  # of steps that are not on the disk yet, at most
+FLUSH_SECONDS = 5.0  # between two writes to disk, about
 STEP = {
     "nats_per_token": "step_nats",
     "gradient_norm": "gradient_norm",
@@ -43,22 +43,22 @@ EPOCH = {
 
 
 class Board:
-    """Writes what is reported of a run; `step` and `epoch` are callbacks of `musegen.train`."""
+    """Writes the reports of a run; `step` and `epoch` are callbacks of `musegen.train`."""
 
     def __init__(self, folder: Path) -> None:
-        """Make sure that all that is needed is there; files are made with the first step.
+        """Make the folder; its files are made with the first step.
 
         Args:
-            folder: Of this run alone. A run that is resumed goes on in it: what was drawn after the
-                moment that it is resumed from is drawn anew.
+            folder: Folder of this run alone. A resumed run continues its curves from where it was
+                saved; later points are replaced.
 
         Raises:
-            MusegenError: The package is missing, or the folder cannot be made.
+            MusegenError: TensorBoard is missing, or the folder cannot be made.
         """
-        _part("")
+        _module("")
         self._folder = folder
         self._writers: dict[str, _EventFile] = {}
-        _made(folder)
+        _writable(folder)
 
     def __enter__(self) -> Board:
         """Return itself; leaving closes the files."""
@@ -70,38 +70,37 @@ class Board:
             writer.close()
 
     def step(self, report: StepReport) -> None:
-        """Draw a step."""
+        """Write a step."""
         at = (report.epoch - 1) * report.steps + report.step
         if not self._writers:
-            # Epochs before are at smaller numbers than any step now, so they stay when what follows
-            # is dropped.
+            # A restart drops all points from step `at` on. Points of earlier epochs stay, since an
+            # epoch's number is lower than that of any step now.
             self._writers = {
-                part: _EventFile(_made(self._folder / part), at) for part in ("train", "validation")
+                part: _EventFile(_writable(self._folder / part), at)
+                for part in ("train", "validation")
             }
-        self._writers["train"].write(
-            at, {f"step/{tag}": getattr(report, field) for tag, field in STEP.items()}
-        )
+        curves = {f"step/{tag}": getattr(report, field) for tag, field in STEP.items()}
+        self._writers["train"].write(at, curves)
 
     def epoch(self, report: EpochReport) -> None:
-        """Draw an epoch."""
+        """Write an epoch."""
         curves = {f"epoch/{tag}": getattr(report, field) for tag, field in EPOCH.items()}
         self._writers["train"].write(report.epoch, curves)
-        self._writers["validation"].write(
-            report.epoch, {"epoch/nats_per_token": report.validation_nats}
-        )
+        validation = {"epoch/nats_per_token": report.validation_nats}
+        self._writers["validation"].write(report.epoch, validation)
         for writer in self._writers.values():
             writer.flush()
 
 
 class _EventFile:
-    """One file of events: records of protocol buffers, with checksums, in the order of time."""
+    """One event file: protocol buffers with checksums, in the order of time."""
 
     def __init__(self, folder: Path, start: int) -> None:
-        """Begin a file, which says that what was drawn from step `start` on is void."""
-        self._proto = _part(".compat.proto.event_pb2")
-        # TensorBoard reads the files of a folder in the order of their names: time comes first.
+        """Start a file, which invalidates all earlier points from step `start` on."""
+        self._proto = _module(".compat.proto.event_pb2")
+        # TensorBoard reads the files of a folder in the order of their names, so time is first.
         name = f"events.out.tfevents.{time.time_ns():020d}.{socket.gethostname()}.{os.getpid()}"
-        self._records = _part(".summary.writer.record_writer").RecordWriter(
+        self._records = _module(".summary.writer.record_writer").RecordWriter(
             (folder / name).open("xb")
         )
         self._flushed = time.monotonic()
@@ -110,7 +109,7 @@ class _EventFile:
         self.flush()
 
     def write(self, step: int, values: Mapping[str, float]) -> None:
-        """Write some curves' values at a step."""
+        """Write the values of curves at a step."""
         self._event(
             step=step,
             summary={"value": [{"tag": tag, "simple_value": v} for tag, v in values.items()]},
@@ -119,30 +118,31 @@ class _EventFile:
             self.flush()
 
     def flush(self) -> None:
-        """Bring what was written to the disk, where TensorBoard sees it."""
+        """Write to disk, where TensorBoard sees it."""
         self._records.flush()
         self._flushed = time.monotonic()
 
     def close(self) -> None:
-        """End the file."""
+        """Close the file."""
         self._records.close()
 
     def _event(self, **fields: Any) -> None:
         self._records.write(self._proto.Event(wall_time=time.time(), **fields).SerializeToString())
 
 
-def _part(name: str) -> Any:
-    """Import a part of TensorBoard, none of which imports TensorFlow."""
+def _module(name: str) -> Any:
+    """Import a module of TensorBoard that does not import TensorFlow."""
     return require(f"tensorboard{name}", "tensorboard", "--tensorboard")
 
 
-def _made(folder: Path) -> Path:
-    """Make a folder that can be written to, and return it."""
+def _writable(folder: Path) -> Path:
+    """Make a folder, check that it can be written to, and return it."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise TrainingError(
-            f"cannot write curves to {folder}: {error.strerror}. Choose another folder for --tensorboard."
+            f"cannot write curves to {folder}: {error.strerror}. "
+            "Choose another folder for --tensorboard."
         ) from error
     if not os.access(folder, os.W_OK):
         raise TrainingError(

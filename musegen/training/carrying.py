@@ -10,19 +10,19 @@ __all__ = ["Carried"]
 
 
 class Carried(keras.layers.Layer):  # type: ignore[misc]
-    """A recurrent layer that, in training, goes on in the state in which it left each row of the last batch.
+    """A recurrent layer that continues, in training, from the last batch's state of each row.
 
-    Gradients end at the beginning of the window, and memory does not (Williams and Peng 1990).
-    A row whose window begins with `start` is a new piece, and begins with a state of zeros.
+    Gradients end at the beginning of the window; memory does not (Williams and Peng 1990). A row
+    whose window begins with `start` is a new piece, and starts from a state of zeros.
 
     Args:
         layer: The recurrent layer.
-        rows: Rows in a training batch. Others, as in validation, begin with a state of zeros.
+        rows: Rows of a training batch. Validation batches start from a state of zeros.
         start: The token that every piece begins with.
     """
 
     def __init__(self, layer: keras.layers.RNN, rows: int, start: int) -> None:
-        """Make room for the state of every row."""
+        """Add variables for the state of every row."""
         super().__init__(name=f"carried_{layer.name}", dtype=layer.dtype_policy)
         self.layer, self.start = layer, start
         layer.return_state = True
@@ -35,15 +35,15 @@ class Carried(keras.layers.Layer):  # type: ignore[misc]
         ]
 
     def call(self, x: Any, tokens: Any, training: bool = False) -> Any:
-        """Apply the layer to `x`, `[B, T, I]`, that was made of `tokens`, `int32[B, T]`."""
+        """Apply the layer to `x`, `[B, T, I]`, computed from `tokens`, `int32[B, T]`."""
         if not training:
             return self.layer(x)[0]
-        goes_on = ops.cast(tokens[:, :1] != self.start, "float32")
-        out, *state = self.layer(x, initial_state=[memory * goes_on for memory in self.memory])
-        for memory, now in zip(self.memory, state, strict=True):
-            memory.assign(ops.cast(now, "float32"))
+        continues = ops.cast(tokens[:, :1] != self.start, "float32")
+        out, *state = self.layer(x, initial_state=[memory * continues for memory in self.memory])
+        for memory, last in zip(self.memory, state, strict=True):
+            memory.assign(ops.cast(last, "float32"))
         return out
 
     def compute_output_spec(self, x: Any, tokens: Any, training: bool = False) -> Any:
-        """Say that `[B, T, H]` comes out."""
+        """Return the shape of the output, `[B, T, H]`."""
         return keras.KerasTensor((*x.shape[:-1], self.layer.units), self.compute_dtype)

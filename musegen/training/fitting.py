@@ -1,4 +1,4 @@
-"""`fit`: a model and batches, with all that is watched, kept and taken up again."""
+"""Runs Keras's `fit` on a model and its batches, with reports, saving and resuming."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ from musegen.config import TrainingConfig
 from musegen.model.backend import keras
 from musegen.training import losses
 from musegen.training.distributed import ALONE, Group
-from musegen.training.feeding import Windows
-from musegen.training.infilling import Gaps
+from musegen.training.feeding import TrainingBatches
 from musegen.training.optimizing import optimizer
 from musegen.training.recording import EpochReport, Recorder, StepReport
 from musegen.training.watching import Diverged
@@ -23,7 +22,7 @@ SAVE_SECONDS = 60.0
 def fit(
     model: keras.Model,
     plain: keras.Model,
-    windows: Windows | Gaps,
+    windows: TrainingBatches,
     validation: keras.utils.PyDataset,
     config: TrainingConfig,
     run: Path,
@@ -34,19 +33,19 @@ def fit(
     on_step: Callable[[StepReport], None] = lambda report: None,
     on_epoch: Callable[[EpochReport], None] = lambda report: None,
 ) -> list[EpochReport]:
-    """Fit a model, going on from where the run in a folder was left.
+    """Fit a model, continuing the run in a folder from where it was last saved.
 
     Args:
-        model: Is trained.
-        plain: Has the same weights in the same order; in it the best are kept, and saved to the
-            folder.
+        model: The network that is trained.
+        plain: A network with the same weights in the same order; it holds the best weights, which
+            are saved to the folder.
         windows: Training batches.
-        validation: Batches that the weights and the end of the run are chosen by.
+        validation: Batches for choosing the best weights and for early stopping.
         config: How to fit.
         run: Folder of the run.
-        group: The processes that fit it together; its first writes to the folder.
+        group: The processes that train together; the first writes to the folder.
         save_seconds: The run is saved at least this often, and after each epoch.
-        callbacks: Called besides.
+        callbacks: Additional Keras callbacks.
         on_step: Called after each step.
         on_epoch: Called after each epoch.
 
@@ -54,15 +53,15 @@ def fit(
         A report of each epoch.
 
     Raises:
-        Diverged: The loss or the gradient ran away; the best weights up to there are in the folder.
+        Diverged: The loss or the gradient diverged; the best weights so far are in the folder.
     """
     nats = losses.Nats()
     model.compile(
         optimizer(config, windows.steps * config.epochs),
         loss=losses.loss(config.label_smoothing),
         weighted_metrics=[nats],
-        # Measured: XLA halves the speed of recurrent layers on CPUs with TensorFlow. JAX has no
-        # other way.
+        # XLA was measured to halve the speed of recurrent layers with TensorFlow on CPUs. JAX has
+        # no other way.
         jit_compile=keras.backend.backend() == "jax",
     )
     model.optimizer.build(model.trainable_variables)
@@ -78,14 +77,14 @@ def fit(
                 group.share(windows),
                 validation_data=group.share(validation),
                 initial_epoch=epoch,
-                # Keras takes every epoch to be as long as the first: one that was interrupted is
-                # finished alone.
+                # To Keras every epoch is as long as the first, so an interrupted epoch is finished
+                # in a call of its own.
                 epochs=epoch + 1 if recorder.step else config.epochs,
-                shuffle=False,  # windows stay in order: rows go on with their piece
+                shuffle=False,  # the windows of a row must stay in order
                 verbose=0,
                 callbacks=[recorder, *averaging, *callbacks],
             )
-            if model.stop_training:  # because the run is finished, or a callback wants it
+            if model.stop_training:  # the run is finished, or a callback ended it
                 break
     except Diverged as error:
         error.reports = recorder.reports

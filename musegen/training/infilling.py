@@ -1,4 +1,4 @@
-"""Gaps of token pieces as batches for `fit`: what a network that fills them learns from."""
+"""Batches of infilling windows: what a network that fills gaps is trained and validated on."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from musegen.config import ModelConfig, TrainingConfig
 from musegen.data.augmentation import Variation, varied
-from musegen.data.dataset import Dataset, Pieces
+from musegen.data.dataset import Pieces
 from musegen.encoding import gaps
 from musegen.encoding.context import View
 from musegen.encoding.encoder import Encoder
@@ -18,45 +18,23 @@ from musegen.encoding.gaps import FUTURE, Gap
 from musegen.encoding.vocabulary import Tokens, Vocabulary
 from musegen.errors import TrainingError
 from musegen.model.backend import keras
-from musegen.training.feeding import WholePieces, Windows
 
-__all__ = ["Gaps", "SameGaps", "batches", "drawn", "refuse"]
+__all__ = ["FixedInfillWindows", "InfillWindows", "check_trainable", "draw_gap"]
 
 LONGEST_GAP = 8  # bars
 WITHHELD = 1 / 8
-"""Share of training gaps whose future is not told: the network learns what to do from the past alone, which keeps it
-from leaning on the future only, and lets one measure what the future is worth."""
+"""Share of training gaps whose future is withheld.
+
+The network then also learns to fill from the past alone. That keeps it from leaning on the future
+only, and lets one measure what the future is worth.
+"""
 
 
-def batches(
-    data: Dataset, encoder: Encoder, model: ModelConfig, config: TrainingConfig, multiple: int
-) -> tuple[Windows | Gaps, keras.utils.PyDataset]:
-    """Return what a model learns from and what it is validated on.
-
-    Args:
-        data: The pieces.
-        encoder: What made them.
-        model: Whether it fills gaps or continues, and which context it wants.
-        config: Window length, rows, variations and seed.
-        multiple: The rows of every batch are a multiple of this.
-    """
-    if model.future:
-        return (
-            Gaps(data.train, encoder, model, config, multiple),
-            SameGaps(data.validation, encoder, model, config, multiple),
-        )
-    tokens = config.batch_size * config.sequence_length
-    return (
-        Windows(data.train, encoder, model, config, multiple),
-        WholePieces(data.validation, encoder, model, tokens, multiple),
-    )
-
-
-def refuse(encoder: Encoder, model: ModelConfig, config: TrainingConfig) -> None:
-    """Make sure that a model which is to fill gaps can learn to.
+def check_trainable(encoder: Encoder, model: ModelConfig, config: TrainingConfig) -> None:
+    """Make sure that a model which is to fill gaps can be trained.
 
     Raises:
-        TrainingError: It cannot, with this encoding or in this way.
+        TrainingError: It cannot, with this encoding or with these settings.
     """
     if model.future and encoder.config.encoding != "metric":
         raise TrainingError(
@@ -65,16 +43,15 @@ def refuse(encoder: Encoder, model: ModelConfig, config: TrainingConfig) -> None
         )
     if model.future and config.tbptt:
         raise TrainingError(
-            "a model that fills gaps (future > 0) is trained on windows that stand alone. Received: tbptt. "
-            "Leave out --tbptt."
+            "a model that fills gaps (future > 0) is trained on windows that stand alone. "
+            "Received: tbptt. Leave out --tbptt."
         )
 
 
-def drawn(tokens: Tokens, room: int, vocabulary: Vocabulary, rng: np.random.Generator) -> Gap:
-    """Return a gap at a random barline of a piece, of 1 to `LONGEST_GAP` bars.
+def draw_gap(tokens: Tokens, room: int, vocabulary: Vocabulary, rng: np.random.Generator) -> Gap:
+    """Return a gap of 1 to `LONGEST_GAP` bars at a random barline of a piece.
 
-    One that would take more than three quarters of `room` tokens is shortened, though not below a
-    bar.
+    A gap of more than three quarters of `room` tokens is shortened, but not below one bar.
     """
     lines = gaps.borders(tokens, vocabulary)
     first = int(rng.integers(len(lines) - 1))
@@ -84,10 +61,10 @@ def drawn(tokens: Tokens, room: int, vocabulary: Vocabulary, rng: np.random.Gene
     return Gap(int(lines[first]), int(lines[last]))
 
 
-class _Batches(keras.utils.PyDataset):  # type: ignore[misc]
-    """Windows with a gap in each row: `(inputs, targets, weights)`, of fixed shapes.
+class _Windows(keras.utils.PyDataset):  # type: ignore[misc]
+    """Batches with a gap in each row: `(inputs, targets, weights)`, of fixed shapes.
 
-    A piece stands in as many rows of an epoch as it has stretches of `sequence_length` tokens.
+    An epoch has a row for every `sequence_length` tokens of a piece, and at least one.
     """
 
     def __init__(
@@ -100,52 +77,58 @@ class _Batches(keras.utils.PyDataset):  # type: ignore[misc]
     ):
         """Count the rows."""
         super().__init__()
-        self.pieces, self.encoder, self.config, self.view = pieces, encoder, config, View.of(model)
+        self.pieces, self.encoder = pieces, encoder
+        self.config, self.view = config, View.of(model)
+        # Which piece is in each row of an epoch.
         self.slots = np.repeat(np.arange(len(pieces)), -(-pieces.lengths // config.sequence_length))
-        self.rows = (
-            int(np.clip(len(self.slots), 1, config.batch_size)) // multiple * multiple or multiple
-        )
+        rows = int(np.clip(len(self.slots), 1, config.batch_size))
+        self.rows = rows // multiple * multiple or multiple
 
     def _batch(
         self, pieces: list[Tokens], rng: np.random.Generator, withhold: float
     ) -> tuple[Any, ...]:
-        """Return a batch of gaps in these pieces, `rows` at most; rows that are missing weigh nothing."""
+        """Return a batch with a random gap in each of at most `rows` pieces, and padding.
+
+        Args:
+            pieces: `int32[T]` each.
+            rng: Draws the gaps, and which futures are withheld.
+            withhold: The probability of that.
+        """
         shape, vocabulary = (self.rows, self.config.sequence_length), self.encoder.vocabulary
         tokens, targets, left = np.zeros((3, *shape), np.int32)
         columns = np.zeros((*shape, len(self.view.sizes)), np.int32)
-        weight, future = np.zeros(shape, np.float32), np.zeros((self.rows, FUTURE), np.int32)
+        weight = np.zeros(shape, np.float32)
+        future = np.zeros((self.rows, FUTURE), np.int32)
         for row, piece in enumerate(pieces):
-            gap = drawn(piece, shape[1], vocabulary, rng)
-            found = gaps.window(piece, gap, shape[1], vocabulary)
-            count = len(found.tokens)
-            tokens[row, :count], targets[row, :count], left[row, :count] = (
-                found.tokens,
-                found.targets,
-                found.left,
-            )
-            weight[row, :count] = found.weight
-            told = rng.random() >= withhold
-            future[row] = found.future if told else gaps.withheld(vocabulary)
+            gap = draw_gap(piece, shape[1], vocabulary, rng)
+            window = gaps.window(piece, gap, shape[1], vocabulary)
+            inside = (row, slice(len(window.tokens)))
+            tokens[inside] = window.tokens
+            targets[inside] = window.targets
+            left[inside] = window.left
+            weight[inside] = window.weight
+            known = rng.random() >= withhold
+            future[row] = window.future if known else gaps.withheld(vocabulary)
             if self.view:
-                columns[row, :count] = gaps.beside(piece, gap, found, vocabulary, self.view, told)
+                columns[inside] = gaps.beside(piece, gap, window, vocabulary, self.view, known)
         inputs = {"tokens": tokens, "future": future, "left": left}
         return ({**inputs, "context": columns} if self.view else inputs), targets, weight
 
 
-class Gaps(_Batches):
-    """Training batches: each epoch other gaps in pieces that are varied anew.
+class InfillWindows(_Windows):
+    """Training batches: in each epoch, other gaps in pieces that are augmented again.
 
     Args:
-        pieces: What to learn from.
-        encoder: What made them.
-        model: Says which context the network wants.
-        config: Window length, rows, variations and seed.
-        multiple: The rows are a multiple of this.
+        pieces: Training pieces.
+        encoder: Encoded them.
+        model: Which context the network takes.
+        config: Window length, rows, augmentation and seed.
+        multiple: The number of rows is a multiple of this.
 
     Attributes:
         steps: Batches in an epoch.
         rows: Windows in a batch.
-        seconds: Time spent in making batches.
+        seconds: Time spent making batches.
     """
 
     def __init__(
@@ -156,45 +139,45 @@ class Gaps(_Batches):
         config: TrainingConfig,
         multiple: int = 1,
     ):
-        """Lay out the first epoch."""
+        """Prepare the first epoch."""
         super().__init__(pieces, encoder, model, config, multiple)
         self.steps = -(-len(self.slots) // self.rows)
         self.seconds = 0.0
         self.lay_out(0)
 
     def lay_out(self, epoch: int, step: int = 0) -> None:
-        """Turn to a step of an epoch: what comes depends on the seed, the epoch and the step alone."""
+        """Go to a step of an epoch. A batch depends on the seed, the epoch and the step alone."""
         self._epoch, self._offset = epoch, step
         self._order = np.random.default_rng([self.config.seed, epoch]).permutation(self.slots)
 
     def __len__(self) -> int:
-        """Return the number of batches that are left of the epoch."""
+        """Return the number of batches left in the epoch."""
         return self.steps - self._offset
 
     def __getitem__(self, index: int) -> tuple[Any, ...]:
-        """Return inputs, the tokens that follow, `int32[B, T]`, and weights, `float32[B, T]`."""
+        """Return inputs, targets `int32[B, T]` and weights `float32[B, T]`."""
         started = perf_counter()
         step = self._offset + index
         rng = np.random.default_rng([self.config.seed, self._epoch, step])
-        mine = self._order[step * self.rows :][: self.rows].tolist()
-        pieces = varied(
-            [self.pieces.tokens(i) for i in mine], self.encoder, Variation.of(self.config), rng
-        )
+        slots = self._order[step * self.rows :][: self.rows].tolist()
+        pieces = [self.pieces.tokens(slot) for slot in slots]
+        pieces = varied(pieces, self.encoder, Variation.of(self.config), rng)
         batch = self._batch(pieces, rng, WITHHELD)
         self.seconds += perf_counter() - started
         return batch
 
 
-class SameGaps(_Batches):
-    """Validation batches: every time the same gaps, drawn with the run's seed, in pieces as they are."""
+class FixedInfillWindows(_Windows):
+    """Validation batches: the same gaps every time, drawn with the run's seed; no augmentation."""
 
     def __len__(self) -> int:
         """Return the number of batches."""
         return -(-len(self.slots) // self.rows)
 
     def __getitem__(self, index: int) -> tuple[Any, NDArray[np.int32], NDArray[np.float32]]:
-        """Return inputs, the tokens that follow, and weights, `[B, T]` each."""
-        mine = self.slots[index * self.rows :][: self.rows].tolist()
+        """Return inputs, targets and weights, `[B, T]` each."""
+        slots = self.slots[index * self.rows :][: self.rows].tolist()
         rng = np.random.default_rng([self.config.seed, index])
-        inputs, targets, weight = self._batch([self.pieces.tokens(i) for i in mine], rng, 0.0)
+        pieces = [self.pieces.tokens(slot) for slot in slots]
+        inputs, targets, weight = self._batch(pieces, rng, 0.0)
         return inputs, targets, weight

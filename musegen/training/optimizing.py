@@ -1,4 +1,4 @@
-"""Optimizers that say how large the gradient is, and the learning rate over the steps."""
+"""Optimizers that record the norm of the gradient, and the learning-rate schedule."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from musegen.model.backend import keras, ops
 __all__ = ["optimizer"]
 
 
-class _Watched:
-    """Beside the moments of an optimizer: the gradient before clipping, and a factor of the learning rate."""
+class _Recorded:
+    """Adds the gradient's norm before clipping, and a factor of the learning rate."""
 
     global_clipnorm: float | None
     clipvalue: float | None
 
     def build(self: Any, variables: Any) -> None:
-        """Make room, where Keras keeps it with the rest of the state on every backend."""
+        """Add the variables, which Keras saves with the rest of the state on every backend."""
         super().build(variables)  # type: ignore[misc]
         self.gradient_norm = self.add_variable((), dtype="float32", name="gradient_norm")
         self.clipped = self.add_variable((), dtype="float32", name="clipped")
         self.factor = self.add_variable((), initializer="ones", dtype="float32", name="factor")
 
     def apply(self: Any, grads: Any, trainable_variables: Any = None) -> None:
-        """Note the global norm and the clipped share, then clip and update."""
-        # TensorFlow gives an embedding's gradient in pieces, one for each time that a token occurs.
-        # Until they are added up, norms are not those of the gradient: Keras would clip it otherwise than on other
-        # backends.
+        """Record the global norm and the clipped share, then clip and update."""
+        # TensorFlow returns an embedding's gradient in pieces, one for each occurrence of a token.
+        # Their norm is not that of the gradient, so Keras would clip differently from other
+        # backends; adding zeros sums them up.
         shapes = [v.shape for v in trainable_variables or self._trainable_variables]
         grads = [
             g if g is None else ops.add(g, ops.zeros(s)) for g, s in zip(grads, shapes, strict=True)
@@ -45,18 +45,18 @@ class _Watched:
         super().apply(grads, trainable_variables)  # type: ignore[misc]
 
     def finalize_variable_values(self, var_list: Any) -> None:
-        """Do nothing when `fit` ends: Keras would put averages in the place of the weights that a run goes on with."""
+        """Do nothing when `fit` ends; Keras would replace the weights by their averages."""
 
 
-class AdamW(_Watched, keras.optimizers.AdamW):  # type: ignore[misc]
+class AdamW(_Recorded, keras.optimizers.AdamW):  # type: ignore[misc]
     """Adam with decoupled weight decay (Loshchilov and Hutter 2019)."""
 
 
-class SGD(_Watched, keras.optimizers.SGD):  # type: ignore[misc]
+class SGD(_Recorded, keras.optimizers.SGD):  # type: ignore[misc]
     """Gradient descent with momentum (Polyak 1964)."""
 
 
-class RMSprop(_Watched, keras.optimizers.RMSprop):  # type: ignore[misc]
+class RMSprop(_Recorded, keras.optimizers.RMSprop):  # type: ignore[misc]
     """RMSprop (Tieleman and Hinton 2012)."""
 
 
@@ -70,12 +70,12 @@ _KINDS: dict[str, tuple[type[keras.optimizers.Optimizer], dict[str, float]]] = {
 def optimizer(config: TrainingConfig, steps: int) -> Any:
     """Return the optimizer of a run.
 
-    The learning rate rises linearly to its peak in the warm-up. Then it falls as a cosine, or
-    stays, times the optimizer's `factor`, which is lowered at plateaus.
+    The learning rate rises linearly to its peak in the warm-up. Then it falls as a cosine or stays.
+    It is multiplied by the optimizer's `factor`, which is lowered at plateaus.
 
     Args:
-        config: Which one, its learning rate and schedule, clipping and averaging.
-        steps: In the whole run.
+        config: Kind, learning rate and schedule, clipping and averaging.
+        steps: Number of steps of the whole run.
     """
     warmup = min(int(config.warmup * steps), steps - 1)
     rate = keras.optimizers.schedules.CosineDecay(
@@ -86,7 +86,7 @@ def optimizer(config: TrainingConfig, steps: int) -> Any:
     )
     kind, settings = _KINDS[config.optimizer]
     made: Any = kind(
-        # Keras takes a function, too, and so one that asks for the factor.
+        # Keras also takes a function, which can read the factor.
         lambda: rate(made.iterations) * made.factor,
         weight_decay=config.weight_decay,
         global_clipnorm=config.global_clipnorm or None,

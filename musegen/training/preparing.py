@@ -1,4 +1,4 @@
-"""The folder of a run: what may be in the way, and what stays of a run that was not begun."""
+"""Prepares the folder of a run, and cleans up after a run that could not begin."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from musegen.config import EncoderConfig, ModelConfig, TrainingConfig
+from musegen.config import EncoderConfig, ModelConfig, TrainingConfig, differences
 from musegen.errors import TrainingError
 from musegen.model import checkpoint as checkpoints
 from musegen.training.runs import LOCK
@@ -27,18 +27,20 @@ DEFAULTS = {
 
 @contextmanager
 def prepared(output: Path, run: Path, resume: bool, force: bool) -> Iterator[None]:
-    """Make sure that `output` is free, or holds a run to go on with, while a run begins.
+    """Make the folder of a run, while the run begins inside this context.
 
-    A run that is replaced is put back if the new one cannot begin.
+    An interrupted run that is replaced is restored if the new one cannot begin.
 
     Raises:
-        TrainingError: Something is in the way, or the folder cannot be made.
+        TrainingError: `output` holds a checkpoint or an interrupted run, or none to resume; or the
+            folder cannot be made.
     """
     if resume and not run.exists():
         raise TrainingError(f"{output} holds no interrupted run. Leave out --resume to start one.")
     if run.exists() and not (resume or force):
         raise TrainingError(
-            f"{output} holds an interrupted run. Go on with --resume, or start over with --force."
+            f"{output} holds an interrupted run. Continue it with --resume, "
+            "or start over with --force."
         )
     if (output / checkpoints.CONFIG).exists() and not (force or resume):
         raise TrainingError(
@@ -64,25 +66,24 @@ def prepared(output: Path, run: Path, resume: bool, force: bool) -> Iterator[Non
 
 
 def discard(output: Path, run: Path, unusable: bool) -> None:
-    """Remove a run that was not begun, and `output` if nothing else is in it.
+    """Remove a run that could not begin, and `output` if nothing else is in it.
 
     Args:
         output: Directory of the checkpoint.
-        run: What `prepare` made in it.
-        unusable: The data cannot be trained on. If they can, and have only not all been encoded,
-            what there is of them is kept for the run to go on with.
+        run: The folder that `prepared` made in it.
+        unusable: The data cannot be trained on. Otherwise their encoding was interrupted, and the
+            encoded part is kept.
     """
     if unusable:
         shutil.rmtree(run, ignore_errors=True)
     (run / LOCK).unlink(missing_ok=True)
-    with suppress(OSError):  # they are not empty
-        run.rmdir()
-    with suppress(OSError):
-        output.rmdir()
+    for folder in (run, output):
+        with suppress(OSError):  # not empty
+            folder.rmdir()
 
 
 def compare(path: Path, settings: dict[str, Any]) -> None:
-    """Make sure that a run which is resumed has the settings that it began with; a new one has none yet.
+    """Make sure that a resumed run has the settings it began with; a new run has none yet.
 
     Raises:
         TrainingError: They differ; the message names the differences.
@@ -90,23 +91,20 @@ def compare(path: Path, settings: dict[str, Any]) -> None:
     if not path.exists():
         return
     try:
-        # A setting that the version which began the run did not have yet was what is the default
-        # today.
+        # A setting that did not exist in the version that began the run had today's default.
         before = {**DEFAULTS, **json.loads(path.read_text())}
     except ValueError as error:
         raise TrainingError(f"{path} is damaged: {error}. Start over with --force.") from error
-    changed = [
-        f"{k} was {before.get(k)!r} and is {v!r}" for k, v in settings.items() if before.get(k) != v
-    ]
-    if changed:
+    there = {name: before.get(name) for name in settings}
+    if changed := differences(there, settings, "{name} was {there!r} and is {here!r}"):
         raise TrainingError(
-            f"a resumed run must have the settings and files it began with. Received: {'; '.join(changed)}. "
-            "Give the same, or start over with --force."
+            "a resumed run must have the settings and files it began with. "
+            f"Received: {changed}. Use the same, or start over with --force."
         )
 
 
 def keep_settings(path: Path, settings: dict[str, Any]) -> None:
-    """Write the settings of a run, after comparing them with what it began with."""
+    """Write the settings of a run, after comparing them with those it began with."""
     compare(path, settings)
     with atomic_path(path) as temporary:
         temporary.write_text(json.dumps(settings, indent=2) + "\n")

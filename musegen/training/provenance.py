@@ -1,4 +1,4 @@
-"""What a checkpoint says of the data that it was trained on."""
+"""Describes the training data for the checkpoint: counts, hash, held-out pieces, instruments."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from musegen.data.dataset import Dataset, Pieces
 from musegen.encoding.encoder import Encoder
 from musegen.score import Track
 
-__all__ = ["describe", "ensemble"]
+__all__ = ["describe", "ensemble", "mismatch"]
 
 
 def ensemble(pieces: Pieces, encoder: Encoder) -> tuple[Track, ...]:
-    """Return the commonest instrument of each part that at least half of the pieces have."""
+    """Return the most common instrument of each part that at least half of the pieces have."""
     out = []
-    of_pieces = [pieces.tracks(index) for index in range(len(pieces))]
-    for part in range(max(map(len, of_pieces))):
-        tracks = [tracks[part] for tracks in of_pieces if len(tracks) > part]
+    instruments = [pieces.tracks(index) for index in range(len(pieces))]
+    for part in range(max(map(len, instruments))):
+        tracks = [tracks[part] for tracks in instruments if len(tracks) > part]
         if 2 * len(tracks) < len(pieces) or part >= max(encoder.config.parts, 1):
             break
         name, program, is_drum = Counter(
@@ -54,3 +54,18 @@ def describe(data: Dataset, encoder: Encoder, folders: list[Path]) -> dict[str, 
         "sha256": digest.hexdigest(),
         "held_out": {"validation": data.validation.names, "test": data.test.names},
     }
+
+
+def mismatch(expected: str, received: str) -> str:
+    """Return a warning if a recipe was written for other data; empty if not.
+
+    Args:
+        expected: SHA-256 of the recipe's data, as `describe` gives it; empty for any data.
+        received: SHA-256 of the data at hand.
+    """
+    if expected in ("", received):
+        return ""
+    return (
+        "the recipe is for other pieces, or another split of them. "
+        f"Expected: data of sha256 {expected}. Received: {received}."
+    )

@@ -1,4 +1,4 @@
-"""What is watched and kept while a model trains."""
+"""Reports steps and epochs, keeps the best weights, saves the run, and stops it early."""
 
 from __future__ import annotations
 
@@ -13,8 +13,7 @@ import numpy as np
 
 from musegen.config import TrainingConfig
 from musegen.model.backend import keras, ops
-from musegen.training.feeding import Windows
-from musegen.training.infilling import Gaps
+from musegen.training.feeding import TrainingBatches
 from musegen.training.losses import Nats
 from musegen.training.resuming import restore, snapshot, variables
 from musegen.training.runs import LATEST, LOG
@@ -29,7 +28,7 @@ PLATEAU = 2  # epochs
 
 @dataclass(frozen=True)
 class StepReport:
-    """How training stands after one step; norms, clipping and nats are of this epoch so far."""
+    """The state of training after a step; norms, clipping and nats are of this epoch so far."""
 
     epoch: int
     step: int
@@ -44,12 +43,12 @@ class StepReport:
     gradient_norm_95: float
     gradient_norm_max: float
     clipped: float
-    """Share of steps whose gradients were scaled down; with `clipvalue`, share of components that were cut."""
+    """Share of steps whose gradients were scaled down; with `clipvalue`, of clipped components."""
 
 
 @dataclass(frozen=True)
 class EpochReport:
-    """How training went in one epoch: a row of `training.csv`. Nats are per token."""
+    """The result of one epoch: a row of `training.csv`. Nats are per token."""
 
     epoch: int
     train_nats: float
@@ -61,13 +60,13 @@ class EpochReport:
     gradient_norm_max: float
     clipped: float
     feeding: float
-    """Time spent in making batches, as a share of the time spent in training; it runs beside the training."""
+    """Time spent making batches, as a share of the training time; they are made concurrently."""
     seconds: float
 
 
 @dataclass
 class _Epoch:
-    """What is gathered in an epoch that is under way."""
+    """Figures accumulated over the current epoch."""
 
     norms: list[float] = field(default_factory=list)
     clipped: list[float] = field(default_factory=list)
@@ -77,7 +76,7 @@ class _Epoch:
     feeding: float = 0.0
 
     def gradients(self) -> dict[str, float]:
-        """Return the fields that both reports have."""
+        """Return the fields on gradients that both reports have."""
         return {
             "gradient_norm_median": float(np.median(self.norms)),
             "gradient_norm_95": float(np.percentile(self.norms, 95)),
@@ -87,16 +86,16 @@ class _Epoch:
 
 
 class Recorder(keras.callbacks.Callback):  # type: ignore[misc]
-    """Reports each step and epoch, keeps the best weights and enough to resume, and stops when nothing improves.
+    """Reports steps and epochs, saves the best weights and the run, and stops early.
 
-    It must stand before other callbacks: it sees the averaged weights, where there are any, before
-    they are changed back after validation.
+    It must come before other callbacks: with averaged weights, it has to see them after validation,
+    before they are swapped back.
     """
 
     def __init__(
         self,
         run: Path,
-        windows: Windows | Gaps,
+        windows: TrainingBatches,
         plain: keras.Model,
         nats: Nats,
         config: TrainingConfig,
@@ -104,41 +103,37 @@ class Recorder(keras.callbacks.Callback):  # type: ignore[misc]
         on_step: Callable[[StepReport], None],
         on_epoch: Callable[[EpochReport], None],
     ) -> None:
-        """Begin with nothing; `resume` takes up an interrupted run.
+        """Start a run; `resume` then restores an interrupted one.
 
         Args:
             run: Folder of the run.
             windows: The training batches.
-            plain: A model with the same weights and nothing else, as checkpoints have it.
+            plain: A network with the same weights, for checkpoints.
             nats: The metric of the training model.
             config: The run's settings.
-            save_seconds: How often the run is saved between epochs, at most.
+            save_seconds: Least time between two saves within an epoch.
             on_step: Called after each step.
             on_epoch: Called after each epoch.
         """
         super().__init__()
-        self.run, self.windows, self.plain, self.nats, self.config = (
-            run,
-            windows,
-            plain,
-            nats,
-            config,
-        )
-        self.save_seconds, self.on_step, self.on_epoch_done = save_seconds, on_step, on_epoch
-        self.writes = True  # of several processes that train together, one
+        self.run, self.save_seconds = run, save_seconds
+        self.windows, self.config = windows, config
+        self.plain, self.nats = plain, nats
+        self.on_step, self.on_epoch_done = on_step, on_epoch
+        self.writes = True  # False in all processes of a group but the first
         self.reports: list[EpochReport] = []
         self.epoch = _Epoch()
         self.step = 0
         self.watch = Watch()
 
     def resume(self, model: keras.Model) -> None:
-        """Take up what was last saved of the run, if anything was."""
+        """Restore what was last saved of the run, if anything was."""
         if (self.run / LATEST).exists():
             facts = restore(self.run / LATEST, variables(model))
             self.reports = [EpochReport(**report) for report in facts["reports"]]
             self.epoch, self.step = _Epoch(**facts["epoch"]), facts["step"]
             self.watch = Watch(**facts["watch"])
-            if self.reports and self.writes:  # it may have been killed just before
+            if self.reports and self.writes:  # the run may have been killed before writing it
                 write_log(self.run / LOG, self.reports)
 
     @property
@@ -148,15 +143,15 @@ class Recorder(keras.callbacks.Callback):  # type: ignore[misc]
 
     @property
     def finished(self) -> bool:
-        """Whether the last epoch was trained, or too many in a row brought nothing."""
+        """Whether the last epoch is done, or `patience` epochs in a row brought no improvement."""
         done, best = len(self.reports), self.best
         return done >= self.config.epochs or (
             best is not None and done - best.epoch >= self.config.patience
         )
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-        """Turn to the data of the epoch, and to the step at which it was interrupted."""
-        # Not `PyDataset.on_epoch_end`: Keras calls that once more than there are epochs.
+        """Go to the data of the epoch, at the step at which it was interrupted."""
+        # Not in `PyDataset.on_epoch_end`: Keras calls that once more than there are epochs.
         self.windows.lay_out(epoch, self.step)
         halved = plateaus(self.reports) if self.config.schedule == "plateau" else 0
         self.model.optimizer.factor.assign(0.5**halved)
@@ -168,20 +163,25 @@ class Recorder(keras.callbacks.Callback):  # type: ignore[misc]
         self.summed_up = 0.0
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        """Report the step; save now and then; stop if the gradient is no number or the loss runs away."""
+        """Report the step, save now and then, and stop if training diverges."""
+        # The metric sums up over the epoch; the difference is the step's. (With token weights of
+        # one's own, a step may count no token.)
         now, optimizer = self.epoch, self.model.optimizer
-        nats, tokens = (float(ops.convert_to_numpy(v)) for v in (self.nats.nats, self.nats.tokens))
-        counted = tokens > now.tokens  # with weights of one's own, no token of a batch may count
-        step_nats = (nats - now.nats) / (tokens - now.tokens) if counted else nats / max(tokens, 1)
-        now.nats, now.tokens, now.seconds, now.feeding = (
-            nats,
-            tokens,
-            perf_counter() - self.started,
-            self.windows.seconds,
-        )
-        now.norms.append(float(ops.convert_to_numpy(optimizer.gradient_norm)))
-        now.clipped.append(float(ops.convert_to_numpy(optimizer.clipped)))
+        nats, tokens = _float(self.nats.nats), _float(self.nats.tokens)
+        if tokens > now.tokens:
+            step_nats = (nats - now.nats) / (tokens - now.tokens)
+        else:
+            step_nats = nats / max(tokens, 1)
+
+        # Add the step to the epoch.
+        now.nats, now.tokens = nats, tokens
+        now.seconds, now.feeding = perf_counter() - self.started, self.windows.seconds
+        now.norms.append(_float(optimizer.gradient_norm))
+        now.clipped.append(_float(optimizer.clipped))
         self.step += 1
+
+        # Stop, report, save. Nothing is saved after the last step of an epoch, because a resumed
+        # run would not validate it.
         self.watch.look(len(self.reports) + 1, self.step, step_nats, now.norms)
         self.on_step(
             StepReport(
@@ -195,32 +195,30 @@ class Recorder(keras.callbacks.Callback):  # type: ignore[misc]
                 **self._gradients(),
             )
         )
-        # After its last step an epoch is not over: validation is to come, which is not begun again
-        # on its own.
         if self.step < self.windows.steps and perf_counter() - self.saved >= self.save_seconds:
             self._save()
 
     def on_test_end(self, logs: Any = None) -> None:
-        """Keep the weights that validation was done with, if they are the best."""
+        """Keep the validated weights if they are the best so far."""
         best = self.best
         self.validation_nats = float(logs["nats"])
         if best is None or self.validation_nats < best.validation_nats:
-            for mine, theirs in zip(
+            for kept, trained in zip(
                 self.plain.trainable_variables, self.model.trainable_variables, strict=True
             ):
-                mine.assign(theirs)
+                kept.assign(trained)
             if self.writes:
                 with atomic_path(self.run / BEST) as temporary:
                     self.plain.save_weights(temporary)
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        """Log the epoch and save the run; stop if nothing got better for long."""
+        """Log the epoch, save the run, and stop if it is finished."""
         now = self.epoch
         report = EpochReport(
             epoch=epoch + 1,
             train_nats=now.nats / max(now.tokens, 1),
             validation_nats=self.validation_nats,
-            learning_rate=float(ops.convert_to_numpy(self.model.optimizer.learning_rate)),
+            learning_rate=_float(self.model.optimizer.learning_rate),
             tokens_per_second=now.tokens / now.seconds,
             **now.gradients(),
             feeding=now.feeding / now.seconds,
@@ -235,12 +233,13 @@ class Recorder(keras.callbacks.Callback):  # type: ignore[misc]
         self.model.stop_training = self.finished
 
     def _gradients(self) -> dict[str, float]:
-        """Return the epoch's figures, at most a second old: they take longer the longer the epoch is."""
+        """Return the figures on gradients, at most a second old: they take time in a long epoch."""
         if perf_counter() - self.summed_up > 1 or self.step == self.windows.steps:
             self.figures, self.summed_up = self.epoch.gradients(), perf_counter()
         return self.figures
 
     def _save(self) -> None:
+        """Save the state of the run, in the process that writes."""
         facts = {
             "reports": [asdict(r) for r in self.reports],
             "epoch": asdict(self.epoch),
@@ -252,15 +251,22 @@ class Recorder(keras.callbacks.Callback):  # type: ignore[misc]
         self.saved = perf_counter()
 
 
+def _float(variable: Any) -> float:
+    """Return the value of a Keras scalar."""
+    return float(ops.convert_to_numpy(variable))
+
+
 def plateaus(reports: list[EpochReport]) -> int:
-    """Return how often `PLATEAU` epochs in a row have brought no better validation likelihood."""
-    found, best, waited = 0, float("inf"), 0
+    """Return how often `PLATEAU` epochs in a row brought no better validation likelihood."""
+    count = waited = 0
+    best = float("inf")
     for report in reports:
         waited = 0 if report.validation_nats < best else waited + 1
         best = min(best, report.validation_nats)
         if waited == PLATEAU:
-            found, waited = found + 1, 0
-    return found
+            count += 1
+            waited = 0
+    return count
 
 
 def write_log(path: Path, reports: list[EpochReport]) -> None:

@@ -1,4 +1,4 @@
-"""All that a run is at one moment, in one file: weights, moments, random seeds, carried state, and the log."""
+"""Saves and restores the complete state of a run: weights, moments, seeds, carried state, log."""
 
 from __future__ import annotations
 
@@ -18,25 +18,23 @@ __all__ = ["restore", "snapshot", "variables"]
 
 
 def variables(model: keras.Model) -> list[Any]:
-    """Return every variable that training changes, but for metrics, each once, always in the same order.
+    """Return every variable that training changes, except metrics, once each and in a fixed order.
 
-    Weights, seeds of dropout and carried states are the model's; moments, averages and the step
-    counter are the optimizer's.
+    The model has weights, seeds of dropout and carried states; the optimizer has moments, averages
+    and the step counter.
     """
     metrics = {id(variable) for variable in model.metrics_variables}
-    found = {
-        id(v): v for v in [*model.variables, *model.optimizer.variables] if id(v) not in metrics
-    }
-    return list(found.values())
+    variables = {id(v): v for v in [*model.variables, *model.optimizer.variables]}
+    return [variable for key, variable in variables.items() if key not in metrics]
 
 
 def snapshot(path: Path, changing: Iterable[Any], facts: dict[str, Any]) -> None:
-    """Write the variables and some facts, whole or not at all.
+    """Write variables and facts, atomically.
 
     Args:
         path: A `.npz` file; it is replaced.
         changing: Keras variables.
-        facts: What JSON can hold. Numbers come back as they are, to the bit.
+        facts: JSON values. Numbers are restored to the bit.
     """
     arrays = {
         f"{index:04}": keras.ops.convert_to_numpy(variable)
@@ -47,10 +45,10 @@ def snapshot(path: Path, changing: Iterable[Any], facts: dict[str, Any]) -> None
 
 
 def restore(path: Path, changing: Iterable[Any]) -> dict[str, Any]:
-    """Give the variables the values that they had, and return the facts.
+    """Restore the values of variables, and return the facts.
 
     Raises:
-        TrainingError: The file is damaged, or of another model.
+        TrainingError: The file is damaged, or belongs to another model.
     """
     variables = list(changing)
     try:
@@ -59,11 +57,12 @@ def restore(path: Path, changing: Iterable[Any]) -> dict[str, Any]:
             facts: dict[str, Any] = json.loads(str(file["facts"]))
     except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
         raise TrainingError(f"{path} is damaged: {error}. Start over with --force.") from error
-    shapes, found = [tuple(v.shape) for v in variables], [a.shape for a in arrays]
-    if shapes != found:
+    expected, received = [tuple(v.shape) for v in variables], [a.shape for a in arrays]
+    if expected != received:
         raise TrainingError(
-            f"{path} is not of this model: expected {len(shapes)} arrays {shapes[:3]}…, received {len(found)}: "
-            f"{found[:3]}…. Use the version of musegen that began the run, or start over with --force."
+            f"{path} is not of this model: expected {len(expected)} arrays {expected[:3]}…, "
+            f"received {len(received)}: {received[:3]}…. "
+            "Use the version of musegen that began the run, or start over with --force."
         )
     for variable, array in zip(variables, arrays, strict=True):
         variable.assign(array)

@@ -1,4 +1,4 @@
-"""Finding training runs, and reading what there is of them, damaged or not."""
+"""Finds training runs on disk and reads what they hold, even if files are damaged."""
 
 from __future__ import annotations
 
@@ -22,23 +22,23 @@ __all__ = ["LATEST", "LOCK", "LOG", "RUN", "SETTINGS", "Run", "find", "in_words"
 
 RUN = ".training"  # in the checkpoint's folder, while it is being trained
 SETTINGS, LOG, LATEST, LOCK = "settings.json", "training.csv", "latest.npz", "lock"
-PASSED_OVER = {"node_modules", "site-packages", "__pycache__"}
-COLUMNS = {"epoch", "train_nats", "validation_nats"}  # every version of musegen wrote them
+SKIPPED = {"node_modules", "site-packages", "__pycache__"}
+COLUMNS = {"epoch", "train_nats", "validation_nats"}  # written by every version of musegen
 
 
 @dataclass(frozen=True)
 class Run:
-    """What is known of a training run.
+    """A training run on disk.
 
     Attributes:
         path: The checkpoint's folder.
-        state: `finished`; `running` or `interrupted` where a lock tells, otherwise `unfinished`;
-            `damaged`.
-        modified: When it was last written to, in seconds since 1970.
-        model: The network.
-        training: The settings it is trained with, as far as they were kept.
-        log: Epoch by epoch, the columns of `training.csv`.
-        step: Steps of the next epoch that are saved.
+        state: `finished` or `damaged`; before that `running` or `interrupted`, or `unfinished`
+            where locks do not work.
+        modified: Time of the last write, in seconds since 1970.
+        model: The network; None if unknown.
+        training: The training settings, as far as they are known.
+        log: The columns of `training.csv`, for each epoch.
+        step: Number of saved steps of the next epoch.
         problem: What could not be read, and why.
     """
 
@@ -64,45 +64,45 @@ class Run:
 
     @property
     def seconds(self) -> float:
-        """How long the epochs took."""
+        """Duration of the epochs, in seconds."""
         return sum(row.get("seconds", 0.0) for row in self.log)
 
     def curve(self, part: str) -> list[float]:
-        """Return nats per token, epoch by epoch, of `train` or `validation`."""
+        """Return nats per token in each epoch, of `train` or `validation`."""
         return [row[f"{part}_nats"] for row in self.log]
 
 
 def find(folders: Iterable[Path]) -> list[Run]:
-    """Return the runs in some folders and all folders below them, the last one written first.
+    """Return the runs in folders and below them, the last one written first.
 
-    A checkpoint that is being trained anew is two: the finished one and the one under way. Hidden
-    folders, and those that packages are installed in, are passed over.
+    A checkpoint that is being trained again is two runs: the finished and the unfinished one.
+    Hidden folders, and those of installed packages, are skipped.
     """
     found: dict[tuple[Path, str], Run] = {}
     for folder in folders:
         for root, folders_in, files in os.walk(folder):
             path = Path(root)
-            # Two of three: a folder is known by them even if one is lost, and others have a
-            # config.json, too.
+            # Two of three, so a folder is found even if one file is lost; other software also has
+            # a config.json.
             if len({CONFIG, WEIGHTS, LOG} & set(files)) > 1:
                 found.setdefault((path.resolve(), CONFIG), finished(path))
             if RUN in folders_in:
                 found.setdefault((path.resolve(), RUN), unfinished(path))
             folders_in[:] = [
-                name for name in folders_in if not name.startswith(".") and name not in PASSED_OVER
+                name for name in folders_in if not name.startswith(".") and name not in SKIPPED
             ]
     return sorted(found.values(), key=lambda run: run.modified, reverse=True)
 
 
 def finished(path: Path) -> Run:
-    """Return the run whose checkpoint is in a folder."""
+    """Return the finished run whose checkpoint is in a folder."""
     problems: list[str] = []
     config = _read(path / CONFIG, _json, {}, problems)
-    model = (
-        _read(path / CONFIG, lambda _: ModelConfig.from_dict(config["model"]), None, problems)
-        if config
-        else None
-    )
+    model = None
+    if config:  # otherwise its problem is noted already
+        model = _read(
+            path / CONFIG, lambda _: ModelConfig.from_dict(config["model"]), None, problems
+        )
     provenance = config.get("training", {})
     training = provenance.get("config", {}) if isinstance(provenance, dict) else {}
     log = _read(path / LOG, _log, (), problems)
@@ -115,24 +115,18 @@ def finished(path: Path) -> Run:
 
 
 def unfinished(path: Path) -> Run:
-    """Return the run that is under way in a folder, or was."""
+    """Return the running or interrupted run in a folder."""
     run = path / RUN
     problems: list[str] = []
-    # Each is written when its time comes: what is not there yet is no damage.
+    # Files appear one after the other in a run: a missing one is no damage.
     settings: dict[str, Any] = {}
     model, log, step = None, (), 0
     if (run / SETTINGS).exists():
         settings = _read(run / SETTINGS, _json, {}, problems)
-        own = {
-            name: value
-            for name, value in settings.items()
-            if name in ModelConfig.__dataclass_fields__
-        }
-        model = (
-            _read(run / SETTINGS, lambda _: ModelConfig.from_dict(own), None, problems)
-            if settings
-            else None
-        )
+        fields = ModelConfig.__dataclass_fields__
+        shape = {name: value for name, value in settings.items() if name in fields}
+        if settings:
+            model = _read(run / SETTINGS, lambda _: ModelConfig.from_dict(shape), None, problems)
     if (run / LOG).exists():
         log = _read(run / LOG, _log, (), problems)
     if (run / LATEST).exists():
@@ -143,7 +137,7 @@ def unfinished(path: Path) -> Run:
 
 
 def in_words(model: ModelConfig) -> str:
-    """Return a network as a few words: `2 × 256 lstm, embedding 128`."""
+    """Return a short description of a network: `2 × 256 lstm, embedding 128`."""
     more = {
         f"dropout {model.dropout:g}": model.dropout,
         "residual": model.residual,
@@ -153,14 +147,13 @@ def in_words(model: ModelConfig) -> str:
         "lookback": model.lookback,
         f"future {model.future}": model.future,
     }
-    said = [word for word, holds in more.items() if holds]
-    return ", ".join(
-        [f"{model.layers} × {model.units} {model.cell}", f"embedding {model.embedding}", *said]
-    )
+    features = [text for text, present in more.items() if present]
+    size = f"{model.layers} × {model.units} {model.cell}"
+    return ", ".join([size, f"embedding {model.embedding}", *features])
 
 
 def _read(path: Path, how: Callable[[Path], Any], otherwise: Any, problems: list[str]) -> Any:
-    """Return what `how` makes of a file; if it cannot, note why."""
+    """Read a file with `how`; if it fails, note why and return `otherwise`."""
     try:
         return how(path)
     except FileNotFoundError:
@@ -176,23 +169,24 @@ def _read(path: Path, how: Callable[[Path], Any], otherwise: Any, problems: list
         csv.Error,
         zipfile.BadZipFile,
     ) as error:
-        said = (
-            f"no {error}"
-            if isinstance(error, KeyError)
-            else getattr(error, "strerror", None) or str(error)
-        )
-        problems.append(f"{path.name} cannot be read: {said}")
+        if isinstance(error, KeyError):
+            reason = f"no {error}"
+        else:
+            reason = getattr(error, "strerror", None) or str(error)
+        problems.append(f"{path.name} cannot be read: {reason}")
     return otherwise
 
 
 def _json(path: Path) -> dict[str, Any]:
-    found = json.loads(path.read_text())
-    if not isinstance(found, dict):
+    """Read a JSON object."""
+    document = json.loads(path.read_text())
+    if not isinstance(document, dict):
         raise ValueError("it is no JSON object")
-    return found
+    return document
 
 
 def _log(path: Path) -> tuple[Mapping[str, float], ...]:
+    """Read the rows of `training.csv`."""
     with path.open(newline="") as file:
         reader = csv.DictReader(file)
         missing = sorted(COLUMNS - set(reader.fieldnames or ()))
@@ -210,12 +204,13 @@ def _log(path: Path) -> tuple[Mapping[str, float], ...]:
 
 
 def _step(path: Path) -> int:
+    """Read the number of saved steps of the current epoch."""
     with np.load(path, allow_pickle=False) as file:
         return int(json.loads(str(file["facts"]))["step"])
 
 
 def _lock_state(path: Path) -> str:
-    """Say whether a process holds the lock of a run; it is let go however the process ends."""
+    """Return `running` if a process holds the lock, which is released however it ends."""
     try:
         import fcntl
 
@@ -229,7 +224,7 @@ def _lock_state(path: Path) -> str:
 
 
 def _modified(folder: Path, *names: str) -> float:
-    """Return when the last of some files was written, 0 if there are none."""
+    """Return the time of the last write to any of the files; 0 if there are none."""
     times = []
     for name in names:
         try:

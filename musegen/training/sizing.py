@@ -1,4 +1,4 @@
-"""What a run will need, before anything of it is allocated."""
+"""Estimates the memory of a run before anything is allocated."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from musegen.model.network import parameters
 
 __all__ = ["available", "check", "memory"]
 
-# float32 numbers kept per token and unit of a layer's state for its backward pass, gradients of
-# them included. From the peak of training (TensorFlow on a CPU) less that of a tenth of the batch; what it gives
-# was within 10 % of the peak for stacks of 2 x 256 and 3 x 512, and vocabularies of 500 and 1,500 tokens.
+# float32 numbers kept for the backward pass, per token and unit of a layer's state, with their
+# gradients. Measured as the peak of training (TensorFlow on a CPU) less that of a tenth of the
+# batch. The estimate was within 10 % of the peak for stacks of 2 x 256 and 3 x 512, and
+# vocabularies of 500 and 1,500 tokens.
 KEPT = {"lstm": 10, "gru": 11, "rnn": 3}
 KEPT_PER_LOGIT = 3
-OWN = 840 * 2**20  # bytes: Python, Keras, TensorFlow and its graph
+OWN = 840 * 2**20  # bytes of Python, Keras, TensorFlow and its graph
 MOMENTS = {"adamw": 2, "sgd": 1, "rmsprop": 1}
 
 
 def memory(model: ModelConfig, config: TrainingConfig) -> int:
-    """Return about how many bytes training will take, by arithmetic alone."""
-    copies = (
-        3 + MOMENTS[config.optimizer] + bool(config.ema)
-    )  # the weights, those of the checkpoint, and gradients
+    """Return an estimate of the bytes that training takes, by arithmetic alone."""
+    # The weights, those of the checkpoint, gradients, moments and averages.
+    copies = 3 + MOMENTS[config.optimizer] + bool(config.ema)
     per_token = (
         KEPT[model.cell] * model.layers * model.units + KEPT_PER_LOGIT * model.vocabulary_size
     )
@@ -34,7 +34,7 @@ def memory(model: ModelConfig, config: TrainingConfig) -> int:
 
 
 def available() -> int:
-    """Return how many bytes of memory this machine, or the container that this is, has in all; 0 if unknown."""
+    """Return the total bytes of memory of this machine or container; 0 if unknown."""
     found = []
     with suppress(ValueError, OSError, AttributeError):
         found.append(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
@@ -44,21 +44,22 @@ def available() -> int:
 
 
 def check(model: ModelConfig, config: TrainingConfig, most: int) -> int:
-    """Return what `memory` says.
+    """Return the estimate of `memory`, and make sure that it fits.
 
     Args:
         model: The network.
         config: The run.
-        most: How many bytes there are, 0 if that is not known.
+        most: Bytes of memory that there are; 0 if unknown.
 
     Raises:
-        TrainingError: That is more than there is.
+        TrainingError: It does not fit.
     """
     needed = memory(model, config)
     if most and needed > most:
         raise TrainingError(
-            f"training must fit in this machine's memory of {most / 2**30:.1f} GiB. Received: {parameters(model):,} "
-            f"weights, and {config.batch_size} x {config.sequence_length} tokens a step, which take about "
-            f"{needed / 2**30:,.1f} GiB. Lower --units, --layers, --batch-size or --sequence-length."
+            f"training must fit in this machine's memory of {most / 2**30:.1f} GiB. "
+            f"Received: {parameters(model):,} weights, and {config.batch_size} x "
+            f"{config.sequence_length} tokens a step, which take about {needed / 2**30:,.1f} GiB. "
+            "Lower --units, --layers, --batch-size or --sequence-length."
         )
     return needed

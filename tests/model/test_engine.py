@@ -13,7 +13,7 @@ from musegen.model.network import build, parameters
 from tests.helpers import ALL, OPTIONS, random_weights, randomised, stepped
 
 
-def heard(config, rows=3, length=20):
+def random_inputs(config, rows=3, length=20):
     """Tokens and a context at random; and both as the Keras model takes them."""
     rng = np.random.default_rng(2)
     tokens = rng.integers(0, config.vocabulary_size, (rows, length)).astype(np.int32)
@@ -28,7 +28,7 @@ def heard(config, rows=3, length=20):
 def assert_keras_and_engine_agree(config, folder):
     model = randomised(build(config))
     model.save_weights(folder / "model.weights.h5")
-    tokens, context, inputs = heard(config)
+    tokens, context, inputs = random_inputs(config)
     expected = keras.ops.convert_to_numpy(model(inputs))
 
     engine = Engine(config, Checkpoint(folder, EncoderConfig(), config).weights())
@@ -53,7 +53,7 @@ def test_steps_the_whole_sequence_and_keras_agree(tmp_path, cell, layers):
     "options", OPTIONS, ids=lambda o: "-".join(k for k, v in o.items() if v) or "none"
 )
 @pytest.mark.parametrize("cell", ["lstm", "gru", "rnn"])
-def test_they_agree_whatever_the_options(tmp_path, cell, options):
+def test_they_agree_with_any_options(tmp_path, cell, options):
     assert_keras_and_engine_agree(
         ModelConfig(40, cell=cell, units=24, embedding=12, **options), tmp_path
     )
@@ -75,7 +75,7 @@ def test_lower_precision_keeps_the_weights_their_order_and_float32_logits(option
     ]
     assert mixed.get_layer("recurrent_1").compute_dtype == "bfloat16"
     mixed.set_weights(plain.get_weights())
-    inputs = heard(config)[2]
+    inputs = random_inputs(config)[2]
     exact, rounded = plain(inputs), mixed(inputs)
     assert keras.backend.standardize_dtype(rounded.dtype) == mixed.output.dtype == "float32"
     np.testing.assert_allclose(*map(keras.ops.convert_to_numpy, (rounded, exact)), atol=0.05)
@@ -98,7 +98,7 @@ def test_another_way_to_apply_the_layers_keeps_the_order_of_the_weights(options)
     plain = randomised(build(config))
     other = build(config, recur=lambda layer, x, tokens: Wrapped(layer)(x, tokens))
     other.set_weights(plain.get_weights())
-    inputs = heard(config)[2]
+    inputs = random_inputs(config)[2]
     np.testing.assert_allclose(
         *(keras.ops.convert_to_numpy(model(inputs)) for model in (other, plain)), atol=1e-6
     )
@@ -109,7 +109,7 @@ def test_a_model_with_all_options_can_be_saved_whole(tmp_path):
     model = randomised(build(config))
     model.save(tmp_path / "model.keras")
     again = keras.models.load_model(tmp_path / "model.keras")
-    inputs = heard(config)[2]
+    inputs = random_inputs(config)[2]
     np.testing.assert_array_equal(*(keras.ops.convert_to_numpy(m(inputs)) for m in (again, model)))
 
 

@@ -1,4 +1,4 @@
-"""The Keras engine computes what the NumPy engine does, and writes the same piece beside any others."""
+"""The Keras engine computes what the NumPy engine does; a piece does not depend on its batch."""
 
 import os
 import subprocess
@@ -19,6 +19,7 @@ from musegen.errors import CheckpointError, ConfigError
 from musegen.generation.request import Request
 from musegen.model.checkpoint import WEIGHTS, Checkpoint, save
 from musegen.model.engine import Engine
+from musegen.model.interface import rows_of
 from musegen.model.keras_engine import KerasEngine
 from musegen.model.network import build
 from musegen.score import Score, Track
@@ -47,7 +48,7 @@ if __name__ == "__main__":
         np.savez(folder / f"{name}.npz", *everything(checkpoint_in(folder / name, name)))
     composer = composer_of(folder / "tune")
     np.savez(folder / "alone.npz", *written(composer, [3]))
-    np.savez(folder / "beside.npz", *written(composer, range(5)))
+    np.savez(folder / "batched.npz", *written(composer, range(5)))
 """
 
 
@@ -66,7 +67,7 @@ def checkpoint_in(folder, name):
     return Checkpoint(folder, EncoderConfig(), config_of(*CASES[name]))
 
 
-def heard(config, rows, length):
+def random_inputs(config, rows, length):
     rng = np.random.default_rng(3)
     tokens = rng.integers(0, config.vocabulary_size, (rows, length)).astype(np.int32)
     if not config.context:
@@ -76,16 +77,16 @@ def heard(config, rows, length):
 
 
 def everything(checkpoint, engine=None):
-    """Logits and last states: of sequences at once, and of as many rows as a step has, one by one."""
+    """Logits and last states: of whole sequences, and of single steps of the full width."""
     engine = engine or KerasEngine(checkpoint, WIDTH)
     at_once, last = engine.forward(*_with_state(engine, checkpoint.model, 3, 19))
-    tokens, context = heard(checkpoint.model, WIDTH, 6)
+    tokens, context = random_inputs(checkpoint.model, WIDTH, 6)
     one_by_one, state = stepped(engine, tokens, context)
     return at_once, *last, one_by_one, *engine.rows([state], [2, 0])
 
 
 def _with_state(engine, config, rows, length):
-    tokens, context = heard(config, rows, length)
+    tokens, context = random_inputs(config, rows, length)
     return tokens, engine.initial_state(rows), context
 
 
@@ -141,9 +142,9 @@ def written(composer, seeds):
     "options", OPTIONS, ids=lambda o: "-".join(k for k, v in o.items() if v) or "none"
 )
 @pytest.mark.parametrize("cell", CELLS)
-def test_steps_are_the_numpy_engines_whatever_the_options(tmp_path, cell, options):
+def test_steps_are_the_numpy_engines_with_any_options(tmp_path, cell, options):
     checkpoint = saved(tmp_path, config_of(cell, options))
-    tokens, context = heard(checkpoint.model, WIDTH, 5)
+    tokens, context = random_inputs(checkpoint.model, WIDTH, 5)
     found, state = stepped(KerasEngine(checkpoint, WIDTH), tokens, context)
     expected, theirs = stepped(Engine(checkpoint.model, checkpoint.weights()), tokens, context)
     assert np.abs(expected).max() > 0.3
@@ -158,10 +159,10 @@ def test_sequences_steps_and_states_are_the_numpy_engines(tmp_path, name):
     assert_the_same_as_numpy(checkpoint, everything(checkpoint))
 
 
-def test_a_long_sequence_is_heard_in_stretches_and_the_state_goes_on(tmp_path):
+def test_a_long_sequence_is_processed_in_stretches_that_carry_the_state(tmp_path):
     checkpoint = saved(tmp_path, config_of("lstm", ALL))
     engine, numpy = KerasEngine(checkpoint, WIDTH), Engine(checkpoint.model, checkpoint.weights())
-    tokens, context = heard(checkpoint.model, 2, 75)  # 64 + 8 + 3
+    tokens, context = random_inputs(checkpoint.model, 2, 75)  # 64 + 8 + 3
     first, state = engine.forward(tokens[:, :70], engine.initial_state(2), context[:, :70])
     second, last = engine.forward(tokens[:, 70:], state, context[:, 70:])
     expected, theirs = numpy.forward(tokens, numpy.initial_state(2), context)
@@ -200,29 +201,29 @@ def test_every_backend_computes_the_same(others, backend, name):
 
 
 @pytest.mark.parametrize("backend", OTHERS)
-def test_every_backend_writes_the_same_piece_alone_and_beside_others(others, backend):
+def test_every_backend_writes_the_same_piece_alone_and_in_a_batch(others, backend):
     with (
         np.load(others / backend / "alone.npz") as alone,
-        np.load(others / backend / "beside.npz") as beside,
+        np.load(others / backend / "batched.npz") as batched,
     ):
         for index, mine in enumerate(alone.values()):
-            np.testing.assert_array_equal(mine, beside[f"arr_{2 * 3 + index}"])
-        assert len({beside[f"arr_{2 * seed}"].tobytes() for seed in range(5)}) == 5
+            np.testing.assert_array_equal(mine, batched[f"arr_{2 * 3 + index}"])
+        assert len({batched[f"arr_{2 * seed}"].tobytes() for seed in range(5)}) == 5
 
 
-def test_a_piece_is_the_same_alone_and_beside_more_than_there_is_room_for(tmp_path):
+def test_a_piece_is_the_same_alone_and_among_more_than_fit_in_a_batch(tmp_path):
     tune(tmp_path)
     composer = composer_of(tmp_path)
     alone = [composed(composer, [seed])[0] for seed in range(6)]
     for others in ([5, 4, 3, 2, 1, 0], [2, 0, 3, 1, 5, 4]):
-        beside = composed(composer, others)
-        for seed, other in zip(others, beside, strict=True):
+        batched = composed(composer, others)
+        for seed, other in zip(others, batched, strict=True):
             np.testing.assert_array_equal(alone[seed].added, other.added)
             assert alone[seed].nats == other.nats
     assert len({one.added.tobytes() for one in alone}) == 6
 
 
-def test_a_primer_is_heard_and_continued(tmp_path):
+def test_a_primer_is_read_and_continued(tmp_path):
     tune(tmp_path)
     primer = Score(
         notes=[(480 * k, 480, 60 + k % 5, 80, 0) for k in range(16)], tracks=[Track("Whistle", 78)]
@@ -284,7 +285,7 @@ def test_rows_of_states_here_and_there_are_numpys(engine, data):
         for rows in [64] + [1] * count
     ]
     there = engine.rows(states[:1], range(64))
-    expected = Engine.rows(engine, states, chosen)
+    expected = rows_of(states, chosen)
     for first in (there, states[0]):
         found = engine.rows([first, *states[1:]], chosen)
         for mine, layer in zip(found, expected, strict=True):
@@ -314,7 +315,7 @@ def test_it_says_what_it_cannot_do(tmp_path, engine, monkeypatch):
         KerasEngine(filling)
     with pytest.raises(ValueError, match="if and only if"):
         engine.step(np.zeros(64, np.int32), engine.initial_state(64), np.zeros((64, 11), np.uint8))
-    with pytest.raises(ValueError, match="what is left"):
+    with pytest.raises(ValueError, match="given `left`"):
         engine.step(np.zeros(1, np.int32), engine.initial_state(), left=np.zeros(1, np.int32))
     monkeypatch.setattr(keras.backend, "backend", lambda: "abacus")
     with pytest.raises(ConfigError, match=r"\['jax', 'tensorflow', 'torch'\]\. Received: abacus"):

@@ -91,7 +91,7 @@ def test_by_hand():
 
 
 def test_the_best_order_is_that_of_the_music():
-    """The next token is the sum of the last two (mod 5): a trigram knows it, and a bigram knows nothing."""
+    """The next token is the sum of the last two (mod 5), which only a trigram can predict."""
     rng = np.random.default_rng(0)
     pieces = []
     for _ in range(80):

@@ -1,4 +1,4 @@
-"""The recurrent layers compute what Keras's compute, learn what they learn, and keep their files."""
+"""The recurrent layers agree with Keras's in outputs, gradients and files."""
 
 import h5py
 import keras

@@ -1,4 +1,4 @@
-"""TensorFlow, JAX and PyTorch train the same weights from the same weights, and read each other's files."""
+"""TensorFlow, JAX and PyTorch train alike from the same weights, and read each other's files."""
 
 import json
 import os
@@ -62,9 +62,10 @@ if __name__ == "__main__":
     found = {}
     for name, (model, config) in CASES.items():
         steps, epochs = [], []
-        train([folder / "tunes"], folder / backend / name, ENCODER, model, config, start=folder / "start" / name,
-              on_step=steps.append, on_epoch=epochs.append)
-        found[name] = {"nats": [step.train_nats for step in steps], "norms": [step.gradient_norm for step in steps],
+        train([folder / "tunes"], folder / backend / name, ENCODER, model, config,
+              start=folder / "start" / name, on_step=steps.append, on_epoch=epochs.append)
+        found[name] = {"nats": [step.train_nats for step in steps],
+                       "norms": [step.gradient_norm for step in steps],
                        "validation": [epoch.validation_nats for epoch in epochs]}
         for other in sorted(folder.glob(f"*/{name}/model.weights.h5")):
             np.save(other.parent / f"{backend}.npy", logits(model, other))
@@ -80,7 +81,7 @@ def piece(seed):
     )
 
 
-def heard(model):
+def example_inputs(model):
     """Some tokens and their context, `[1, T]` and `[1, T, F]`."""
     tokens = ENCODER.encode(piece(0))[None, :24].astype(np.int32)
     return tokens, beside(tokens, ENCODER.vocabulary, View.of(model))
@@ -90,7 +91,7 @@ def logits(model, weights):
     """What Keras makes of the tokens with a file's weights."""
     network = build(model)
     network.load_weights(weights)
-    tokens, context = heard(model)
+    tokens, context = example_inputs(model)
     given = tokens if context is None else {"tokens": tokens, "context": context.astype(np.int32)}
     return keras.ops.convert_to_numpy(network(given))
 
@@ -144,7 +145,7 @@ def test_every_backend_goes_through_the_same_losses(runs, name):
 @pytest.mark.parametrize("name", CASES)
 def test_what_one_backend_writes_the_others_and_the_engine_read(runs, name):
     model, _ = CASES[name]
-    tokens, context = heard(model)
+    tokens, context = example_inputs(model)
     for writer in BACKENDS:
         made = checkpoint.load(runs / writer / name)
         engine = Engine(model, made.weights())

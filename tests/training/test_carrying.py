@@ -10,7 +10,7 @@ from musegen import EncoderConfig, ModelConfig, TrainingConfig
 from musegen.training.carrying import Carried
 from musegen.training.feeding import WholePieces, Windows
 from musegen.training.fitting import fit
-from musegen.training.train import networks
+from musegen.training.networks import networks
 
 START, END, WAIT, ASK, KEYS = 0, 1, 2, 3, (4, 5, 6)
 ENCODER = SimpleNamespace(
@@ -20,7 +20,7 @@ WINDOW, LONGEST = 6, 10
 
 
 class Recall:
-    """Pieces in which a key is told, some time passes, and the key is asked for, six times over."""
+    """Pieces in which a key is given, steps pass, and the key has to be named, six times over."""
 
     def __init__(self, count, seed):
         rng = np.random.default_rng(seed)
@@ -43,7 +43,7 @@ class Recall:
         return self.pieces[index]
 
     def nats_of_far_keys(self, model):
-        """Return the mean nats of keys that were told longer ago than a window is long."""
+        """Return the mean nats of keys that were given longer ago than a window is long."""
         tokens = np.full((len(self), self.lengths.max()), WAIT, np.int32)
         for row, piece in zip(tokens, self.pieces, strict=True):
             row[: len(piece)] = piece

@@ -1,4 +1,4 @@
-"""Several processes and devices train the weights that one would; a lost one ends the run, which can be resumed."""
+"""Several processes or devices train the weights of one; a run that lost one can be resumed."""
 
 import os
 import socket
@@ -53,8 +53,8 @@ if __name__ == "__main__":
     try:
         group = join(*([coordinator, int(processes), int(process), 60] if coordinator else []))
         print(group)
-        train([Path(tunes)], Path(output), ENCODER, MODEL, CONFIG, group=group, resume=bool(resume), save_seconds=0,
-              on_step=on_step, on_epoch=lambda report: print(report.epoch, report.train_nats, report.validation_nats))
+        train([Path(tunes)], Path(output), ENCODER, MODEL, CONFIG, group=group,
+              resume=bool(resume), save_seconds=0, on_step=on_step, on_epoch=print)
     except MusegenError as error:
         sys.exit(f"Error: {error}")
 """

@@ -79,7 +79,7 @@ def test_what_comes_depends_on_seed_epoch_and_step_alone(data, tbptt):
 
 def test_with_tbptt_a_window_is_of_one_piece_and_rows_go_through_pieces(data):
     windows = Windows(data.train, ENCODER, MODEL, replace(CONFIG, tbptt=True))
-    heard = [[] for _ in range(windows.rows)]
+    seen = [[] for _ in range(windows.rows)]
     for tokens, follow, weight in batches(windows):
         for row, (x, y, w) in enumerate(zip(tokens, follow, weight, strict=True)):
             real = int(w.sum())
@@ -87,18 +87,18 @@ def test_with_tbptt_a_window_is_of_one_piece_and_rows_go_through_pieces(data):
             assert not (x[1:real] == START).any()  # it begins a window, or is not there
             assert np.array_equal(x[1:real], y[: real - 1])
             if x[0] == START:
-                heard[row].append([START])
-            heard[row][-1] += y[:real].tolist()
+                seen[row].append([START])
+            seen[row][-1] += y[:real].tolist()
             assert (y[real - 1] == END) == (real < 16 or y[real - 1] == END)
     whole = {tuple(data.train.tokens(i).tolist()) for i in range(len(data.train))}
-    complete = [tuple(piece) for row in heard for piece in row if piece[-1] == END]
+    complete = [tuple(piece) for row in seen for piece in row if piece[-1] == END]
     assert (
         set(complete) <= whole
         and len(whole) // 2 < len(set(complete)) <= len(complete) <= len(whole) + 3
     )
 
 
-def test_with_tbptt_little_music_is_heard_to_its_end(data):
+def test_with_tbptt_little_music_is_used_to_its_end(data):
     config = replace(CONFIG, tbptt=True, batch_size=64, sequence_length=32)
     windows = Windows(data.train[:5], ENCODER, MODEL, config)
     ends = sum(int(((follow == END) * weight).sum()) for _, follow, weight in batches(windows))
@@ -107,18 +107,18 @@ def test_with_tbptt_little_music_is_heard_to_its_end(data):
 
 def test_context_comes_with_its_tokens(data):
     model = replace(MODEL, context=1, lookback=True)
-    plain, told = (Windows(data.train, ENCODER, m, CONFIG) for m in (MODEL, model))
-    for (x, y), (inputs, follow) in zip(batches(plain), batches(told), strict=True):
+    plain, with_context = (Windows(data.train, ENCODER, m, CONFIG) for m in (MODEL, model))
+    for (x, y), (inputs, follow) in zip(batches(plain), batches(with_context), strict=True):
         assert np.array_equal(inputs["tokens"], x) and np.array_equal(follow, y)
     tokens = data.train.tokens(0)
     expected = context(tokens, ENCODER.vocabulary, View.of(model))
-    told = Windows(
+    with_context = Windows(
         data.train, ENCODER, model, replace(CONFIG, tbptt=True, sequence_length=len(tokens))
     )
     found = [
         inputs["context"][row, : len(tokens) - 1]
-        for inputs, _, _ in batches(told)
-        for row in range(told.rows)
+        for inputs, _, _ in batches(with_context)
+        for row in range(with_context.rows)
         if np.array_equal(inputs["tokens"][row, : len(tokens) - 1], tokens[:-1])
     ]
     assert len(found) == 1 and np.array_equal(found[0], expected[:-1])

@@ -1,4 +1,4 @@
-"""Gradients are measured before they are clipped; learning rates rise and fall; runs that go wrong are stopped."""
+"""Gradients are measured before clipping; schedules rise and fall; diverging runs are stopped."""
 
 import keras
 import numpy as np
@@ -104,7 +104,7 @@ def test_a_loss_that_runs_away_is_noticed_and_one_that_only_jumps_is_not():
 @pytest.mark.parametrize(
     ("nats", "norm"), [(float("nan"), 1.0), (1.0, float("inf")), (1.0, float("nan"))]
 )
-def test_what_is_no_number_stops_at_once_and_the_norms_before_are_told(nats, norm):
+def test_a_loss_that_is_not_finite_stops_at_once_and_the_norms_before_are_reported(nats, norm):
     with pytest.raises(
         Diverged, match=r"in epoch 3, step 7\. The gradient norms .*: 0\.5, 12\.2, (inf|nan|1)"
     ):

@@ -1,4 +1,4 @@
-"""A run that is killed at any instant goes on to the very weights, to the bit, that it would have had."""
+"""A run that is killed at any instant and resumed ends with the same weights, to the bit."""
 
 import hashlib
 import signal
@@ -29,11 +29,25 @@ RUN = textwrap.dedent(
     from musegen import Encoder, EncoderConfig, ModelConfig, TrainingConfig
     from musegen.training.train import train
 
-    folder, output, settings, resume = Path(sys.argv[1]), Path(sys.argv[2]), eval(sys.argv[3]), sys.argv[4] == "True"
-    encoder = Encoder(EncoderConfig(parts=1, programs=False, drums=False, velocities=0, tempos=0, steps_per_quarter=4))
-    model = ModelConfig(len(encoder.vocabulary), cell="gru", layers=2, units=24, embedding=16, dropout=0.2)
-    config = TrainingConfig(batch_size=4, sequence_length=32, epochs=8, seed=3, transpose=4, learning_rate=0.01,
-                            **settings)
+    folder, output = Path(sys.argv[1]), Path(sys.argv[2])
+    settings, resume = eval(sys.argv[3]), sys.argv[4] == "True"
+    encoder = Encoder(
+        EncoderConfig(
+            parts=1, programs=False, drums=False, velocities=0, tempos=0, steps_per_quarter=4
+        )
+    )
+    model = ModelConfig(
+        len(encoder.vocabulary), cell="gru", layers=2, units=24, embedding=16, dropout=0.2
+    )
+    config = TrainingConfig(
+        batch_size=4,
+        sequence_length=32,
+        epochs=8,
+        seed=3,
+        transpose=4,
+        learning_rate=0.01,
+        **settings,
+    )
     train([folder], output, encoder, model, config, resume=resume, save_seconds=0.02,
           on_step=lambda report: print("step", flush=True))
     """
@@ -159,7 +173,7 @@ def test_a_snapshot_is_whole_or_not_there(tmp_path, monkeypatch):
 
 
 def test_a_run_may_be_stopped_while_it_is_saved(folder, tmp_path):
-    """What is resumed is the last whole file, and settings must be those that the run began with."""
+    """The last whole file is resumed, with the settings that the run began with."""
 
     class Stopped(Exception):
         pass

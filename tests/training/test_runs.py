@@ -86,7 +86,7 @@ def test_each_run_is_listed_once(tmp_path):
     assert len(find([tmp_path, tmp_path / "done", tmp_path])) == 1
 
 
-def test_a_checkpoint_that_is_trained_anew_is_two_runs(tmp_path):
+def test_a_checkpoint_that_is_trained_again_is_two_runs(tmp_path):
     finished(tmp_path / "again")
     under_way(tmp_path / "again")
     assert sorted(run.state for run in find([tmp_path])) == ["finished", "unfinished"]
@@ -253,7 +253,7 @@ def drawn(folder, *args):
     return ElementTree.parse(folder / "curves.svg").getroot()
 
 
-def test_the_picture_has_axes_and_a_curve_and_a_line_of_the_legend_for_each_run(tmp_path):
+def test_the_picture_has_axes_and_for_each_run_a_curve_and_a_legend_entry(tmp_path):
     finished(tmp_path / "first")
     finished(tmp_path / "<second> & more")
     under_way(tmp_path / "third")
@@ -272,7 +272,7 @@ def test_the_picture_has_axes_and_a_curve_and_a_line_of_the_legend_for_each_run(
     assert again.exit_code == 1 and "exists already" in again.stderr
 
 
-def test_the_curve_stands_where_the_numbers_say(tmp_path):
+def test_the_curve_agrees_with_the_numbers_of_the_axis(tmp_path):
     finished(tmp_path / "one", (40.0, 10.0, 1.0))
     root = drawn(tmp_path)
     height = {
@@ -311,7 +311,7 @@ def test_any_curve_can_be_drawn(values):
     assert "nan" not in picture and "inf" not in picture
 
 
-def test_many_runs_are_told_apart(tmp_path):
+def test_many_runs_have_different_colours_or_marks(tmp_path):
     log = tuple(
         {"epoch": float(n), "train_nats": 3.0 / n, "validation_nats": 2.0 / n} for n in range(1, 9)
     )
@@ -338,10 +338,15 @@ def test_listing_imports_no_keras(tmp_path):
     import subprocess
     import sys
 
-    code = f"import sys; sys.argv[1:] = ['runs', {str(tmp_path)!r}]\nfrom musegen.cli import main\ntry: main()\n"
-    code += "finally: assert 'keras' not in sys.modules and 'tensorflow' not in sys.modules"
+    code = f"""
+import sys
+sys.argv[1:] = ["runs", {str(tmp_path)!r}]
+from musegen.cli import main
+try:
+    main()
+finally:
+    assert "keras" not in sys.modules and "tensorflow" not in sys.modules
+"""
     finished(tmp_path / "done")
-    assert (
-        b"finished"
-        in subprocess.run([sys.executable, "-c", code], check=True, capture_output=True).stdout
-    )
+    result = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+    assert b"finished" in result.stdout
