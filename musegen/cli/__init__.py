@@ -1,7 +1,18 @@
-"""The command line: each command parses, calls one library function, and prints.
+"""The command line: each command parses its options, calls the library, and prints the result.
 
-Exit codes: 0 done, 1 a `MusegenError`, 2 wrong usage. This module and the commands import nothing
-heavy at the top, so that `musegen --help` is instant.
+======================  ========================================================================
+`options`               declares options, and those that several commands share
+`config_options`        options that are fields of a config
+`settings`              help texts of these
+`sampling`              options that `compose` and `batch` share
+`recipes`               files of settings for `train` and `encode`
+`tables`                prints tables, JSON and CSV
+`counter`               shows progress
+`*_report`, `*_table`   what a command prints
+======================  ========================================================================
+
+Every other module is the command of its name. Exit codes: 0 done, 1 a `MusegenError`, 2 wrong
+usage. The modules import nothing heavy at the top, so that `musegen --help` is instant.
 """
 
 from __future__ import annotations
@@ -18,7 +29,7 @@ from musegen.cli.doctor import doctor
 from musegen.cli.encode import encode
 from musegen.cli.evaluate import evaluate
 from musegen.cli.novelty import novelty
-from musegen.cli.pianoroll import frames
+from musegen.cli.pianoroll import frames, pianoroll
 from musegen.cli.runs import runs
 from musegen.cli.surprisal import surprisal
 from musegen.cli.train import train
@@ -28,7 +39,7 @@ __all__ = ["main"]
 
 
 class _Group(click.Group):
-    """Turns the package's errors into a message and exit code 1: the only place that does."""
+    """Turns the errors of the package into a message and exit code 1; nothing else does."""
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -42,31 +53,36 @@ class _Group(click.Group):
 )
 @click.version_option(__version__, prog_name="musegen")
 def main() -> None:
-    """Continue a melody: MIDI in, MIDI out, with recurrent networks.
+    """Compose music with recurrent networks: MIDI in, MIDI out.
 
     \b
     musegen compose tune.mid            continue a tune
-    musegen compose --new               compose from nothing
-    musegen batch DIR -o OUT            many pieces from many tunes, the best kept
-    musegen corpus ryansMammoth -o DIR  get music to train on
-    musegen encode DIR -o STORE         turn folders of music into tokens
+    musegen compose --new               compose a new piece
+    musegen batch DIR -o OUT            continue many tunes, and keep the best pieces
+    musegen corpus ryansMammoth -o DIR  export music to train on
+    musegen encode DIR -o STORE         encode folders of music as tokens
     musegen train DIR -o CHECKPOINT     train a model on your own music
-    musegen runs                        see how training goes and went
-    musegen doctor tune.mid             see what its tokens would lose
-    musegen evaluate folk DIR           see how well a model predicts music
-    musegen surprisal tune.mid          see which notes a model did not expect
-    musegen novelty tune.mid -a folk    see what it has in common with training pieces
-    """  # noqa: D301  (click takes the backspace character for "leave these lines as they are")
+    musegen runs                        list training runs, with their curves
+    musegen doctor tune.mid             see what an encoding would lose
+    musegen evaluate folk DIR           measure how well a model predicts music
+    musegen surprisal tune.mid          see which notes surprise a model
+    musegen novelty tune.mid -a folk    find passages that also occur in training pieces
+    """  # noqa: D301  (click takes the backspace character for "do not wrap these lines")
 
 
-main.add_command(batch)
-main.add_command(compose)
-main.add_command(corpus)
-main.add_command(doctor)
-main.add_command(encode)
-main.add_command(evaluate)
-main.add_command(frames)
-main.add_command(novelty)
-main.add_command(runs)
-main.add_command(surprisal)
-main.add_command(train)
+_COMMANDS = (
+    batch,
+    compose,
+    corpus,
+    doctor,
+    encode,
+    evaluate,
+    frames,
+    novelty,
+    pianoroll,
+    runs,
+    surprisal,
+    train,
+)
+for _command in _COMMANDS:
+    main.add_command(_command)

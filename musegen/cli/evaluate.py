@@ -1,32 +1,36 @@
-"""`musegen evaluate`."""
+"""`musegen evaluate`: how well a model predicts music, compared with baselines."""
 
 from __future__ import annotations
 
-import csv
-import json
-import sys
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-from musegen.cli import generated_table
-from musegen.cli.evaluate_table import plain, shown
-from musegen.cli.options import given
+from musegen.cli import evaluate_table, generated_table
+from musegen.cli.evaluate_table import shown
+from musegen.cli.options import (
+    FILE,
+    Sectioned,
+    flag_name,
+    force_option,
+    given,
+    json_option,
+    refuse_together,
+    seed_option,
+    value,
+)
+from musegen.cli.tables import csv_text, json_text, write
 from musegen.config import SamplerConfig
-from musegen.errors import MusegenError
 
-if TYPE_CHECKING:
-    from musegen.evaluation import Evaluation, Generation
+__all__ = ["evaluate", "shown"]
 
-__all__ = ["evaluate"]
-
-BARS = 8  # of primers and continuations, if nothing is said
+BARS = 8  # default length of primers and continuations
 
 
 class _NoteValue(click.ParamType):  # type: ignore[type-arg]  # generic in stubs alone
-    """A share of a whole note."""
+    """A fraction of a whole note."""
 
     name = "note value"
 
@@ -35,78 +39,66 @@ class _NoteValue(click.ParamType):  # type: ignore[type-arg]  # generic in stubs
     ) -> Fraction:
         """Read `1/16`."""
         try:
-            found = Fraction(value)
+            note = Fraction(value)
         except (ValueError, ZeroDivisionError):
-            found = Fraction(0)
-        if found <= 0:
-            self.fail(f"a note value such as 1/16 was expected. Received: {value!r}.", param, ctx)
-        return found
+            note = Fraction(0)
+        if note <= 0:
+            self.fail(f"expected a note value such as 1/16. Received: {value!r}.", param, ctx)
+        return note
 
 
-@click.command(short_help="Say how well a model predicts music, beside baselines.")
+GENERATING = "Generating (with --generate)"
+
+
+@click.command(cls=Sectioned, short_help="Measure how well a model predicts music.")
 @click.argument("checkpoint")
 @click.argument("data", type=click.Path(exists=True, file_okay=False, path_type=Path))
-@click.option(
+@value(
     "--part",
-    type=click.Choice(["test", "validation", "train", "all"]),
+    click.Choice(["test", "validation", "train", "all"]),
+    "Pieces to predict: one part of a split, or all, which needs no split and has no n-gram.",
     default="test",
-    show_default=True,
-    help="Which pieces; all needs no split, and has no n-gram beside it.",
 )
-@click.option(
+@value(
     "--split",
-    type=click.Choice(["tunes", "folders"]),
+    click.Choice(["tunes", "folders"]),
+    "How to split a folder of music. tunes: at random, with versions of a tune in one part. "
+    "folders: by its subfolders train, validation (or valid) and test.",
     default="tunes",
-    show_default=True,
-    help="Of a folder: drawn, versions of a tune together; or as folders in it called train, validation (or "
-    "valid) and test say.",
 )
-@click.option(
-    "--seed",
-    type=click.IntRange(0),
-    default=0,
-    show_default=True,
-    help="Seeds the split of a folder; and with --generate which pieces are drawn, and what is written.",
+@seed_option("Random seed of the split of a folder, and of what is generated.", default=0)
+@value("--frame VALUE", _NoteValue(), "Also report nats per frame of this length, e.g. 1/16.")
+@value("--voices N", click.IntRange(1), "Also report nats per cell: a frame has N cells.")
+@value(
+    "--order N",
+    click.IntRange(1, 8),
+    "Order of the n-gram.",
+    shown="the one that predicts the validation pieces best",
 )
-@click.option(
-    "--frame", type=_NoteValue(), metavar="1/16", help="Count by frames of this length, too."
+@json_option()
+@value("--csv FILE", FILE, "Also write a CSV file with one row per piece.", name="csv_file")
+@force_option("Replace the file of --csv if it exists.")
+@value(
+    "--generate N",
+    click.IntRange(2),
+    "Continue N of the pieces, and compare with how they really continue.",
+    name="pieces",
+    heading=GENERATING,
 )
-@click.option("--voices", type=click.IntRange(1), help="Count by cells, too: so many in a frame.")
-@click.option(
-    "--order",
-    type=click.IntRange(1, 8),
-    help="Of the n-gram.  [default: the one that predicts the validation pieces best]",
-)
-@click.option(
-    "--generate",
-    "pieces",
-    type=click.IntRange(2),
-    metavar="N",
-    help="Continue N of the pieces, too, and compare with what they go on with themselves.",
-)
-@click.option(
-    "--temperature",
-    type=click.FloatRange(0.001, 1000),
+@value(
+    "--temperature T",
+    click.FloatRange(0.001, 1000),
+    "Randomness of the continuations.",
     default=SamplerConfig().temperature,
-    show_default=True,
-    help="With --generate: what continuations are written at.",
+    heading=GENERATING,
 )
-@click.option(
-    "--bars",
-    type=click.IntRange(1, 10_000),
+@value(
+    "--bars N",
+    click.IntRange(1, 10_000),
+    "Number of bars of each primer, and of each continuation.",
     default=BARS,
-    show_default=True,
-    help="With --generate: bars of each primer, and of each continuation.",
+    heading=GENERATING,
 )
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-@click.option(
-    "--csv",
-    "table",
-    metavar="FILE",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="Write a line for each piece.",
-)
-@click.option("--force", is_flag=True, help="Replace the file of --csv if it exists.")
 def evaluate(
     checkpoint: str,
     data: Path,
@@ -120,37 +112,34 @@ def evaluate(
     temperature: float,
     bars: int,
     as_json: bool,
-    table: Path | None,
+    csv_file: Path | None,
     force: bool,
 ) -> None:
-    """Say how well CHECKPOINT predicts the music in DATA, in nats: the fewer, the better.
+    """Measure how well CHECKPOINT predicts the music in DATA, in nats: lower is better.
 
-    DATA is a store of `musegen encode` with the model's encoding, or a folder of music. Beside the
-    model stand an n-gram and a unigram of DATA's training pieces, and the uniform distribution. The
-    95 % say how much the figures depend on which pieces these happen to be.
+    A nat is a unit of information, 1.44 bits. DATA is a token store of musegen encode, made with
+    the encoding of the model, or a folder of music. The baselines are an n-gram and a unigram,
+    which are counted in the training pieces of DATA, and the uniform distribution. The 95 %
+    intervals show how much the figures depend on the choice of pieces.
 
-    With --generate the model continues pieces from a barline, and a second table has what its music
-    is like, and the n-gram's, beside what the pieces themselves go on with.
+    With --generate, the model also continues pieces from a barline, and two more tables compare
+    its music, and that of the n-gram, with how the pieces really continue.
     """
-    from rich.console import Console
-
-    from musegen.cli.progress import FilesDisplay
+    from musegen.cli.counter import Counter
     from musegen.evaluation import check_generating, evaluated, generated
     from musegen.model.checkpoint import load
+    from musegen.utils.files import refuse_to_overwrite
     from musegen.utils.parallel import cores
 
     _check(data, part, frame, voices, order, pieces is not None)
-    if table is not None and table.exists() and not force:
-        raise MusegenError(
-            f"{table} exists already and is not overwritten. Choose another name for --csv, or pass --force."
-        )
-    made = None
-    console = Console(file=sys.stderr, highlight=False)
-    with FilesDisplay(console, "encoding and measuring") as display:
-        settings: dict[str, Any] = {"by_folder": split == "folders", "workers": max(2, cores())}
-        loaded = load(checkpoint)
-        if pieces is not None:
-            check_generating(loaded, pieces, part, bars, temperature)
+    if csv_file is not None:
+        refuse_to_overwrite(csv_file, force, "--csv")
+    settings: dict[str, Any] = {"by_folder": split == "folders", "workers": max(2, cores())}
+    loaded = load(checkpoint)
+    if pieces is not None:
+        check_generating(loaded, pieces, part, bars, temperature)
+    generation = None
+    with Counter() as counter:
         found = evaluated(
             loaded,
             data,
@@ -159,12 +148,12 @@ def evaluate(
             voices=voices,
             order=order,
             seed=seed,
-            on_files=display.files,
-            on_pieces=display.files,
+            on_files=counter.phase("encoding"),
+            on_pieces=counter.phase("predicting", "pieces"),
             **settings,
         )
         if pieces is not None:
-            made = generated(
+            generation = generated(
                 loaded,
                 data,
                 pieces,
@@ -173,24 +162,23 @@ def evaluate(
                 temperature=temperature,
                 seed=seed,
                 split_seed=seed,
-                order=next((by.order for by in found.predictors if by.name == "n-gram"), None),
-                on_pieces=display.files,
+                order=next(
+                    (each.order for each in found.predictors if each.name == "n-gram"), None
+                ),
+                on_pieces=counter.phase("generating", "continuations"),
                 **settings,
             )
-    if table is not None:
-        _write(found, table)
-    click.echo(_json(found, made) if as_json else _text(found, made, order), nl=False)
-
-
-def _json(found: Evaluation, made: Generation | None) -> str:
-    """Return what was found as one JSON object."""
-    facts = plain(found) | ({} if made is None else {"generated": generated_table.plain(made)})
-    return json.dumps(facts, ensure_ascii=False) + "\n"
-
-
-def _text(found: Evaluation, made: Generation | None, order: int | None) -> str:
-    """Return the tables."""
-    return shown(found, order) + ("" if made is None else "\n" + generated_table.shown(made))
+    if csv_file is not None:
+        write(csv_file, csv_text(found.rows))
+    if as_json:
+        facts = evaluate_table.facts(found)
+        if generation is not None:
+            facts["generated"] = generated_table.facts(generation)
+        click.echo(json_text(facts))
+        return
+    click.echo(shown(found, order), nl=False)
+    if generation is not None:
+        click.echo("\n" + generated_table.shown(generation), nl=False)
 
 
 def _check(
@@ -201,32 +189,27 @@ def _check(
     order: int | None,
     generates: bool,
 ) -> None:
-    """Refuse options that mean nothing together."""
+    """Refuse options that contradict each other."""
     from musegen.data.store import is_store
 
     if voices is not None and frame is None:
-        raise click.UsageError("--voices goes with --frame, as --frame 1/16.")
-    if order is not None and part == "all":
-        raise click.UsageError("--part all has no n-gram: leave --order out, or name another part.")
-    if not generates and (said := given({"temperature": None, "bars": None})):
         raise click.UsageError(
-            f"{' and '.join(f'--{name}' for name in said)} goes with --generate."
+            "--voices counts the cells of a frame: add --frame, for example --frame 1/16."
         )
-    said = given({"split": None} if generates else {"split": None, "seed": None})
-    if said and (part == "all" or is_store(data)):
-        why = (
-            "--part all needs no split"
-            if part == "all"
-            else f"{data} is a store, which is split already"
+    if order is not None and part == "all":
+        refuse_together("--part all", ["--order"], "It has no n-gram.")
+    if not generates and (names := given({"temperature": None, "bars": None})):
+        raise click.UsageError(
+            f"options of --generate were given without it: {', '.join(map(flag_name, names))}. "
+            "Add --generate, or leave them out."
         )
-        raise click.UsageError(f"{why}: leave out {' and '.join(f'--{name}' for name in said)}.")
-
-
-def _write(found: Evaluation, path: Path) -> None:
-    """Write a line for each piece."""
-    from musegen.utils.files import atomic_path
-
-    with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, list(found.rows[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(found.rows)
+    names = given({"split": None} if generates else {"split": None, "seed": None})
+    if part == "all":
+        refuse_together(
+            "--part all", map(flag_name, names), "It takes all pieces, without a split."
+        )
+    if names and is_store(data):
+        raise click.UsageError(
+            f"{data} is a token store and is split already: leave out "
+            f"{' and '.join(map(flag_name, names))}."
+        )

@@ -1,4 +1,4 @@
-"""Recipes: all settings of a training run in one file, so that anybody can repeat it."""
+"""Recipes: files that hold all settings of a training run, so that it can be repeated."""
 
 from __future__ import annotations
 
@@ -13,23 +13,29 @@ from musegen.errors import ConfigError
 
 __all__ = ["Recipe"]
 
-_SECTIONS: dict[str, Callable[..., Any]] = {
+
+def _check_model(settings: Mapping[str, Any]) -> ModelConfig:
+    """Check the settings of a model; the encoder determines the size of the vocabulary."""
+    return ModelConfig.from_dict({"vocabulary_size": 2, **settings})
+
+
+_SECTIONS: dict[str, Callable[[Mapping[str, Any]], Any]] = {
     "encoder": EncoderConfig.from_dict,
-    "model": lambda values: ModelConfig.from_dict(
-        {"vocabulary_size": 2, **values}
-    ),  # which the encoder says
+    "model": _check_model,
     "training": TrainingConfig.from_dict,
 }
+"""Section of the file → what checks its settings."""
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """What is read of a recipe.
+    """The contents of a recipe.
 
     Attributes:
-        about: What it is for, in a sentence.
-        sha256: Of the names and tokens of the pieces that it was written for; "" if it is for any.
-        settings: What each option of `musegen train` is to be, by the option's name.
+        about: Its purpose, in a sentence.
+        sha256: SHA-256 of the names and tokens of the pieces it was written for; empty if it is for
+            any pieces.
+        settings: Name of an option of `musegen train` → its value.
     """
 
     about: str = ""
@@ -38,28 +44,37 @@ class Recipe:
 
     @classmethod
     def read(cls, path: Path) -> Recipe:
-        """Read a TOML file of sections [data], [encoder], [model] and [training].
+        r"""Read a TOML file with the sections [data], [encoder], [model] and [training].
 
         Raises:
-            ConfigError: It is no TOML, or a section or setting is unknown or out of range.
+            ConfigError: It is not TOML, or a section or setting is unknown or out of range.
+
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     path = Path(folder, "small.toml")
+        ...     _ = path.write_text("about = 'Folk tunes'\n[model]\nunits = 64")
+        ...     Recipe.read(path)
+        Recipe(about='Folk tunes', sha256='', settings={'units': 64})
         """
         try:
             document = tomllib.loads(path.read_text(encoding="utf-8"))
         except OSError as error:
             raise ConfigError(
-                f"{path} cannot be read: {error.strerror or error}. Make it readable."
+                f"cannot read the recipe {path}: {error.strerror or error}. "
+                "Give the path of a readable file."
             ) from error
         except ValueError as error:  # TOML's own and Unicode's
             raise ConfigError(
-                f"{path} is no recipe. Expected: TOML. Received: {error}. Mend it there."
+                f"{path} is not a recipe. Expected: TOML. Received: {error}. Correct the file."
             ) from error
         about, data = document.pop("about", ""), document.pop("data", {})
         texts = {"about": about, **(data if isinstance(data, dict) else {"data": data})}
         unknown = [*(document.keys() - _SECTIONS), *(texts.keys() - {"about", "sha256"})]
         if unknown or not all(isinstance(text, str) for text in texts.values()):
             raise ConfigError(
-                f"{path} is no recipe. Expected: about and data.sha256, both text, and sections "
-                f"{', '.join(_SECTIONS)}. Received: {', '.join(sorted(unknown)) or texts}. Mend it there."
+                f"{path} is not a recipe. Expected: about and data.sha256, both text, and the "
+                f"sections {', '.join(_SECTIONS)}. "
+                f"Received: {', '.join(sorted(unknown)) or texts}. Correct the file."
             )
         settings: dict[str, Any] = {}
         for name, values in document.items():

@@ -1,17 +1,15 @@
-"""`musegen surprisal`."""
+"""`musegen surprisal`: how surprising each note of a piece is to a model."""
 
 from __future__ import annotations
 
-import csv
-import io
-import json
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from musegen.cli.surprisal_table import BETWEEN, show
+from musegen.cli.options import FILE, INPUT_FILE, checkpoint_option, force_option, value
+from musegen.cli.surprisal_table import BETWEEN, shown
+from musegen.cli.tables import csv_text, json_text, plain, write
 
 if TYPE_CHECKING:
     from musegen.evaluation.surprisal import Surprisal
@@ -19,96 +17,78 @@ if TYPE_CHECKING:
 __all__ = ["surprisal"]
 
 DIGITS = 6  # of CSV and JSON, after the point: more than single precision can tell
-WIDE = 120  # columns of a table that no terminal limits
 SUFFIXES = {".csv": "csv", ".json": "json"}
 
 
-@click.command(short_help="Say how surprising each note is to a model.")
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option(
-    "--checkpoint",
-    default="auto",
-    show_default=True,
-    help="Name or path of a model; auto takes the one that knows FILE best.",
-)
-@click.option(
-    "--by",
-    type=click.Choice(["bar", "note", "track"]),
-    default="bar",
-    show_default=True,
-    help="What has a line of its own.",
-)
-@click.option(
+@click.command(short_help="Measure how surprising each note is to a model.")
+@click.argument("file", type=INPUT_FILE)
+@checkpoint_option("FILE")
+@value("--by", click.Choice(["bar", "note", "track"]), "What each row stands for.", default="bar")
+@value(
     "--format",
-    "form",
-    type=click.Choice(["table", "csv", "json"]),
-    help="How to write it.  [default: what OUT ends in, or table]",
+    click.Choice(["table", "csv", "json"]),
+    "Output format.",
+    name="form",
+    shown="by the suffix of --output, or table",
 )
-@click.option(
-    "-o",
-    "--output",
-    metavar="OUT",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="Write a file instead of printing.",
-)
-@click.option("--force", is_flag=True, help="Replace OUT if it exists.")
+@value("-o, --output OUT", FILE, "File to write instead of printing.")
+@force_option("Replace OUT if it exists.")
 def surprisal(
     file: Path, checkpoint: str, by: str, form: str | None, output: Path | None, force: bool
 ) -> None:
-    """Say how surprising each note of FILE is to a model, in bits.
+    """Measure how surprising each note of FILE is to a model, in bits.
 
-    FILE is MIDI (.mid) or written music (.musicxml, .mxl, .abc). A bit is a halving: a note of 3
-    bits was expected with a probability of one in eight. Bars are counted from 1, a pickup is bar
-    0. What belongs to no note has a line of its own, so that everything adds up.
+    FILE is MIDI (.mid) or a score (.musicxml, .mxl, .abc). A note of n bits had a probability of
+    1/2^n: a note of 3 bits was expected with a probability of one in eight. Bars are counted from
+    1, and a pickup is bar 0. What belongs to no note, such as barlines and the end of the piece,
+    has a row of its own, so that the rows add up to the total.
     """
     from musegen.errors import MusegenError
-    from musegen.evaluation import surprisal as surprising
-    from musegen.utils import files
+    from musegen.evaluation import surprisal as measuring
+    from musegen.utils.files import refuse_to_overwrite
 
     if output is not None:
         if output.resolve() == file.resolve():
             raise MusegenError(
-                f"the output must not be the piece itself. Received: {output}. Choose another -o."
+                "the output must not be the piece itself. "
+                f"Received: {output}. Choose another file with -o."
             )
-        files.refuse_to_overwrite(output, force)
+        refuse_to_overwrite(output, force)
     form = form or SUFFIXES.get(output.suffix.lower() if output else "", "table")
-    found = surprising.surprisal(file, checkpoint)
-    if form == "table":
-        written = _shown(file, found, by, to_file=output is not None)
+    found = measuring.surprisal(file, checkpoint)
+    if form == "csv":
+        text = as_csv(found, by)
+    elif form == "json":
+        text = as_json(file, found, by)
     else:
-        written = (as_csv if form == "csv" else as_json)(file, found, by)
+        console = plain() if output else None
+        text = shown(click.format_filename(file, shorten=True), found, by, console)
     if output is None:
-        click.echo(written, nl=False)
+        click.echo(text, nl=False)
     else:
-        with files.atomic_path(output) as temporary:
-            temporary.write_text(written, encoding="utf-8", newline="")
+        write(output, text)
 
 
 def rows(found: Surprisal, by: str) -> list[dict[str, Any]]:
-    """Return the notes, bars or tracks as plain rows; what is an index of a track has its name beside it."""
+    """Return the notes, bars or tracks as dictionaries, with the name of each track."""
     table = {"note": found.notes, "bar": found.bars, "track": found.tracks}[by]
     names = dict(zip(found.sources, found.names, strict=True))
     fields = table.dtype.names or ()
     out = []
     for values in table.tolist():
         row = {}
-        for field, value in zip(fields, values, strict=True):
-            row[field] = round(value, DIGITS) if isinstance(value, float) else value
+        for field, cell in zip(fields, values, strict=True):
+            row[field] = round(cell, DIGITS) if isinstance(cell, float) else cell
             if field == "track":
-                row["track_name"] = names[value]
+                row["track_name"] = names[cell]
         out.append(row)
     return out
 
 
-def as_csv(file: Path, found: Surprisal, by: str) -> str:
-    """Return the rows as CSV, and `BETWEEN` as the last."""
-    mine, out = rows(found, by), io.StringIO()
-    writer = csv.DictWriter(out, list(mine[0]), restval="", lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(mine)
+def as_csv(found: Surprisal, by: str) -> str:
+    """Return the rows as CSV, with `BETWEEN` as the last."""
     last: dict[str, Any] = {"track_name": BETWEEN, "bits": round(found.between, DIGITS)}
-    writer.writerow(last | ({} if by == "note" else {"notes": 0}))
-    return out.getvalue()
+    return csv_text([*rows(found, by), last | ({} if by == "note" else {"notes": 0})])
 
 
 def as_json(file: Path, found: Surprisal, by: str) -> str:
@@ -121,6 +101,7 @@ def as_json(file: Path, found: Surprisal, by: str) -> str:
         "seconds": found.score.duration,
         "bars_and_end": found.between,
     }
+    tracks = zip(found.sources, found.names, strict=True)
     facts = {
         "file": click.format_filename(file),
         "checkpoint": found.checkpoint,
@@ -129,28 +110,9 @@ def as_json(file: Path, found: Surprisal, by: str) -> str:
         "notes_not_heard_apart": found.doubled,
         **{name: round(value, DIGITS) for name, value in totals.items()},
         "shift_semitones": found.shift,
-        "tracks_heard": [
-            {"track": t, "name": n} for t, n in zip(found.sources, found.names, strict=True)
-        ],
+        "tracks_heard": [{"track": track, "name": name} for track, name in tracks],
         "tracks_left_out": [{"name": name, "reason": reason} for name, reason in found.left_out],
         "by": by,
         "rows": rows(found, by),
     }
-    return json.dumps(facts, ensure_ascii=False) + "\n"
-
-
-def _shown(file: Path, found: Surprisal, by: str, *, to_file: bool) -> str:
-    """Return the table and what is said below it, as wide as the terminal."""
-    from rich.console import Console
-
-    if to_file:
-        console = Console(
-            file=io.StringIO(), width=WIDE, highlight=False, markup=False, emoji=False
-        )
-    else:
-        console = Console(
-            width=None if sys.stdout.isatty() else WIDE, highlight=False, markup=False, emoji=False
-        )
-    with console.capture() as captured:
-        show(console, click.format_filename(file, shorten=True), found, by)
-    return "".join(line.rstrip() + "\n" for line in captured.get().splitlines())
+    return json_text(facts) + "\n"

@@ -1,95 +1,93 @@
-"""The table that `musegen surprisal` shows."""
+"""The table that `musegen surprisal` prints: numbers, and a graph of the bits per note."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import groupby
 from statistics import fmean, pstdev
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+from musegen.cli.tables import GAP, Column, plural, printable, render, stdout, table
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from musegen.evaluation.surprisal import Surprisal
 
-__all__ = ["BETWEEN", "graph", "show"]
+__all__ = ["BETWEEN", "graph", "shown"]
 
-BETWEEN = "bars and end"  # what belongs to no note
-GAP = 2  # columns between two of the table's
-CELL, LONGEST_HEADING = 5, 12  # width of a track's column in the table by bar, at least and at most
-LONGEST_NAME = 30  # where a track has a line
-TOTALS = 21 + 3 * GAP  # width of the columns that are there with any tracks
-LONGEST_GRAPH, SHORTEST_GRAPH = 24, 8
+BETWEEN = "bars and end"  # tokens that belong to no note
+ALL = "all"
+CELL = 5  # least width of the column of a track in the table by bar
+LONGEST_HEADING = 12  # greatest width of that column
+LONGEST_NAME = 30  # greatest width of a column of track names
+TOTALS = 21 + 3 * GAP  # width of the columns of notes, bits and bits per note, with their gaps
+LONGEST_GRAPH = 24
+SHORTEST_GRAPH = 8
 STANDS_OUT = 1.5  # standard deviations above the mean
 EIGHTHS = " ▏▎▍▌▋▊▉█"
 PITCHES = ("C", "C#", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
 
 
 class _Layout(NamedTuple):
-    """A table but for its graph.
+    """A table without its graph.
 
     Attributes:
-        headings: One for each column.
-        words: Which columns hold words; others hold numbers, and stand to the right.
+        columns: Its columns.
         lines: Their cells.
-        values: What the graph shows of each line.
-        feet: Lines without a graph.
-        hidden: Tracks for which there is no room.
+        values: The value of each line that the graph shows.
+        totals: Lines below, without a graph.
+        hidden: Number of tracks for which there is no room.
     """
 
-    headings: list[str]
-    words: set[int]
+    columns: list[Column]
     lines: list[list[str]]
     values: list[float]
-    feet: list[list[str]]
+    totals: list[list[str]]
     hidden: int = 0
 
+    def width(self) -> int:
+        """Return the width of the table, with the gap before the graph."""
+        from rich.cells import cell_len
 
-def show(console: Console, name: str, found: Surprisal, by: str) -> None:
-    """Print the table of a piece, and what is to be said below it.
+        titles = [column.title for column in self.columns]
+        columns = zip(titles, *self.lines, *self.totals, strict=True)
+        return sum(max(map(cell_len, cells)) + GAP for cells in columns)
+
+
+def shown(name: str, found: Surprisal, by: str, console: Console | None = None) -> str:
+    """Return the table of a piece, and the notes below it.
 
     Args:
-        console: Where to print; the table is as wide as that allows.
         name: What to call the piece.
         found: Its surprisal.
-        by: What has a line: `bar`, `note` or `track`.
+        by: What each row stands for: `bar`, `note` or `track`.
+        console: Where the text will go; the table is as wide as that allows. By default stdout.
     """
-    from rich.cells import cell_len
-    from rich.table import Table
-    from rich.text import Text
-
-    encoding = console.encoding
-    names = dict(
-        zip(found.sources, (_printable(name, encoding) for name in found.names), strict=True)
-    )
+    console = console or stdout()
+    names = dict(zip(found.sources, map(printable, found.names), strict=True))
     layout = {"bar": _by_bar, "note": _by_note, "track": _by_track}[by](found, names, console.width)
-    widths = [
-        max(map(cell_len, column))
-        for column in zip(layout.headings, *layout.lines, *layout.feet, strict=True)
+    width = min(LONGEST_GRAPH, max(console.width - layout.width(), 0))
+
+    # A row with its graph, in yellow if it stands out; totals have no graph.
+    threshold, largest = _threshold(layout.values), max(layout.values)
+    ascii_only = console.options.ascii_only
+    rows = [
+        [*cells, graph(value / largest if largest else 0, width, ascii_only)]
+        for cells, value in zip(layout.lines, layout.values, strict=True)
     ]
-    room = console.width - sum(widths) - GAP * len(widths)
-    room = min(LONGEST_GRAPH, max(room, 0))
-    table = Table(box=None, pad_edge=False, padding=(0, GAP, 0, 0), header_style="bold")
-    for index, heading in enumerate(layout.headings):
-        justify: Any = "left" if index in layout.words else "right"
-        table.add_column(
-            Text(heading, justify=justify), justify=justify, no_wrap=True, overflow="crop"
-        )
-    table.add_column(no_wrap=True, overflow="crop")
-    loud, most = _stands_out(layout.values), max(layout.values)
-    for cells, value in zip(layout.lines, layout.values, strict=True):
-        blocks = graph(value / most if most else 0, room, console.options.ascii_only)
-        table.add_row(*cells, blocks, style="bold yellow" if value > loud else "")
-    for cells in layout.feet:
-        table.add_row(*cells, style="dim" if cells[0] == BETWEEN else "bold")
-    console.print(
-        f"{_printable(name, encoding)}: bits per note, as {found.checkpoint} hears it\n",
-        soft_wrap=True,
+    rows += [[*cells, ""] for cells in layout.totals]
+    styles = ["bold yellow" if value > threshold else "" for value in layout.values]
+    styles += ["dim" if cells[0] == BETWEEN else "bold" for cells in layout.totals]
+
+    return render(
+        f"{printable(name)}: bits per note under checkpoint {found.checkpoint}",
+        "",
+        table([*layout.columns, Column("", text=True)], rows, styles),
+        "",
+        *map(printable, _below(found, layout.hidden)),
+        console=console,
     )
-    console.print(table)
-    console.line()
-    for said in _below(found, layout.hidden):
-        console.print(_printable(said, encoding), soft_wrap=True)
 
 
 def graph(share: float, width: int, ascii_only: bool = False) -> str:
@@ -107,73 +105,65 @@ def graph(share: float, width: int, ascii_only: bool = False) -> str:
 
 
 def _by_bar(found: Surprisal, names: dict[int, str], width: int) -> _Layout:
-    """Lay out a line for each bar that notes begin in, and a column of bits per note for each track."""
+    """Lay out a line for each bar in which notes begin, with the bits per note of each track."""
     headings, hidden = _fitting(found, names, width)
     lines, values = [], []
-    for bar, rows in groupby(found.bars.tolist(), key=lambda row: row[0]):
-        mine = list(rows)
-        notes, bits = sum(row[2] for row in mine), sum(row[3] for row in mine)
-        of_track = {row[1]: f"{row[4]:.1f}" for row in mine}
-        lines.append(
-            [str(bar), *(of_track.get(track, "") for track in headings), *_totals(notes, bits)]
-        )
+    for bar, group in groupby(found.bars.tolist(), key=lambda row: row[0]):
+        rows = list(group)
+        notes, bits = sum(row[2] for row in rows), sum(row[3] for row in rows)
+        per_note = {row[1]: f"{row[4]:.1f}" for row in rows}
+        cells = [per_note.get(track, "") for track in headings]
+        lines.append([str(bar), *cells, *_sums(notes, bits)])
         values.append(bits / notes)
-    sums = {row[0]: f"{row[3]:.1f}" for row in found.tracks.tolist()}
-    feet = _feet(found, [sums[track] for track in headings])
-    return _Layout(
-        ["bar", *headings.values(), "notes", "bits", "bits/note"],
-        set(),
-        lines,
-        values,
-        feet,
-        hidden,
-    )
+    per_note = {row[0]: f"{row[3]:.1f}" for row in found.tracks.tolist()}
+    totals = _totals(found, [per_note[track] for track in headings])
+    columns = [Column(title) for title in ("bar", *headings.values(), "notes", "bits", "bits/note")]
+    return _Layout(columns, lines, values, totals, hidden)
 
 
 def _by_note(found: Surprisal, names: dict[int, str], width: int) -> _Layout:
     """Lay out a line for each note."""
-    several = len(names) > 1
-    lines = [
-        [
-            str(bar),
-            f"{beat:.2f}".rstrip("0").rstrip("."),
-            *[_short(names[track], LONGEST_NAME)] * several,
-            f"{PITCHES[pitch % 12]}{pitch // 12 - 1}",
-            f"{bits:.1f}",
-        ]
-        for _, track, bar, beat, _, _, pitch, bits in found.notes.tolist()
-    ]
-    nothing = [""] * (3 if several else 2)
-    feet = [[BETWEEN, *nothing, f"{found.between:.1f}"], ["all", *nothing, f"{found.bits:.1f}"]]
-    headings = ["bar", "beat", *["track"] * several, "note", "bits"]
-    return _Layout(headings, {2, 3} if several else {2}, lines, found.notes["bits"].tolist(), feet)
+    several = len(names) > 1  # one track needs no column
+    lines = []
+    for _, track, bar, beat, _, _, pitch, bits in found.notes.tolist():
+        track_cell = [_short(names[track], LONGEST_NAME)] * several
+        place = [str(bar), f"{beat:.2f}".rstrip("0").rstrip(".")]
+        lines.append([*place, *track_cell, _pitch_name(pitch), f"{bits:.1f}"])
+    blank = [""] * (3 if several else 2)
+    totals = [[BETWEEN, *blank, f"{found.between:.1f}"], [ALL, *blank, f"{found.bits:.1f}"]]
+    columns = [Column("bar"), Column("beat"), *[Column("track", text=True)] * several]
+    columns += [Column("note", text=True), Column("bits")]
+    return _Layout(columns, lines, found.notes["bits"].tolist(), totals)
 
 
 def _by_track(found: Surprisal, names: dict[int, str], width: int) -> _Layout:
-    """Lay out a line for each track that is heard."""
+    """Lay out a line for each track that is encoded."""
     rows = found.tracks.tolist()
     lines = [
-        [_short(names[track], LONGEST_NAME), *_totals(notes, bits)]
-        for track, notes, bits, _ in rows
+        [_short(names[track], LONGEST_NAME), *_sums(notes, bits)] for track, notes, bits, _ in rows
     ]
-    values = [row[3] for row in rows]
-    return _Layout(["track", "notes", "bits", "bits/note"], {0}, lines, values, _feet(found, []))
+    columns = [Column("track", text=True), *map(Column, ("notes", "bits", "bits/note"))]
+    return _Layout(columns, lines, [row[3] for row in rows], _totals(found, []))
 
 
-def _totals(notes: int, bits: float) -> list[str]:
+def _pitch_name(pitch: int) -> str:
+    return f"{PITCHES[pitch % 12]}{pitch // 12 - 1}"
+
+
+def _sums(notes: int, bits: float) -> list[str]:
     return [str(notes), f"{bits:.1f}", f"{bits / notes:.1f}"]
 
 
-def _feet(found: Surprisal, tracks: list[str]) -> list[list[str]]:
-    """Return what belongs to no note, and all there is."""
+def _totals(found: Surprisal, tracks: list[str]) -> list[list[str]]:
+    """Return the line of what belongs to no note, and the line of all."""
     between = [BETWEEN, *[""] * len(tracks), "", f"{found.between:.1f}", ""]
-    return [between, ["all", *tracks, *_totals(len(found.notes), found.bits)]]
+    return [between, [ALL, *tracks, *_sums(len(found.notes), found.bits)]]
 
 
 def _fitting(found: Surprisal, names: dict[int, str], width: int) -> tuple[dict[int, str], int]:
-    """Return the tracks to show side by side, with headings that fit, and how many there is no room for.
+    """Return the tracks that have a column, with headings that fit, and how many have none.
 
-    Those of most bits stay. One track needs no column of its own.
+    The tracks with the most bits have columns. A single track needs none of its own.
     """
     from rich.cells import cell_len
 
@@ -181,51 +171,45 @@ def _fitting(found: Surprisal, names: dict[int, str], width: int) -> tuple[dict[
     if len(rows) == 1:
         return {}, 0
     room = width - len(BETWEEN) - GAP - TOTALS - SHORTEST_GRAPH
-    most = sorted(rows, key=lambda row: -row[2])[: max(room // (CELL + GAP), 1)]
-    shown = {row[0]: names[row[0]] for row in sorted(most)}
+    by_bits = sorted(rows, key=lambda row: -row[2])
+    chosen = by_bits[: max(room // (CELL + GAP), 1)]
+    shown = {row[0]: names[row[0]] for row in sorted(chosen)}
+
+    # Shorten the headings until the columns fit.
     cell = LONGEST_HEADING
-    while (
-        cell > CELL
-        and sum(min(max(cell_len(name), CELL), cell) + GAP for name in shown.values()) > room
-    ):
+    lengths = [max(cell_len(name), CELL) for name in shown.values()]
+    while cell > CELL and sum(min(length, cell) + GAP for length in lengths) > room:
         cell -= 1
-    return {track: _short(name, cell) for track, name in shown.items()}, len(rows) - len(most)
+    return {track: _short(name, cell) for track, name in shown.items()}, len(rows) - len(chosen)
 
 
 def _below(found: Surprisal, hidden: int) -> Iterator[str]:
-    """Yield what is to be said below the table."""
+    """Yield the notes below the table."""
     yield (
-        f"checkpoint {found.checkpoint}: {found.nats_per_token:.3f} nats per token, {found.bits_per_note:.2f} bits "
-        f"per note, {found.bits_per_second:.1f} bits per second"
+        f"checkpoint {found.checkpoint}: {found.nats_per_token:.3f} nats per token, "
+        f"{found.bits_per_note:.2f} bits per note, {found.bits_per_second:.1f} bits per second"
     )
     if found.shift:
-        octaves = abs(found.shift) // 12
-        yield (
-            f"heard {octaves} octave{'s' * (octaves > 1)} {'higher' if found.shift > 0 else 'lower'}, "
-            "where the model knows it best"
-        )
+        direction = "up" if found.shift > 0 else "down"
+        octaves = plural(abs(found.shift) // 12, "octave")
+        yield f"transposed {direction} {octaves}, where the model predicts it best"
     if found.doubled:
-        are = "note is" if found.doubled == 1 else "notes are"
-        yield f"{found.doubled} {are} not heard apart: another of the same pitch begins at the same time"
+        notes = plural(found.doubled, "note")
+        yield f"{notes} left out: another note has the same pitch and onset"
     if hidden:
-        yield f"no room for {hidden} more track{'s' * (hidden > 1)}: use --by track, --format csv, or a wider window"
+        tracks = plural(hidden, "more track")
+        yield f"no room for {tracks}: use --by track, --format csv, or a wider window"
     for name, reason in found.left_out:
-        yield f"not heard: {name} ({reason})"
+        yield f"not encoded: {name} ({reason})"
 
 
-def _stands_out(values: list[float]) -> float:
-    """Return the value above which a line is picked out."""
+def _threshold(values: list[float]) -> float:
+    """Return the value above which a line stands out."""
     return fmean(values) + STANDS_OUT * pstdev(values)
 
 
 def _short(name: str, width: int) -> str:
-    """Return a name, cut to so many columns, with a point in place of what is gone."""
+    """Return a name, cut to this many terminal columns; a point marks the cut."""
     from rich.cells import cell_len, set_cell_size
 
     return name if cell_len(name) <= width else set_cell_size(name, width - 1).rstrip() + "."
-
-
-def _printable(text: str, encoding: str) -> str:
-    """Return a text of a file without what would steer the terminal, or what it cannot show."""
-    seen = "".join(character if character.isprintable() else " " for character in text)
-    return seen.encode(encoding, "replace").decode(encoding)

@@ -1,29 +1,29 @@
-"""`musegen train`."""
+"""`musegen train`: train a model, and report to people, programs and TensorBoard."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
+from musegen.cli.config_options import config_options, of, recipe_option
 from musegen.cli.events import Events
-from musegen.cli.options import Sectioned, config_options, given, of, recipe_option
+from musegen.cli.options import ANY_PATH, Sectioned, flag, force_option, given, json_option, value
 from musegen.config import EncoderConfig, ModelConfig, TrainingConfig
 from musegen.errors import MusegenError, TrainingError
 
 if TYPE_CHECKING:
     from musegen.cli.progress import TrainingDisplay
     from musegen.cli.recipes import Recipe
-    from musegen.data.dataset import Dataset
     from musegen.encoding.encoder import Encoder
     from musegen.model.checkpoint import Checkpoint
-    from musegen.training.distributed import Group
 
 __all__ = ["train"]
 
-SAVE_SECONDS = 60.0  # as in musegen.training, which takes Keras to import
+SAVE_SECONDS = 60.0  # as in musegen.training, whose import takes Keras
 
 
 @click.command(cls=Sectioned, short_help="Train a model on folders of music.")
@@ -33,54 +33,44 @@ SAVE_SECONDS = 60.0  # as in musegen.training, which takes Keras to import
     required=True,
     type=click.Path(exists=True, file_okay=False, path_type=Path),
 )
-@click.option(
-    "-o",
-    "--output",
-    required=True,
-    type=click.Path(path_type=Path),
-    help="Directory of the checkpoint.",
-)
+@value("-o, --output DIR", ANY_PATH, "Directory of the checkpoint.", required=True)
 @recipe_option
-@click.option(
-    "--from",
-    "start",
-    metavar="CHECKPOINT",
-    help="Begin with its weights, by name or path; encoding and model are its own.",
+@value(
+    "--from CHECKPOINT",
+    str,
+    "Start from the weights, encoding and shape of a checkpoint, by name or path.",
+    name="start",
 )
-@click.option("--resume", is_flag=True, help="Go on with the interrupted run in --output.")
-@click.option("--force", is_flag=True, help="Replace what is in --output.")
-@click.option(
-    "--save-every",
-    metavar="SECONDS",
-    type=click.FloatRange(min=0),
+@flag("--resume", "Continue the interrupted run in --output.")
+@force_option("Replace the checkpoint or the run in --output.")
+@value(
+    "--save-every SECONDS",
+    click.FloatRange(min=0),
+    "How often the run is saved for --resume; it is also saved after each epoch.",
     default=SAVE_SECONDS,
-    show_default=True,
-    help="How often a run is saved for --resume, besides after each epoch.",
 )
-@click.option(
-    "--tensorboard",
-    metavar="DIR",
-    type=click.Path(file_okay=False, path_type=Path),
-    help="Write curves for TensorBoard to DIR/NAME, where NAME is that of --output.",
+@value(
+    "--tensorboard DIR",
+    click.Path(file_okay=False, path_type=Path),
+    "Write curves for TensorBoard to a subfolder of DIR, named like --output.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print what happens as a JSON object a line.")
-@click.option(
+@json_option("Print each event of the run as one JSON object.")
+@flag(
     "--distribute",
-    is_flag=True,
-    help="Train on all devices, and with the other processes that are started with the same command. Needs "
-    "KERAS_BACKEND=jax.",
+    "Train on all devices, together with the other processes started by the same command. "
+    "Needs KERAS_BACKEND=jax.",
 )
-@click.option(
-    "--coordinator",
-    metavar="HOST:PORT",
-    help="With --distribute: where the first process listens. Found out under Slurm, Open MPI, Kubernetes "
-    "and on TPUs, as the next two are.",
+@value(
+    "--coordinator HOST:PORT",
+    str,
+    "With --distribute: address at which the first process listens. This and the next two options "
+    "are detected under Slurm, Open MPI, Kubernetes and on TPUs.",
 )
-@click.option("--processes", type=click.IntRange(1), help="How many processes train together.")
-@click.option(
-    "--process",
-    type=click.IntRange(0),
-    help="Which of them this is, from 0, which writes the checkpoint.",
+@value("--processes N", click.IntRange(1), "Number of processes that train together.")
+@value(
+    "--process INDEX",
+    click.IntRange(0),
+    "Index of this process; process 0 writes the checkpoint.",
 )
 @config_options
 def train(
@@ -101,158 +91,123 @@ def train(
 ) -> None:
     """Train a recurrent network on all music under FOLDERS, or on a store of `musegen encode`.
 
-    One piece in twenty is held out for validation and another for the final test; files with the
+    One piece in twenty is held out for validation, and another for the final test; files with the
     same tune stay together. The weights that predict the validation pieces best are kept.
     """
-    among = (coordinator, processes, process)
-    if not distribute and among != (None, None, None):
+    others = (coordinator, processes, process)
+    if not distribute and others != (None, None, None):
         raise click.UsageError("--coordinator, --processes and --process go with --distribute.")
     events = Events(as_json)
     try:
         # Settings are checked before the second that importing Keras takes.
-        encoder, model, config = configs(folders, start, settings)
-        run: dict[str, Any] = {
+        plan = planned(folders, output, start, settings)
+        how: dict[str, Any] = {
             "start": start,
             "resume": resume,
             "force": force,
             "save_seconds": save_every,
+            "expected_data": recipe.sha256 if recipe else "",
         }
         if distribute:
-            run["group"] = group = joined(*among)
+            from musegen.training.distributed import join
+
+            # Before anything is computed. The first process alone reports.
+            how["group"] = group = join(*others)
             if not group.first:
-                return silently(folders, output, encoder, model, config, run)
-        board = None if tensorboard is None else curves(tensorboard / output.resolve().name)
-        checks = None if recipe is None else RecipeCheck(recipe, encoder)
-        made, data = trained(folders, output, encoder, model, config, run, events, board, checks)
-        figures = measured_or_stopped(made, data)
-        table(made, figures, err=as_json)
+                return silently(plan, how)
+        made = reported(plan, how, events, tensorboard)
+        table(made, err=as_json)
     except MusegenError as error:
         events.say("error", message=str(error))
         raise
-    found = {
-        name: made.provenance[name]
-        for name in ("epochs", "best_epoch", "validation_nats_per_token", "seconds")
-    }
-    events.say("done", checkpoint=str(made.path), **found, nats_per_note=figures)
+    names = ("epochs", "best_epoch", "validation_nats_per_token", "seconds", "nats_per_note")
+    figures = {name: made.provenance[name] for name in names}
+    events.say("done", checkpoint=str(made.path), **figures)
 
 
-def configs(
-    folders: tuple[Path, ...], start: str | None, settings: dict[str, Any]
-) -> tuple[Encoder, ModelConfig, TrainingConfig]:
-    """Return what the options mean; those that were not given are a store's or a checkpoint's own."""
+class Plan(NamedTuple):
+    """What to train on what, in the order of the arguments of `musegen.train`."""
+
+    folders: list[Path]
+    output: Path
+    encoder: Encoder
+    model: ModelConfig
+    config: TrainingConfig
+
+
+def planned(
+    folders: tuple[Path, ...], output: Path, start: str | None, settings: dict[str, Any]
+) -> Plan:
+    """Return what the options mean; those not given are those of the store or of `--from`."""
     from musegen.data.store import is_store, read_settings
     from musegen.encoding.encoder import Encoder
     from musegen.model.checkpoint import load
 
-    said = given(settings)
+    explicit = given(settings)
     parent = None if start is None else load(start)
+
+    # Encoding: the store's, else the parent's, else the defaults.
     if is_store(folders[0]):
         encoding = read_settings(folders[0])[1].config.to_dict()
     else:
         encoding = (EncoderConfig() if parent is None else parent.encoder).to_dict()
-    encoder = Encoder(of(EncoderConfig, {**encoding, **said}))
-    network = settings if parent is None else {**parent.model.to_dict(), **said}
+    encoder = Encoder(of(EncoderConfig, {**encoding, **explicit}))
+
+    # Network: the parent's, else the defaults.
+    network = settings if parent is None else {**parent.model.to_dict(), **explicit}
     model = of(ModelConfig, {**network, "vocabulary_size": len(encoder.vocabulary)})
-    if said.get("clipvalue") and "global_clipnorm" not in said:
-        settings = {**settings, "global_clipnorm": 0.0}  # one takes the place of the other
-    return encoder, model, of(TrainingConfig, settings)
+
+    # Clipping by value replaces the default clipping by norm.
+    if explicit.get("clipvalue") and "global_clipnorm" not in explicit:
+        settings = {**settings, "global_clipnorm": 0.0}
+    return Plan(list(folders), output, encoder, model, of(TrainingConfig, settings))
 
 
-def joined(coordinator: str | None, processes: int | None, process: int | None) -> Group:
-    """Return the group of processes that this one trains in; before anything is computed."""
-    from musegen.training import distributed
-
-    return distributed.join(coordinator, processes, process)
-
-
-def silently(
-    folders: tuple[Path, ...],
-    output: Path,
-    encoder: Encoder,
-    model: ModelConfig,
-    config: TrainingConfig,
-    run: dict[str, Any],
-) -> None:
-    """Train as one of several processes, of which the first says what happens."""
+def silently(plan: Plan, how: dict[str, Any]) -> None:
+    """Train as one of several processes, not the first, which alone reports."""
     from musegen.training.train import train
 
-    train(list(folders), output, encoder, model, config, **run)
+    train(*plan, **how)
 
 
-def curves(folder: Path) -> Any:
-    """Return what writes TensorBoard's curves to a folder."""
-    from musegen.training.board import Board
-
-    return Board(folder)
-
-
-def trained(
-    folders: tuple[Path, ...],
-    output: Path,
-    encoder: Encoder,
-    model: ModelConfig,
-    config: TrainingConfig,
-    run: dict[str, Any],
-    events: Events,
-    board: Any,
-    checks: RecipeCheck | None,
-) -> tuple[Checkpoint, Dataset]:
-    """Train, and say what happens to people, machines and TensorBoard."""
-    from contextlib import ExitStack
-
-    from musegen.cli.progress import TrainingDisplay
-    from musegen.training.runs import RUN, unfinished
-    from musegen.training.train import train
-
+def reported(
+    plan: Plan, how: dict[str, Any], events: Events, tensorboard: Path | None
+) -> Checkpoint:
+    """Train, and report progress on the terminal, as JSON and to TensorBoard."""
     with ExitStack() as stack:
-        display = stack.enter_context(TrainingDisplay(config, live=not events.wanted))
-        if board is not None:
-            stack.enter_context(board)
-        introduce(model, config, encoder, display, events)
-        if run["resume"] and (output / RUN).is_dir():
-            display.resumed(unfinished(output))
-        listeners = [
-            listener for listener in (display, events, board, checks) if listener is not None
-        ]
+        board = None
+        if tensorboard is not None:  # refused, if it must be, before Keras is imported
+            from musegen.training.board import Board
+
+            board = stack.enter_context(Board(tensorboard / plan.output.resolve().name))
+
+        from musegen.cli.progress import TrainingDisplay
+        from musegen.training.runs import RUN, unfinished
+        from musegen.training.train import train
+
+        display = stack.enter_context(TrainingDisplay(plan.config, live=not events.wanted))
+        introduce(plan, display, events)
+        if how["resume"] and (plan.output / RUN).is_dir():
+            display.resumed(unfinished(plan.output))
+        listeners = (display, events, board)
         try:
-            return train(
-                list(folders),
-                output,
-                encoder,
-                model,
-                config,
-                **run,
+            made, _ = train(
+                *plan,
+                **how,
                 on_files=each(listeners, "files"),
                 on_data=each(listeners, "data"),
                 on_step=each(listeners, "step"),
                 on_epoch=each(listeners, "epoch"),
+                on_trained=display.trained,
+                on_warning=display.warn,
             )
         except KeyboardInterrupt:
-            raise TrainingError(stopped(output)) from None
+            raise TrainingError(stopped(plan.output, display.complete)) from None
+        return made
 
 
-class RecipeCheck:
-    """Says when a recipe is followed with other data than it was written for: its figures will not come out."""
-
-    def __init__(self, recipe: Recipe, encoder: Encoder) -> None:
-        """Take the recipe, and what the data are encoded with."""
-        self._wanted, self._encoder = recipe.sha256, encoder
-
-    def data(self, data: Dataset) -> None:
-        """Compare."""
-        from musegen.training.provenance import describe
-
-        received = describe(data, self._encoder, [])["sha256"]
-        if self._wanted not in ("", received):
-            click.echo(
-                f"warning: the recipe is for other pieces, or another split of them. Expected: data of sha256 "
-                f"{self._wanted}. Received: {received}.",
-                err=True,
-            )
-
-
-def each(listeners: list[Any], event: str) -> Callable[..., None]:
-    """Return a callback that calls the methods of that name of all who have one."""
+def each(listeners: Iterable[Any], event: str) -> Callable[..., None]:
+    """Return a callback that calls the method `event` of every listener that has one."""
     methods = [getattr(listener, event) for listener in listeners if hasattr(listener, event)]
 
     def call(*args: Any) -> None:
@@ -262,101 +217,54 @@ def each(listeners: list[Any], event: str) -> Callable[..., None]:
     return call
 
 
-def introduce(
-    model: ModelConfig,
-    config: TrainingConfig,
-    encoder: Encoder,
-    display: TrainingDisplay,
-    events: Events,
-) -> None:
-    """Say what is about to be trained, and on what."""
+def introduce(plan: Plan, display: TrainingDisplay, events: Events) -> None:
+    """Report the device, the network and its size before training starts."""
     import keras
 
     from musegen.model.network import parameters
     from musegen.training import devices, sizing
     from musegen.training.runs import in_words
 
-    precision, weights, memory = (
-        devices.policy(config),
-        parameters(model),
-        sizing.memory(model, config),
-    )
-    slow = devices.without_cudnn(model, keras.backend.backend()) if devices.gpus() else None
-    events.say("device", device=devices.device(), precision=precision, without_cudnn=slow)
-    display.say(f"device: {devices.device()}, {precision}")
+    # Device.
+    device, precision = devices.device(), devices.policy(plan.config)
+    backend = keras.backend.backend()
+    slow = devices.without_cudnn(plan.model, backend) if devices.gpus() else None
+    events.say("device", device=device, precision=precision, without_cudnn=slow)
+    display.say(f"device: {device}, {precision}")
     if slow:
-        display.say(f"warning: training will be slow on this GPU, without cuDNN. {slow}.")
+        display.warn(f"training will be slow on this GPU, without cuDNN. {slow}.")
+
+    # Network.
+    weights, memory = parameters(plan.model), sizing.memory(plan.model, plan.config)
     configs = {
-        "model": model.to_dict(),
-        "training": config.to_dict(),
-        "encoder": encoder.config.to_dict(),
+        "model": plan.model.to_dict(),
+        "training": plan.config.to_dict(),
+        "encoder": plan.encoder.config.to_dict(),
     }
     events.say("model", **configs, weights=weights, memory_bytes=memory)
     display.say(
-        f"model: {in_words(model)}, vocabulary {model.vocabulary_size}; {weights:,} weights, about "
-        f"{memory / 2**30:.1f} GiB of memory"
+        f"model: {in_words(plan.model)}, vocabulary {plan.model.vocabulary_size}; "
+        f"{weights:,} weights, about {memory / 2**30:.1f} GiB of memory"
     )
 
 
-def stopped(output: Path) -> str:
-    """Return what to say when somebody has pressed Ctrl-C."""
+def stopped(output: Path, complete: bool) -> str:
+    """Return the message after Ctrl-C: what is kept, and how to continue."""
     from musegen.cli.progress import done
     from musegen.training.runs import RUN, unfinished
 
+    if complete:
+        return f"stopped. {output} is complete, except for its nats per note."
     if not (output / RUN).is_dir():
         return "stopped. Nothing had been trained yet."
     kept = done(unfinished(output))
-    return f"stopped. Kept in {output}: {kept}. Give the same command with --resume to go on from there."
+    return f"stopped. Kept in {output}: {kept}. Run the same command with --resume to continue."
 
 
-def measured_or_stopped(made: Checkpoint, data: Dataset) -> dict[str, dict[str, float]]:
-    """Return what `measured` does; it may take a while, and somebody may not want to wait."""
-    click.echo("measuring the held-out pieces", err=True)
-    try:
-        return measured(made, data)
-    except KeyboardInterrupt:
-        raise TrainingError(
-            f"stopped. {made.path} is complete, but for its nats per note."
-        ) from None
-
-
-def measured(made: Checkpoint, data: Dataset) -> dict[str, dict[str, float]]:
-    """Measure the held-out pieces, write the figures into the checkpoint, and return them in nats per note."""
-    from dataclasses import replace
-
-    from musegen.encoding.vocabulary import Vocabulary
-    from musegen.model import checkpoint, likelihood
-    from musegen.model.blas import one_thread
-    from musegen.model.engine import Engine
-
-    vocabulary = Vocabulary(made.encoder)
-    predictors = {
-        "model": likelihood.model(Engine(made.model, made.weights())),
-        "bigram": likelihood.bigram((p.tokens for p in data.train), vocabulary),
-        "uniform": likelihood.uniform(vocabulary),
-    }
-    with one_thread():  # products of one piece are too small to share
-        figures = {
-            part: {
-                name: round(
-                    likelihood.evaluate(predictor, [p.tokens for p in pieces], vocabulary).per_note,
-                    4,
-                )
-                for name, predictor in predictors.items()
-            }
-            for part, pieces in (("validation", data.validation), ("test", data.test))
-        }
-    provenance = {**made.provenance, "nats_per_note": figures}
-    checkpoint.save(replace(made, provenance=provenance), made.path / checkpoint.WEIGHTS)
-    return figures
-
-
-def table(made: Checkpoint, figures: dict[str, dict[str, float]], err: bool) -> None:
+def table(made: Checkpoint, err: bool) -> None:
     """Print how well the held-out pieces are predicted."""
-    of_all = made.provenance
-    click.echo(
-        f"{made.path}: best of {of_all['epochs']} epochs was {of_all['best_epoch']}", err=err
-    )
+    facts = made.provenance
+    click.echo(f"{made.path}: best of {facts['epochs']} epochs was {facts['best_epoch']}", err=err)
     click.echo(f"{'nats per note':14}{'model':>9}{'bigram':>9}{'uniform':>9}", err=err)
-    for part, row in figures.items():
+    for part, row in facts["nats_per_note"].items():
         click.echo(f"{part:14}" + "".join(f"{value:9.3f}" for value in row.values()), err=err)

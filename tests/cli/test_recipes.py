@@ -1,4 +1,4 @@
-"""Recipes: settings in a file, which the command line overrules."""
+"""Recipes: settings in a file, which the command line overrides."""
 
 import json
 import re
@@ -48,32 +48,26 @@ def run(*arguments):
     return CliRunner().invoke(main, [str(argument) for argument in arguments])
 
 
-def test_it_is_read(tmp_path):
+def test_a_recipe_is_read(tmp_path):
     recipe = Recipe.read(written(tmp_path / "small.toml", "ab"))
     assert (recipe.about, recipe.sha256) == ("Some tunes", "ab")
-    assert (
-        recipe.settings["cell"] == "gru"
-        and recipe.settings["seed"] == 3
-        and "vocabulary_size" not in recipe.settings
-    )
+    assert (recipe.settings["cell"], recipe.settings["seed"]) == ("gru", 3)
+    assert "vocabulary_size" not in recipe.settings
 
 
 @pytest.mark.parametrize(
     "path", sorted((ROOT / "recipes").glob("*.toml")), ids=lambda path: path.stem
 )
-def test_those_that_are_here_can_be_followed(path):
+def test_the_recipes_of_the_repository_are_valid(path):
     recipe = Recipe.read(path)
-    assert (
-        recipe.about
-        and re.fullmatch("[0-9a-f]{64}", recipe.sha256)
-        and recipe.settings["epochs"] > 1
-    )
+    assert recipe.about and re.fullmatch("[0-9a-f]{64}", recipe.sha256)
+    assert recipe.settings["epochs"] > 1
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("cell = ", "no recipe. Expected: TOML"),
+        ("cell = ", "not a recipe. Expected: TOML"),
         ("[modell]\ncell = 'gru'", "Received: modell"),
         ("[data]\nsha256 = 1", "both text"),
         ("data = 'x'", "Received: data"),
@@ -83,7 +77,7 @@ def test_those_that_are_here_can_be_followed(path):
         ("[encoder]\nparts = 'many'", "section encoder: parts must be of type int"),
     ],
 )
-def test_what_is_no_recipe_is_refused(tmp_path, text, message):
+def test_a_file_that_is_not_a_recipe_is_refused(tmp_path, text, message):
     (tmp_path / "bad.toml").write_text(text)
     with pytest.raises(ConfigError, match=message):
         Recipe.read(tmp_path / "bad.toml")
@@ -91,34 +85,24 @@ def test_what_is_no_recipe_is_refused(tmp_path, text, message):
     assert result.exit_code == 1 and "bad.toml" in result.stderr and not (tmp_path / "out").exists()
 
 
-def test_training_follows_it_where_the_command_line_says_nothing_else(folder, tmp_path):
+def test_training_uses_a_recipe_where_the_command_line_gives_no_value(folder, tmp_path):
     recipe = written(tmp_path / "small.toml", "00")
     result = run("train", folder, "-o", tmp_path / "out", "--recipe", recipe, "--units", 12)
     assert result.exit_code == 0, result.stderr
     made = json.loads((tmp_path / "out" / "config.json").read_text())
-    assert (
-        made["encoder"]["parts"] == 2
-        and made["model"]["cell"] == "gru"
-        and made["model"]["units"] == 12
-    )
+    assert made["encoder"]["parts"] == 2
+    assert (made["model"]["cell"], made["model"]["units"]) == ("gru", 12)
     assert made["training"]["config"]["seed"] == 3
     sha256 = made["training"]["data"]["sha256"]
     assert "warning: the recipe is for other pieces" in result.stderr and sha256 in result.stderr
-    again = run(
-        "train",
-        folder,
-        "-o",
-        tmp_path / "again",
-        "--recipe",
-        written(tmp_path / "right.toml", sha256),
-    )
+    recipe = written(tmp_path / "right.toml", sha256)
+    again = run("train", folder, "-o", tmp_path / "again", "--recipe", recipe)
     assert again.exit_code == 0 and "warning" not in again.stderr
 
 
-def test_encoding_follows_it(folder, tmp_path):
-    result = run(
-        "encode", folder, "-o", tmp_path / "store", "--recipe", written(tmp_path / "small.toml")
-    )
+def test_encoding_uses_a_recipe(folder, tmp_path):
+    recipe = written(tmp_path / "small.toml")
+    result = run("encode", folder, "-o", tmp_path / "store", "--recipe", recipe)
     assert result.exit_code == 0, result.stderr
     settings = json.loads((tmp_path / "store" / "store.json").read_text())
     assert settings["encoder"]["parts"] == 2 and settings["split"]["seed"] == 3

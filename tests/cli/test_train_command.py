@@ -1,4 +1,4 @@
-"""`musegen train`: its options, what it says to people, to machines and to TensorBoard, and how it is stopped."""
+"""`musegen train`: options; reports for people, programs and TensorBoard; interruption."""
 
 import csv
 import io
@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from musegen import EncoderConfig, ModelConfig, Score, Track, TrainingConfig, load
+import musegen
+from musegen import Encoder, EncoderConfig, ModelConfig, Score, Track, TrainingConfig, load
 from musegen.cli import main
 from musegen.cli import train as command
 from musegen.cli.events import Events
@@ -98,7 +99,7 @@ def test_the_help_has_sections_and_is_one_page():
         "Model:",
         "Training:",
         "Optimizer:",
-        "Variations of the training pieces",
+        "Augmentation",
         "Encoding",
     ):
         assert heading in text
@@ -112,7 +113,7 @@ def test_the_time_between_saves_is_the_librarys():
     assert SAVE_SECONDS == fitting.SAVE_SECONDS
 
 
-def test_people_are_told_what_will_be_trained_and_how_it_goes(folder, tmp_path):
+def test_the_display_reports_the_model_the_data_and_the_epochs(folder, tmp_path):
     output = tmp_path / "out"
     result = run(folder, "-o", output, *SMALL, "--epochs", 2, "--residual")
     assert result.exit_code == 0, result.stderr
@@ -141,7 +142,7 @@ def test_clipping_by_value_takes_the_place_of_the_norm(folder, tmp_path):
     )
 
 
-def test_machines_get_lines_of_json_and_nothing_else(finished):
+def test_with_json_stdout_has_events_and_nothing_else(finished):
     output, result = finished
     events = [json.loads(line) for line in result.stdout.splitlines()]
     kinds = [event["event"] for event in events]
@@ -161,7 +162,23 @@ def test_machines_get_lines_of_json_and_nothing_else(finished):
     assert "epoch 2/2" in result.stderr and "nats per note" in result.stderr
 
 
-def test_machines_are_told_of_errors_too(folder, finished):
+def test_the_command_and_the_library_write_the_same_checkpoint(folder, finished, tmp_path):
+    output, _ = finished
+    by_command = load(output).checkpoint
+    config = TrainingConfig(**by_command.provenance["config"])
+    made, _ = musegen.train(
+        [folder], tmp_path / "library", Encoder(by_command.encoder), by_command.model, config
+    )
+    configs = [json.loads((path / "config.json").read_text()) for path in (output, made.path)]
+    for there in configs:
+        del there["training"]["seconds"]
+    assert configs[0] == configs[1] and "nats_per_note" in configs[0]["training"]
+    for name in ("model.weights.h5", "novelty.npz"):
+        assert (output / name).read_bytes() == (made.path / name).read_bytes(), name
+    assert made == load(made.path).checkpoint
+
+
+def test_errors_are_json_events_too(folder, finished):
     result = run(folder, "-o", finished[0], *SMALL, "--json")
     assert result.exit_code == 1
     last = json.loads(result.stdout.splitlines()[-1])
@@ -210,7 +227,7 @@ def test_a_model_begins_with_another(folder, finished, tmp_path):
         (["--parts", 2], "parts is 1 there and 2 here"),
     ],
 )
-def test_what_was_given_beside_from_must_fit(folder, finished, tmp_path, options, said):
+def test_options_given_with_from_must_fit(folder, finished, tmp_path, options, said):
     result = run(folder, "-o", tmp_path / "x", "--from", finished[0], *options)
     assert result.exit_code == 1 and said in result.stderr
     assert not (tmp_path / "x").exists()
@@ -255,7 +272,7 @@ def test_a_stopped_run_says_what_is_kept_and_goes_on_with_its_curves(folder, tmp
         result = run(*args)
     assert result.exit_code == 1
     assert (
-        f"stopped. Kept in {tmp_path / 'out'}: 1 epoch and 2 steps. Give the same" in result.stderr
+        f"stopped. Kept in {tmp_path / 'out'}: 1 epoch and 2 steps. Run the same" in result.stderr
     )
     assert "--resume" in result.stderr and "Traceback" not in result.output
     on = run(*args, "--resume")
@@ -288,7 +305,7 @@ def test_stopped_while_it_is_measured(folder, tmp_path, monkeypatch):
 
     monkeypatch.setattr("musegen.model.likelihood.evaluate", press)
     result = run(folder, "-o", tmp_path / "out", *SMALL, "--epochs", 1)
-    assert result.exit_code == 1 and "is complete, but for its nats per note" in result.stderr
+    assert result.exit_code == 1 and "is complete, except for its nats per note" in result.stderr
     assert load(tmp_path / "out").compose(bars=1, seed=1) is not None
 
 
@@ -330,7 +347,7 @@ def step_report(epoch, step, norm=1.0, steps=10):
     return StepReport(epoch, step, steps, 100.0, 2.0 / step, 2.0 / step, norm, 1.0, 2.0, 3.0, 0.25)
 
 
-def test_curves_after_the_moment_a_run_is_resumed_from_are_drawn_anew(tmp_path):
+def test_curves_after_the_save_that_a_run_is_resumed_from_are_replaced(tmp_path):
     with Board(tmp_path) as board:
         for step in range(1, 8):
             board.step(step_report(1, step, norm=1.0))
@@ -353,11 +370,13 @@ def test_the_board_does_not_import_tensorflow(tmp_path):
     code = (
         "import sys; sys.modules['tensorflow'] = None; sys.modules['keras'] = None\n"
         "import importlib.util as u\n"
-        f"spec = u.spec_from_file_location('board', {str(Path(sys.modules[Board.__module__].__file__))!r})\n"
+        f"spec = u.spec_from_file_location('board', {sys.modules[Board.__module__].__file__!r})\n"
         "board = u.module_from_spec(spec); spec.loader.exec_module(board)\n"
         "from types import SimpleNamespace as N\n"
+        "report = N(epoch=1, step=1, steps=2, step_nats=1.0, gradient_norm=2.0,\n"
+        "           tokens_per_second=3.0)\n"
         f"with board.Board(board.Path({str(tmp_path)!r})) as b:\n"
-        "    b.step(N(epoch=1, step=1, steps=2, step_nats=1.0, gradient_norm=2.0, tokens_per_second=3.0))\n"
+        "    b.step(report)\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
     assert read_back(tmp_path)["train"]["step/gradient_norm"] == [(1, 2.0)]
