@@ -1,4 +1,4 @@
-"""Draws `docs/continuation.png`, the README's picture: a seed melody and what musegen adds to it."""
+"""Draws `docs/continuation.png`, the picture of the README: a melody and its continuation."""
 
 from __future__ import annotations
 
@@ -10,16 +10,18 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 
 from musegen.generation.compose import pick
-from musegen.generation.composer import whole
+from musegen.score.reading import read_parts
 
 ROOT = Path(__file__).parent.parent
-SEED_FILE, SEED, BARS = "amazing_grace", 7, 16
+SEED_FILE = "amazing_grace"
+SEED = 7
+BARS = 16
 COLOURS = {"primer": "#4c566a", "continuation": "#d08770"}
 
 
 def main() -> None:
     """Compose and draw."""
-    primer = whole(ROOT / f"midi_data/seeds/{SEED_FILE}.mid")
+    primer = read_parts(ROOT / f"midi_data/seeds/{SEED_FILE}.mid")
     composer, _ = pick("auto", primer)
     made = composer.composition(primer, bars=BARS, seed=SEED)
     quarter = primer.ticks_per_quarter
@@ -48,7 +50,8 @@ def main() -> None:
     figure.tight_layout()
     figure.savefig(Path(__file__).with_name("continuation.png"))
     print(
-        f"{made.checkpoint}, seed {made.seed}: {len(made.added)} notes, {made.nats_per_note:.2f} nats per note"
+        f"{made.checkpoint}, seed {made.seed}: {len(made.added)} notes, "
+        f"{made.nats_per_note:.2f} nats per note"
     )
 
 

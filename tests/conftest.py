@@ -1,4 +1,4 @@
-"""Shared pieces: small untrained checkpoints, so that tests need neither training nor TensorFlow."""
+"""Fixtures: small untrained checkpoints, so that tests need neither training nor TensorFlow."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Shared by tests of several rooms: places, strategies, untrained checkpoints, and what must hold of MIDI files."""
+"""Shared by several rooms: places, strategies, untrained checkpoints, checks of MIDI files."""
 
 from __future__ import annotations
 

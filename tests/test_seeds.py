@@ -1,4 +1,4 @@
-"""The seeds: the files are what the script writes, every library opens them, and they are what they say."""
+"""The seeds are what their script writes, every library opens them, and they are as described."""
 
 import importlib.util
 import sys

@@ -10,9 +10,10 @@ import pretty_midi
 import pytest
 
 from musegen import load
-from musegen.generation.compose import choose, compose_file, infill_file
-from musegen.generation.composer import whole
+from musegen.generation.compose import choose
+from musegen.generation.compose_file import compose_file, infill_file
 from musegen.model import checkpoint
+from musegen.score.reading import read_parts
 from tests.helpers import ROOT, absolute, assert_playable, assert_untouched
 
 SEEDS = sorted(
@@ -53,13 +54,13 @@ def test_every_seed_is_continued_and_opens_everywhere(tmp_path, seed_file):
 
 
 def test_auto_knows_a_chorale_from_a_jig_and_a_minuet():
-    assert (
-        choose(whole(ROOT / "midi_data/seeds/old_hundredth.mid"))[0].checkpoint.name == "chorales"
-    )
-    assert (
-        choose(whole(ROOT / "midi_data/seeds/irish_washerwoman.mid"))[0].checkpoint.name == "folk"
-    )
-    assert choose(whole(ROOT / "midi_data/seeds/minuet_in_g.mid"))[0].checkpoint.name == "songs"
+    for seed, name in (
+        ("old_hundredth", "chorales"),
+        ("irish_washerwoman", "folk"),
+        ("minuet_in_g", "songs"),
+    ):
+        primer = read_parts(ROOT / f"midi_data/seeds/{seed}.mid")
+        assert choose(primer)[0].checkpoint.name == name
 
 
 def test_drums_are_named_as_left_out(tmp_path):
@@ -76,7 +77,8 @@ def test_the_card_gives_the_figures_that_the_run_recorded(name):
     recorded = json.loads((folder / "config.json").read_text())["training"]
     for part in ("validation", "test"):
         figures = recorded["nats_per_note"][part]
-        row = rf"\| {part} \| {figures['model']:.3f} \| {figures['bigram']:.3f} \| {figures['uniform']:.3f} \|"
+        cells = [part, *(f"{figures[key]:.3f}" for key in ("model", "bigram", "uniform"))]
+        row = r"\| " + r" \| ".join(cells) + r" \|"
         assert re.search(row, card), row
     assert f"epoch {recorded['best_epoch']} of {recorded['epochs']}" in card
     assert recorded["data"]["sha256"] in card
@@ -127,7 +129,7 @@ def test_bars_of_a_seed_are_filled(tmp_path, seed_file):
     assert made.checkpoint == "folk-infill" and len(made.added) > 0
     assert_playable(mido.MidiFile(out))
     bars = made.score.barlines()
-    assert len(made.score.barlines()) == len(whole(seed_file).barlines())
+    assert len(made.score.barlines()) == len(read_parts(seed_file).barlines())
     assert made.start in bars
 
 

@@ -1,4 +1,4 @@
-"""What is asked of a piece, and what came of it."""
+"""A composition request and its result."""
 
 from __future__ import annotations
 
@@ -21,18 +21,25 @@ SEEDS = 2**31
 
 @dataclass(frozen=True)
 class Request:
-    """What is asked of one piece.
+    """A request for one piece.
+
+    >>> from musegen import Request
+    >>> Request.of(None, {"bars": 8, "seed": 7, "temperature": 0.9}).sampler.temperature
+    0.9
 
     Attributes:
-        primer: The music to continue (of `musegen.generation.composer.whole`); None for a new
+        primer: The music to continue or accompany, with one track per instrument; None for a new
             piece.
         bars: Bars to add.
         seed: Of the random numbers.
-        primer_bars: How many of the primer's last bars the model hears; 0 for all.
-        inject: Play beside the primer, in other parts, instead of going on after it.
-        max_copied: Notes in a row that may be as in a training piece; 0 for any number.
-        sampler: How tokens are drawn.
-        constraints: What the music must keep to.
+        primer_bars: How many of the primer's last bars are the model's context; 0 for all.
+        inject: Accompany the primer with new parts instead of continuing it.
+        max_copied: Longest run of notes that may match a training piece; 0 for no limit.
+        sampler: Temperature and filters.
+        constraints: Musical constraints.
+
+    Raises:
+        ConfigError: A value is out of range.
     """
 
     primer: Score | None
@@ -45,84 +52,86 @@ class Request:
     constraints: ConstraintConfig = field(default_factory=ConstraintConfig)
 
     def __post_init__(self) -> None:
-        """Check the numbers."""
-        require(
-            1 <= self.bars <= 10_000,
-            "bars must be 1 to 10000",
-            self.bars,
-            "Compose in several runs for more.",
-        )
-        require(self.seed >= 0, "seed must be >= 0", self.seed, "Use 0 or any larger whole number.")
-        require(
-            self.primer_bars >= 0,
-            "primer_bars must be >= 0",
-            self.primer_bars,
-            "Use 0 to hear all of the primer.",
-        )
-        require(
-            self.max_copied == 0 or self.max_copied >= 3,
-            "max_copied must be at least 3, or 0",
-            self.max_copied,
-            "Two notes in a row stand in every piece; use 0 for any number.",
-        )
-        require(
-            not self.inject or self.primer is not None,
-            "inject must have a primer",
-            "none",
-            "Give one.",
-        )
-        require(
-            not (self.inject and self.primer_bars),
-            "inject must come without primer_bars",
-            self.primer_bars,
-            "All of the primer is heard.",
-        )
-        require(
-            not (self.inject and self.max_copied),
-            "inject must come without max_copied",
-            self.max_copied,
-            "What is beside a primer is not written anew.",
-        )
-        require(
-            self.constraints.key != "auto" or self.primer is not None,
-            "the key `auto` must have a primer",
-            "key=auto without one",
-            "Name the key, as C:minor.",
-        )
+        """Check the values."""
+        has_primer = self.primer is not None
+        checks: list[tuple[bool, str, Any, str]] = [
+            (
+                1 <= self.bars <= 10_000,
+                "bars must be 1 to 10000",
+                self.bars,
+                "Compose in several runs for more.",
+            ),
+            (self.seed >= 0, "seed must be >= 0", self.seed, "Use 0 or any larger whole number."),
+            (
+                self.primer_bars >= 0,
+                "primer_bars must be >= 0",
+                self.primer_bars,
+                "Use 0 for all of the primer.",
+            ),
+            (
+                self.max_copied == 0 or self.max_copied >= 3,
+                "max_copied must be at least 3, or 0",
+                self.max_copied,
+                "Every piece shares two notes in a row with others; use 0 for no limit.",
+            ),
+            (not self.inject or has_primer, "inject must have a primer", "none", "Give one."),
+            (
+                not (self.inject and self.primer_bars),
+                "inject must come without primer_bars",
+                self.primer_bars,
+                "An accompaniment is for the whole primer.",
+            ),
+            (
+                not (self.inject and self.max_copied),
+                "inject must come without max_copied",
+                self.max_copied,
+                "An accompaniment is not rewritten.",
+            ),
+            (
+                self.constraints.key != "auto" or has_primer,
+                "the key `auto` must have a primer",
+                "key=auto without one",
+                "Name the key, as C:minor.",
+            ),
+        ]
+        for is_valid, rule, received, remedy in checks:
+            require(is_valid, rule, received, remedy)
 
     @classmethod
     def of(cls, primer: Score | None, options: Mapping[str, Any]) -> Self:
-        """Return a request with options by name: its own, and those of `SamplerConfig` and `ConstraintConfig`.
+        """Make a request of options by name.
 
-        Without a seed it gets one that nobody has chosen.
+        Args:
+            primer: The music; None for a new piece.
+            options: Fields of `Request`, `SamplerConfig` and `ConstraintConfig`. Without a seed, a
+                random one is drawn.
 
         Raises:
-            ConfigError: One is out of range.
+            ConfigError: A value is out of range.
             TypeError: There is no option of that name.
         """
-        options = {
-            name: value for name, value in options.items() if (name, value) != ("seed", None)
-        }
-        options.setdefault("seed", secrets.randbelow(2**31))
+        options = dict(options)
+        if options.get("seed") is None:
+            options["seed"] = secrets.randbelow(SEEDS)
+
+        # Sort the options into the configs that have them.
         parts: dict[str, Any] = {}
         for name, kind in _PARTS.items():
             names = {f.name for f in fields(kind)}
             parts[name] = kind(**{key: options.pop(key) for key in names & options.keys()})
         own = {f.name for f in fields(cls)} - {"primer", *_PARTS}
         if unknown := sorted(options.keys() - own):
-            raise TypeError(
-                f"unexpected option {unknown[0]!r}; there are {', '.join(sorted(own | set(OPTIONS)))}"
-            )
+            known = ", ".join(sorted(own | set(OPTIONS)))
+            raise TypeError(f"unexpected option {unknown[0]!r}; there are {known}")
         return cls(primer, **options, **parts)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return all options by name, as `of` takes them, but for the primer: plain values that JSON can hold."""
-        own = {
-            f.name: getattr(self, f.name) for f in fields(self) if f.name not in {"primer", *_PARTS}
-        }
-        return own | {
-            key: value for name in _PARTS for key, value in getattr(self, name).to_dict().items()
-        }
+        """Return all options by name, as `of` takes them, without the primer: values for JSON."""
+        names = [f.name for f in fields(self) if f.name not in {"primer", *_PARTS}]
+        options = {name: getattr(self, name) for name in names}
+        for name in _PARTS:
+            options |= getattr(self, name).to_dict()
+        return options
 
 
 _PARTS: dict[str, type[SamplerConfig | ConstraintConfig]] = {
@@ -135,23 +144,22 @@ OPTIONS = tuple(f.name for kind in _PARTS.values() for f in fields(kind))
 
 @dataclass(frozen=True)
 class Composition:
-    """A piece and how it came about.
+    """A piece, and how it was made.
 
     Attributes:
-        score: The primer, if there was one, and the continuation.
-        start: Tick where the continuation, or what was filled in, begins.
-        added: The notes of that, `NOTE[N]`, in the score's ticks and tracks.
-        nats: −log p of the continuation under the model, at temperature 1.
+        score: The primer, if there was one, with the new music.
+        start: Tick where the new music begins.
+        added: The new notes, `NOTE[N]`, in the score's ticks and tracks.
+        nats: −log p of the new music under the model, at temperature 1.
         checkpoint: Name of the model.
-        seed: With the same primer, settings and seed the same music is made again.
-        read: Names of the tracks that the model read and continued.
+        seed: The same primer, settings and seed make the same music again.
+        read: Names of the tracks that the model read.
         left_out: (name, reason) of the tracks that it did not.
-        end: Tick of the barline where what was filled in ends, or where the primer does beside
-            which parts play; None where a piece was continued.
+        end: Tick of the barline where filled bars end, or where an accompanied primer ends; None
+            for a continuation.
         tracks: Indices in the score of the tracks in `read`, where bars were filled.
-        backtracks: Bars that were written anew, because the piece had begun to repeat itself.
-        relaxed: How many tokens had to be chosen against what was asked, because nothing else was
-            left.
+        backtracks: Bars that were rewritten because a guard found repetition or copying.
+        relaxed: For how many tokens no choice met the constraints.
     """
 
     score: Score
@@ -181,17 +189,17 @@ class Composition:
 
     @property
     def nats_per_note(self) -> float:
-        """How surprising the continuation is to the model that wrote it."""
+        """−log p of the new music in nats, divided by its notes."""
         return self.nats / max(len(self.added), 1)
 
     def only_continuation(self) -> Score:
-        """Return the continuation alone, from tick 0, in the meter, key and tempo in force there."""
+        """Return the new music alone, from tick 0, in the meter, key and tempo in force there."""
         first_bar = int(np.searchsorted(self.score.barlines(), self.start))
         return replace(self.score, notes=self.added)[first_bar:]
 
 
 def derived_seed(seed: int, index: int) -> int:
-    """Return the seed of a piece: (a + b·index) mod 2³¹, below 2³¹.
+    """Derive the seed of a piece of a batch: (a + b·index) mod 2³¹.
 
     a and b are the two 32-bit words that `numpy.random.SeedSequence(seed)` gives, b made odd. So it
     depends on the batch's seed and the piece's number alone, and the first 2³¹ pieces all have

@@ -1,4 +1,4 @@
-"""Logits to tokens: a row for each piece that is being written."""
+"""Draw tokens from logits: a row for each piece that is being written."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Mask = NDArray[np.bool_]
 def penalised(
     logits: NDArray[np.floating], tokens: Sequence[int], penalty: float
 ) -> NDArray[np.floating]:
-    """Return logits `float[V]` in which some tokens are less likely: their log p is multiplied by the penalty.
+    """Lower the logits `float[V]` of some tokens: their log p is multiplied by the penalty.
 
     After Keskar et al. 2019, who multiply or divide the logits themselves, by their sign; which
     means something else with every constant that is added to them. log p is never above 0.
@@ -33,17 +33,17 @@ class Sampler:
 
     Args:
         configs: Of the rows.
-        vocabulary: What the tokens mean; needed where kinds of events have temperatures of their
-            own.
+        vocabulary: The meaning of the tokens; needed where kinds of events have temperatures of
+            their own.
     """
 
     def __init__(
         self, configs: Sequence[SamplerConfig], vocabulary: Vocabulary | None = None
     ) -> None:
-        """Lay out the settings as columns."""
+        """Lay the settings out as columns."""
         self.temperature = np.array([[config.temperature] for config in configs], np.float32)
         self.temperature_scale = np.ones((len(configs), 1), np.float32)
-        """What temperatures are multiplied by for now, `float32[B, 1]`."""
+        """A factor on the temperatures, `float32[B, 1]`, which the token loop changes."""
         self._top_k = np.array([config.top_k for config in configs])
         self._top_p = np.array([config.top_p for config in configs])
         self._min_p = np.array([[config.min_p] for config in configs], np.float32)
@@ -52,23 +52,16 @@ class Sampler:
             for row, config in enumerate(configs)
             if config.temperatures and vocabulary is not None
         ]
-        self._cuts = [
-            cut
-            for cut, asked in (
-                (self._keep_top_k, self._top_k.any()),
-                (self._keep_top_p, (self._top_p < 1).any()),
-                (self._keep_min_p, self._min_p.any()),
-            )
-            if asked
-        ]
-        self._blocks = (
-            np.array([*vocabulary.first.values()])
-            if vocabulary is not None
-            else np.zeros(0, np.int64)
-        )
+        filters = {
+            self._keep_top_k: self._top_k.any(),
+            self._keep_top_p: (self._top_p < 1).any(),
+            self._keep_min_p: self._min_p.any(),
+        }
+        self._filters = [keep for keep, is_wanted in filters.items() if is_wanted]
+        self._blocks = np.array([*vocabulary.first.values()] if vocabulary is not None else [], int)
 
     def probabilities(self, logits: NDArray[np.floating], allowed: Mask) -> NDArray[np.floating]:
-        """Return what tokens are drawn by, `float[B, V]`: not yet divided by their sum.
+        """Return the probabilities of tokens, `float[B, V]`, not yet divided by their sum.
 
         Forbidden tokens have probability 0 before any filter looks; the filters apply in the order
         of `SamplerConfig`'s fields. At least one allowed token always keeps a probability above 0.
@@ -84,21 +77,19 @@ class Sampler:
         for row, (kinds, own) in self._kinds:
             x[row] = _tempered(x[row], kinds, own, self._blocks)
         p = np.exp(x, out=x)
-        for cut in self._cuts:
-            cut(p)
+        for keep in self._filters:
+            keep(p)
         return p
 
     def draw(
         self, logits: NDArray[np.floating], allowed: Mask, uniform: NDArray[np.float64]
     ) -> NDArray[np.int64]:
-        """Return a token for each row, `int64[B]`, by one number of [0, 1) for each, `float64[B]`."""
+        """Draw a token for each row, `int64[B]`, by one number in [0, 1) for each, `float64[B]`."""
         cumulative = self.probabilities(logits, allowed).cumsum(axis=1, dtype=np.float64)
         total = cumulative[:, -1]
-        drawn = np.minimum(
-            uniform * total, np.nextafter(total, 0)
-        )  # below the total, however it was rounded
-        tokens: NDArray[np.int64] = (cumulative <= drawn[:, None]).sum(axis=1)
-        return tokens
+        # Below the total, however it was rounded.
+        drawn = np.minimum(uniform * total, np.nextafter(total, 0))
+        return (cumulative <= drawn[:, None]).sum(axis=1)
 
     def _keep_top_k(self, p: NDArray[np.floating]) -> None:
         """Ties with the k-th stay: which of equals comes first must not depend on their order."""
@@ -123,7 +114,7 @@ class Sampler:
 def _by_kind(
     config: SamplerConfig, vocabulary: Vocabulary
 ) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
-    """Return the kind of each token, and for each kind its temperature as a multiple of the general one."""
+    """Return each token's kind, and each kind's temperature relative to the general one."""
     own = [
         config.temperatures.get(name, config.temperature) / config.temperature
         for name in vocabulary.names
@@ -137,9 +128,9 @@ def _tempered(
     own: NDArray[np.float32],
     blocks: NDArray[np.int64],
 ) -> NDArray[np.floating]:
-    """Return logits `float[V]` divided by their kinds' temperatures, each kind as likely, taken together, as before."""
+    """Divide logits `float[V]` by their kinds' temperatures; whole kinds stay as likely."""
 
-    def together(values: NDArray[np.floating]) -> NDArray[np.floating]:
+    def log_mass(values: NDArray[np.floating]) -> NDArray[np.floating]:
         most = np.maximum.reduceat(values, blocks)
         most[np.isinf(most)] = 0  # of what is forbidden
         with np.errstate(divide="ignore"):
@@ -147,9 +138,7 @@ def _tempered(
 
     warm = x / own[kinds]
     with np.errstate(invalid="ignore"):
-        shift = together(x) - together(warm)
-        out: NDArray[np.floating] = np.where(np.isfinite(x), warm + shift[kinds], -np.inf).astype(
-            x.dtype
-        )
+        shift = log_mass(x) - log_mass(warm)
+        out = np.where(np.isfinite(x), warm + shift[kinds], -np.inf).astype(x.dtype)
     out -= out.max()
     return out

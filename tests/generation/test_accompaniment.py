@@ -17,15 +17,15 @@ from musegen.config import EncoderConfig, SamplerConfig
 from musegen.encoding.context import View
 from musegen.encoding.grammar import MetricGrammar
 from musegen.errors import CheckpointError
-from musegen.generation.accompaniment.accompaniment import accompaniment
 from musegen.generation.accompaniment.primer_constraint import PrimerConstraint
-from musegen.generation.compose import Source, compose_file, opened, rendered
-from musegen.generation.composer import load, whole
+from musegen.generation.compose_file import PrimerFile, compose_file, read_primer_file, render
+from musegen.generation.composer import load
 from musegen.generation.loop import generate
 from musegen.generation.primer import continuation_start
 from musegen.generation.request import Request
 from musegen.model.checkpoint import save
 from musegen.score import midi
+from musegen.score.reading import read_parts
 from tests.helpers import absolute, assert_playable, distinct_channels, files, make_checkpoint
 
 SEEDS = "midi_data/seeds"
@@ -41,7 +41,7 @@ BAND = (
 
 @pytest.fixture(scope="module")
 def ensembles(tmp_path_factory):
-    """Composers with random weights: of four bare voices, and of a band with programs, drums, loudness and tempos."""
+    """Composers with random weights: four bare voices, and a band with drums, loudness, tempos."""
     root = tmp_path_factory.mktemp("ensembles")
     choir = EncoderConfig(parts=4, programs=False, drums=False, velocities=0, tempos=0)
     out = {}
@@ -53,12 +53,12 @@ def ensembles(tmp_path_factory):
 
 
 def written(composer, primer, **options):
-    """The cast, the tokens that were drawn with `start` before them, and what they make."""
+    """The assignment of parts, the tokens that were drawn after `start`, and the composition."""
     request = Request.of(primer, {"inject": True, "seed": 0, **options})
-    plan = composer._plan(request)
+    plan = composer.plan(request)
     ((_, drawn),) = generate(composer.engine, [plan.task], View.of(composer.checkpoint.model))
     tokens = np.append(composer.encoder.vocabulary.first["start"], drawn.tokens)
-    return composer._assigned(primer), tokens, drawn, plan.finish(drawn)
+    return composer.assign_parts(primer), tokens, drawn, plan.finish(drawn)
 
 
 def tune(bars=4, **fields):
@@ -101,14 +101,14 @@ def test_what_is_written_holds_the_primer_exactly_and_the_others_keep_their_rule
 ):
     composer = ensembles[name]
     encoder, vocabulary = composer.encoder, composer.encoder.vocabulary
-    cast, tokens, drawn, made = written(composer, primer, seed=seed, temperature=temperature)
+    assignment, tokens, drawn, made = written(composer, primer, seed=seed, temperature=temperature)
     assert drawn.relaxed == 0 and tokens[-1] == vocabulary.first["end"]
     MetricGrammar(vocabulary).read(tokens)
     vocabulary.check(tokens)
-    got, wanted = encoder.decode(tokens), encoder.decode(cast.tokens)
-    own = np.isin(got.notes["track"], cast.parts)
+    got, wanted = encoder.decode(tokens), encoder.decode(assignment.tokens)
+    own = np.isin(got.notes["track"], assignment.parts)
     assert got.notes[own].tolist() == wanted.notes.tolist()
-    for part in cast.parts:  # a track that has notes is the same instrument
+    for part in assignment.parts:  # a track that has notes is the same instrument
         if part in wanted.notes["track"]:
             assert got.tracks[part] == wanted.tracks[part]
     assert (
@@ -120,7 +120,7 @@ def test_what_is_written_holds_the_primer_exactly_and_the_others_keep_their_rule
     others = got.notes[~own]
     first = int(wanted.notes["onset"][0])
     assert others["onset"].min() == first
-    assert set(others["track"][others["onset"] == first].tolist()) == set(cast.free)
+    assert set(others["track"][others["onset"] == first].tolist()) == set(assignment.free)
     lines = wanted.barlines()
     longest = np.diff(lines).max()
     ends = np.maximum.accumulate(others["onset"].astype(int) + others["duration"])
@@ -138,7 +138,7 @@ def test_what_is_written_holds_the_primer_exactly_and_the_others_keep_their_rule
     )
     assert (
         len(made.score.tracks) - len(primer.tracks)
-        == len(cast.free)
+        == len(assignment.free)
         == len(set(made.added["track"].tolist()))
     )
     assert made.nats > 0 and made.nats < drawn.nats.sum()
@@ -163,7 +163,7 @@ def test_the_file_keeps_every_event_and_what_is_added_is_sound(
     data = io.BytesIO()
     file.save(file=data)
     before = mido.MidiFile(file=io.BytesIO(data.getvalue()))
-    source = Source("primer.mid", before, whole(before))
+    source = PrimerFile("primer.mid", before, read_parts(before))
     composer = ensembles[name]
     made = composer.composition(source.score, inject=True, seed=seed, temperature=temperature)
     marker = ("primer: primer.mid", "accompaniment")
@@ -206,11 +206,11 @@ def read_back(file):
 
 def test_the_same_seed_gives_the_same_bytes_and_another_does_not(ensembles, tmp_path):
     tune().save(tmp_path / "tune.mid")
-    source = opened(tmp_path / "tune.mid")
+    source = read_primer_file(tmp_path / "tune.mid")
     made = []
     for seed in (5, 5, 6):
         data = io.BytesIO()
-        rendered(source, ensembles["choir"].composition(source.score, inject=True, seed=seed)).save(
+        render(source, ensembles["choir"].composition(source.score, inject=True, seed=seed)).save(
             file=data
         )
         made.append(data.getvalue())
@@ -228,12 +228,12 @@ def test_beside_others_in_a_batch_it_is_the_same(ensembles):
 
 def test_tracks_are_named_and_sound_like_the_ensemble(ensembles, tmp_path):
     tune().save(tmp_path / "tune.mid")
-    source = opened(tmp_path / "tune.mid")
+    source = read_primer_file(tmp_path / "tune.mid")
     made = ensembles["choir"].composition(source.score, inject=True, seed=1)
-    part = ensembles["choir"]._assigned(source.score).parts[0]
+    part = ensembles["choir"].assign_parts(source.score).parts[0]
     assert made.score.tracks[1:] == CHOIR[:part] + CHOIR[part + 1 :]
     assert set(made.added["velocity"].tolist()) == {68}  # 0.85 · 80
-    file = rendered(source, made)
+    file = render(source, made)
     assert len(file.tracks) == 5
     channels = set()
     for chunk, track in zip(file.tracks[2:], made.score.tracks[1:], strict=True):
@@ -258,8 +258,8 @@ def test_what_is_played_freely_is_met_where_it_is(ensembles):
 def test_a_pickup_is_where_it_was(ensembles):
     notes = [(0, 480, 67, 80, 0)] + [(480 + 480 * i, 480, 60 + i, 80, 0) for i in range(8)]
     primer = Score(notes=notes, tracks=[Track()], meters=[(0, 1, 4), (480, 4, 4)])
-    cast, _, _, made = written(ensembles["choir"], primer)
-    assert cast.moved == 3 * 480
+    assignment, _, _, made = written(ensembles["choir"], primer)
+    assert assignment.moved == 3 * 480
     assert made.added["onset"].min() == 0 and made.score.end == 9 * 480 and made.end == 9 * 480
 
 
@@ -282,23 +282,18 @@ class OnlyEven:
 
 def test_others_have_a_say_in_free_choices_alone(ensembles):
     composer, primer = ensembles["choir"], tune()
-    cast = composer._assigned(primer)
-    plan = accompaniment(
-        composer._prefilled(Request(None)),
-        cast,
-        Request(primer, inject=True),
-        composer.checkpoint,
-        composer.encoder,
-    )
+    assignment = composer.assign_parts(primer)
+    plan = composer.plan(Request(primer, inject=True))
     vocabulary = composer.encoder.vocabulary
     plan.task.constraint = PrimerConstraint(
-        cast.tokens, cast.parts, cast.free, composer.encoder, OnlyEven(vocabulary)
+        assignment.tokens, assignment.parts, assignment.free, composer.encoder, OnlyEven(vocabulary)
     )
     ((_, drawn),) = generate(composer.engine, [plan.task])
     notes = composer.encoder.decode(np.append(vocabulary.first["start"], drawn.tokens)).notes
-    own = np.isin(notes["track"], cast.parts)
+    own = np.isin(notes["track"], assignment.parts)
     assert (
-        notes["pitch"][own].tolist() == composer.encoder.decode(cast.tokens).notes["pitch"].tolist()
+        notes["pitch"][own].tolist()
+        == composer.encoder.decode(assignment.tokens).notes["pitch"].tolist()
     )
     assert len(notes[~own]) > 8 and not (notes["pitch"][~own] % 2).any()
     assert drawn.relaxed == 0
@@ -332,12 +327,12 @@ def test_constraints_bind_what_is_added(ensembles, options):
 @pytest.mark.parametrize("name", ["choir", "band"])
 def test_constraints_that_cannot_be_kept_give_way_and_the_primer_does_not(ensembles, name, options):
     composer, primer = ensembles[name], tune(bars=3)
-    cast, tokens, _, _ = written(composer, primer, **options)
+    assignment, tokens, _, _ = written(composer, primer, **options)
     got = composer.encoder.decode(tokens).notes
-    own = np.isin(got["track"], cast.parts)
-    assert got[own].tolist() == composer.encoder.decode(cast.tokens).notes.tolist()
+    own = np.isin(got["track"], assignment.parts)
+    assert got[own].tolist() == composer.encoder.decode(assignment.tokens).notes.tolist()
     assert (
-        set(got["track"].tolist()) == set(range(cast.size))
+        set(got["track"].tolist()) == set(range(assignment.size))
         and tokens[-1] == composer.encoder.vocabulary.first["end"]
     )
 
@@ -345,8 +340,8 @@ def test_constraints_that_cannot_be_kept_give_way_and_the_primer_does_not(ensemb
 def test_a_drum_track_becomes_the_drums(ensembles):
     kit = [(480 * i, 240, 36 + 2 * (i % 2), 90, 0) for i in range(16)]
     primer = Score(notes=kit, tracks=[Track("Kit", is_drum=True)])
-    cast, _, _, made = written(ensembles["band"], primer)
-    assert cast.parts == (3,) and made.read == ("Kit",)
+    assignment, _, _, made = written(ensembles["band"], primer)
+    assert assignment.parts == (3,) and made.read == ("Kit",)
     with pytest.raises(EncodingError, match="knows no drums"):
         ensembles["choir"].composition(primer, inject=True)
 
@@ -385,7 +380,7 @@ def crowded(programs):
 
 
 def beside(file, tracks, notes):
-    score = whole(file)
+    score = read_parts(file)
     notes = Score(
         notes=[(*row[:4], row[4] + len(score.tracks)) for row in notes],
         tracks=[*score.tracks, *tracks],
@@ -435,9 +430,9 @@ def test_without_any_channel_it_says_what_to_do():
 )
 def test_chorales_sing_three_more_voices(seed, tracks, parts):
     composer = load("chorales")
-    primer = whole(f"{SEEDS}/{seed}.mid").select(tracks)
+    primer = read_parts(f"{SEEDS}/{seed}.mid").select(tracks)
     made = composer.composition(primer, inject=True, seed=1, temperature=0.7)
-    (part,) = composer._assigned(primer).parts
+    (part,) = composer.assign_parts(primer).parts
     assert part in parts
     names = [track.name for track in made.score.tracks[1:]]
     voices = ["Soprano", "Alto", "Tenor", "Bass"]
@@ -453,7 +448,7 @@ def test_chorales_sing_three_more_voices(seed, tracks, parts):
 
 
 def test_from_file_to_file_programs_open_it(tmp_path):
-    primer = whole(f"{SEEDS}/old_hundredth.mid").select([0])[:4]
+    primer = read_parts(f"{SEEDS}/old_hundredth.mid").select([0])[:4]
     primer.save(tmp_path / "soprano.mid")
     out, made, _ = compose_file(
         tmp_path / "soprano.mid", tmp_path / "out.mid", "chorales", inject=True, seed=3
@@ -467,11 +462,11 @@ def test_from_file_to_file_programs_open_it(tmp_path):
 
 def test_a_sampler_near_greedy_and_one_near_random_keep_the_tune():
     composer = load("chorales")
-    primer = whole(f"{SEEDS}/ode_to_joy.mid")[:4]
+    primer = read_parts(f"{SEEDS}/ode_to_joy.mid")[:4]
     for temperature in (0.01, 20.0):
-        cast, tokens, _, _ = written(
+        assignment, tokens, _, _ = written(
             composer, primer, **SamplerConfig(temperature=temperature).to_dict()
         )
         got = composer.encoder.decode(tokens).notes
-        own = got[np.isin(got["track"], cast.parts)]
-        assert own.tolist() == composer.encoder.decode(cast.tokens).notes.tolist()
+        own = got[np.isin(got["track"], assignment.parts)]
+        assert own.tolist() == composer.encoder.decode(assignment.tokens).notes.tolist()

@@ -6,6 +6,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import mido
+import music21
 import numpy as np
 import pretty_midi
 import pytest
@@ -13,14 +14,17 @@ from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import musegen
+import musegen.generation.composer as composer_module
 from musegen import Composer, MidiError, Score, Track, compose, load
 from musegen.cli import main
 from musegen.errors import EncodingError, MusegenError
-from musegen.generation.compose import UNREAD_NATS, choose, compose_file
-from musegen.generation.composer import whole
+from musegen.generation.compose import UNREAD_NATS, choose
+from musegen.generation.compose_file import compose_file
 from musegen.generation.primer import LONGEST_CONTEXT, bar_ticks, continuation_start, read_primer
 from musegen.model import likelihood
 from musegen.score.midi import from_mido
+from musegen.score.reading import read_parts
 from tests.helpers import absolute, assert_playable, assert_untouched, distinct_channels, files
 
 
@@ -50,7 +54,7 @@ def test_the_primer_is_untouched_and_the_continuation_sound(
     assert_untouched(before, after)
     if distinct_channels(midi):
         assert_playable(after)
-    score = whole(folder / "primer.mid")
+    score = read_parts(folder / "primer.mid")
     assert made.start in score.barlines()
     assert len(made.added) > 0
     assert made.added["onset"].min() >= made.start
@@ -117,7 +121,7 @@ def test_of_a_long_primer_the_end_is_heard_and_silent_tracks_are_no_trouble(chec
     composer = Composer(checkpoints[name])
     reading = read_primer(primer, composer.encoder)
     assert len(reading.tokens) <= LONGEST_CONTEXT
-    assert reading.heard.notes["pitch"][-5:].tolist() == primer.notes["pitch"][-5:].tolist()
+    assert reading.music.notes["pitch"][-5:].tolist() == primer.notes["pitch"][-5:].tolist()
     for seed in range(3):
         made = composer.composition(primer, bars=8, seed=seed, temperature=3)
         assert made.start == 3000 * 240 and made.score.end == made.start + 8 * 1920
@@ -148,9 +152,10 @@ def test_a_melody_is_heard_in_the_octave_that_the_model_knows(checkpoints):
     shifts = []
     for octave in (0, 2, 4):
         notes = [(480 * i, 480, 36 + 12 * octave + i, 80, 0) for i in range(8)]
-        reading = read_primer(Score(notes=notes, tracks=[Track()]), composer.encoder)
-        tokens, shift = composer.hear(reading)
-        nats = composer.surprise(reading)
+        primer = Score(notes=notes, tracks=[Track()])
+        encoded = composer.encoded(primer)
+        reading, tokens, shift = encoded.reading, encoded.tokens, encoded.shift
+        nats = composer.nats_per_note(primer)
         assert shift % 12 == 0
         assert nats == pytest.approx(likelihood.token_nats(composer.engine, tokens[None]).sum() / 8)
         shifts.append(shift)
@@ -325,7 +330,7 @@ def test_written_music_is_a_primer_too(checkpoints, tmp_path):
         tmp_path / "scale.abc", None, checkpoints["line"].path, bars=2, seed=1
     )
     assert out.name == "scale-continued.mid"
-    assert whole(out).notes["pitch"][:8].tolist() == [67, 69, 71, 72, 74, 76, 78, 79]
+    assert read_parts(out).notes["pitch"][:8].tolist() == [67, 69, 71, 72, 74, 76, 78, 79]
     assert made.start == 8 * 480
 
 
@@ -423,3 +428,41 @@ def test_old_names_of_a_composition_still_work_and_warn(checkpoints):
     for old, new in (("rewinds", "backtracks"), ("gave_way", "relaxed")):
         with pytest.warns(DeprecationWarning, match=f"Use {new}"):
             assert getattr(made, old) == getattr(made, new)
+
+
+def test_auto_reads_no_primer_twice(tmp_path, monkeypatch, checkpoints):
+    """Choosing encodes the primer and ranks octaves once for each model; composing adds nothing."""
+    monkeypatch.setenv("MUSEGEN_CHECKPOINTS", str(checkpoints["line"].path.parent))
+    monkeypatch.setattr(
+        "musegen.model.checkpoint.roots", lambda: iter([checkpoints["line"].path.parent])
+    )
+    counts = {"read": 0, "octaves": 0}
+    read, octaves = composer_module.read_primer, composer_module.in_best_octave
+
+    def counted(name, function):
+        def call(*arguments):
+            counts[name] += 1
+            return function(*arguments)
+
+        return call
+
+    monkeypatch.setattr(composer_module, "read_primer", counted("read", read))
+    monkeypatch.setattr(composer_module, "in_best_octave", counted("octaves", octaves))
+    compose(tune(), bars=1, seed=1)
+    assert counts == {"read": len(checkpoints), "octaves": len(checkpoints)}
+
+
+class OwnStream(music21.stream.Score):
+    """A class of a user's, derived from one of music21's."""
+
+
+def test_a_stream_of_a_class_derived_from_music21s_is_read_and_continued_alike(checkpoints):
+    stream = OwnStream()
+    part = music21.stream.Part()
+    for name in ("C4", "D4", "E4", "F4"):
+        part.append(music21.note.Note(name, quarterLength=1))
+    stream.append(part)
+    composer = Composer(checkpoints["line"])
+    made = composer.compose(stream, bars=1, seed=1)
+    assert made.notes["pitch"][:4].tolist() == musegen.read(stream).notes["pitch"].tolist()
+    assert composer.nats_per_note(stream) > 0

@@ -1,4 +1,4 @@
-"""What is drawn under constraints meets them, ends where it must, and there is always something to draw."""
+"""Constrained music meets its constraints, ends where it must, and always has a next token."""
 
 from itertools import combinations, pairwise
 
@@ -157,7 +157,7 @@ class Walk:
             self.check_parallels(notes[~drum], cadence)
 
     def check_parallels(self, notes, cadence):
-        """Count them as a teacher would: among the parts that go from one single note to the next."""
+        """Count them as a teacher would: among parts that go from one single note to the next."""
         moves = {}
         for track in np.unique(notes["track"]):
             voice = notes[notes["track"] == track]

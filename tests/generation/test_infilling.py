@@ -23,10 +23,10 @@ from musegen.encoding.context import View, context
 from musegen.encoding.context.layout import LOOKBACKS
 from musegen.encoding.encoder import Encoder
 from musegen.encoding.gaps import FUTURE, Gap
-from musegen.encoding.normalise import merge_programs
 from musegen.encoding.vocabulary import Vocabulary
 from musegen.errors import CheckpointError, EncodingError, MidiError, TrainingError
-from musegen.generation.compose import choose, infill_file
+from musegen.generation.compose import choose
+from musegen.generation.compose_file import infill_file
 from musegen.generation.infilling import InfillGrammar
 from musegen.generation.primer import continuation_start
 from musegen.model import likelihood
@@ -34,8 +34,10 @@ from musegen.model.checkpoint import Checkpoint, save
 from musegen.model.engine import Engine
 from musegen.model.network import build, parameters
 from musegen.score.midi import from_mido
-from musegen.training.infilling import Gaps, SameGaps, drawn
-from musegen.training.train import networks, train
+from musegen.score.reading import merge_programs
+from musegen.training.infilling import FixedInfillWindows, InfillWindows, draw_gap
+from musegen.training.networks import networks
+from musegen.training.train import train
 from tests.helpers import (
     GATES,
     absolute,
@@ -169,7 +171,7 @@ def test_a_window_holds_the_gap_and_what_is_around_it():
 
 
 def pieces(folder, count=12, bars=8):
-    """Write tunes of a note a bar: one in any of three keys, then one that says in which, and so on."""
+    """Write tunes of a note a bar: one in any of three keys, then one that says which."""
     rng = np.random.default_rng(5)
     folder.mkdir()
     for number in range(count):
@@ -188,7 +190,7 @@ def test_places_behind_a_gap_are_looked_at_alike_while_it_is_filled_and_all_at_o
     )
     tokens, view = encoder.encode(data.draw(scores())), View(1, len(encoder.vocabulary))
     assume(len(gaps.borders(tokens, encoder.vocabulary)) > 1)
-    gap = drawn(
+    gap = draw_gap(
         tokens, 400, encoder.vocabulary, np.random.default_rng(data.draw(st.integers(0, 99)))
     )
     window = gaps.window(tokens, gap, len(tokens), encoder.vocabulary)
@@ -204,7 +206,7 @@ def test_places_behind_a_gap_are_looked_at_alike_while_it_is_filled_and_all_at_o
     for index, row in enumerate(told[opens:], gap.opens):
         if index > gap.opens:
             rules.advance(int(tokens[index]))
-        assert rules.heard.lookback() == row.tolist()
+        assert rules.history.lookback() == row.tolist()
 
 
 def test_what_comes_again_behind_a_gap_can_be_copied():
@@ -234,7 +236,7 @@ def test_batches_depend_on_seed_epoch_and_step_alone(tmp_path):
         len(encoder.vocabulary), units=8, embedding=8, future=4, context=1, lookback=True
     )
     config = TrainingConfig(sequence_length=24, batch_size=4, transpose=3, seed=3)
-    batches = Gaps(data.train, encoder, model, config)
+    batches = InfillWindows(data.train, encoder, model, config)
     inputs, targets, weight = batches[1]
     assert {k: v.shape for k, v in inputs.items()} == {
         "tokens": (4, 24),
@@ -251,14 +253,14 @@ def test_batches_depend_on_seed_epoch_and_step_alone(tmp_path):
         np.testing.assert_array_equal(a, b)
     batches.lay_out(1, 1)
     assert not np.array_equal(batches[0][1], targets)
-    fixed = SameGaps(data.validation, encoder, model, config)
+    fixed = FixedInfillWindows(data.validation, encoder, model, config)
     for a, b in zip(keras.tree.flatten(fixed[0]), keras.tree.flatten(fixed[0]), strict=True):
         np.testing.assert_array_equal(a, b)
     piece = data.train.tokens(0)
     whole = context(piece, encoder.vocabulary, View.of(model))
     rng = np.random.default_rng(0)
     (alone, _, _) = fixed._batch([piece], rng, 0.0)
-    gap = drawn(piece, 24, encoder.vocabulary, np.random.default_rng(0))
+    gap = draw_gap(piece, 24, encoder.vocabulary, np.random.default_rng(0))
     found = gaps.window(piece, gap, 24, encoder.vocabulary)
     np.testing.assert_array_equal(
         alone["context"][0, : len(found.tokens)], whole[found.first :][: len(found.tokens)]
@@ -334,7 +336,7 @@ def test_it_learns_what_only_the_future_tells(tmp_path, monkeypatch):
     told, blind = (
         sum(
             float(nats.sum())
-            for nats in likelihood.gap_nats(engine, asked, encoder.vocabulary, told=told)
+            for nats in likelihood.gap_nats(engine, asked, encoder.vocabulary, with_future=told)
         )
         / len(asked)
         for told in (True, False)
@@ -419,7 +421,7 @@ def rows(score, notes):
 
 
 def assert_notes_are_replaced(before, after, made):
-    """Notes that begin in the bars, on the tracks that are read, are those that were made; the others are as before."""
+    """Notes that begin in the bars, on the read tracks, are new; the others are as before."""
     inside = (before.notes["onset"] >= made.start) & (before.notes["onset"] < made.end)
     stay = before.notes[~(inside & np.isin(before.notes["track"], made.tracks))]
     assert rows(after, after.notes) == rows(before, stay) + rows(before, made.added)
@@ -530,11 +532,11 @@ def test_the_command_says_what_it_did(fillers, tmp_path):
 @pytest.mark.parametrize(
     ("args", "code", "message"),
     [
-        (("--fill", "8-5"), 2, "one bar or a range was expected"),
+        (("--fill", "8-5"), 2, "expected a bar or a range of bars"),
         (("--fill", "five"), 2, "Received: 'five'"),
         (("--fill", "5-"), 2, "as 5 or 5-8"),
-        (("--fill", "2", "--bars", "4"), 2, "cannot stand with"),
-        (("--fill", "2", "--only-continuation"), 2, "cannot stand with"),
+        (("--fill", "2", "--bars", "4"), 2, "cannot be combined with"),
+        (("--fill", "2", "--only-continuation"), 2, "cannot be combined with"),
         (("--fill", "7-9"), 1, "the piece's, 1 to 8. Received: 7-9"),
         (("--fill", "0"), 1, "1 to 8"),
         (("--fill", "1-8"), 1, "must be notes outside of the bars"),

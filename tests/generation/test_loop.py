@@ -9,24 +9,24 @@ from musegen import Composer, ConfigError, Encoder, Request
 from musegen.config import EncoderConfig, SamplerConfig
 from musegen.encoding.grammar import grammar
 from musegen.encoding.vocabulary import Vocabulary
-from musegen.generation.composer import whole
 from musegen.generation.guards import CopyGuard, RepetitionGuard
 from musegen.generation.loop import MOST_TRIES, generate
 from musegen.generation.tasks import Task
 from musegen.model import engine
 from musegen.model.engine import WIDTHS
+from musegen.score.reading import read_parts
 from tests.helpers import SEEDS, make_checkpoint
 
 LINE = EncoderConfig(parts=1, programs=False, drums=False, velocities=0, tempos=0)
 PRIMERS = {
-    path.stem: whole(path)
+    path.stem: read_parts(path)
     for path in SEEDS
     if path.stem in ("amazing_grace", "ode_to_joy", "greensleeves")
 }
 
 
 class Table:
-    """A network that knows the last token alone: its logits are a row of a table, its state says nothing."""
+    """A network that knows the last token alone: its logits are a row of a table."""
 
     widths = (2, 8)
 
@@ -238,7 +238,7 @@ def test_widths_are_those_that_round_alike(composers, monkeypatch):
 
 
 def test_a_piece_that_cannot_be_begun_does_not_stop_the_others(composers):
-    drums = whole(next(path for path in SEEDS if path.stem == "drum_and_bass"))
+    drums = read_parts(next(path for path in SEEDS if path.stem == "drum_and_bass"))
     only = drums.select([i for i, track in enumerate(drums.tracks) if track.is_drum])
     asked = [
         Request(None, seed=1, bars=2),

@@ -1,1 +1,1 @@
-"""Accompaniment: new parts beside the whole primer, which parts its tracks are, and what they force."""
+"""Accompany a primer: assign its tracks to parts of the ensemble, and write the other parts."""

@@ -1,8 +1,8 @@
-"""Playing beside a primer: its notes are put into the sequence as they come, and a model writes the other parts.
+"""Force the primer's notes into the sequence as they come due, and leave all else to the model.
 
-As `inject_primer_during_generation` of Magenta's Polyphony RNN does. Nothing of the primer stands
-before the first token; at each the primer's next note says what must not be skipped, and the model
-chooses all that comes between.
+As `inject_primer_during_generation` of Magenta's Polyphony RNN does. The sequence begins empty; at
+each token the primer's next note says what must not be skipped, and the model chooses everything
+in between.
 """
 
 from __future__ import annotations
@@ -14,54 +14,113 @@ import numpy as np
 from numpy.typing import NDArray
 
 from musegen.encoding.encoder import Encoder
-from musegen.encoding.grammar import Grammar, Mask, MetricGrammar
+from musegen.encoding.grammar import IN_NOTE, Grammar, Mask, MetricGrammar
 from musegen.encoding.vocabulary import Tokens, Vocabulary
+from musegen.generation.constraints.next_note import NEVER  # a step, and a part, after all others
 from musegen.generation.tasks import TokenConstraint
 
 __all__ = ["AccompanimentGrammar", "PrimerConstraint"]
 
-IN_NOTE = ("pitch", "drum", "velocity", "hold")  # after these a note is not yet said in full
-STRUCK = ("program", "pitch", "drum")  # with these a note begins in the part that is spoken of
-NEVER = 1 << 40  # a step, and a part, after all others
+STRIKING = ("program", "pitch", "drum")  # with these a note begins in the current part
 
 
 class AccompanimentGrammar(MetricGrammar):
-    """The rules beside a primer: notes end with its last at the latest, at a step that need not be told in bars.
+    """The grammar of an accompaniment: no note outlasts the primer's last one.
 
-    Meters may change on the way, so a number of bars in the meter in force would not say how much
-    room is left.
+    The limit is a step and not a bar count: meters may change on the way, so a number of bars in
+    the meter in force would not say how much room is left.
+
+    Args:
+        vocabulary: The model's.
+        stop: The step where the primer's last note ends.
     """
 
     def __init__(self, vocabulary: Vocabulary, stop: int) -> None:
-        """Stand before `start`; `stop` is the step where the primer's last note ends."""
+        """Begin before `start`."""
         super().__init__(vocabulary)
         self._stop = stop
 
     @property
     def room(self) -> int:
-        """How many steps the note that is being said may still last."""
+        """How many steps the note that is being written may still last."""
         return self._stop - self.now - self.writing[1]
 
 
+class _PrimerIndex:
+    """The primer's tokens, looked up by step, part and pitch.
+
+    Attributes:
+        notes: (onset, part, pitch) of its notes, in the order of their tokens.
+        spelled: The tokens of each note, from `pitch` or `drum` to `duration`.
+        programs: The `program` token before each note; −1 for none.
+        tempos: Step → its `tempo` token.
+        meters: Bar → its `time_signature` token.
+        bars: Number of bars.
+        first: Step of the first note.
+        last: Step where the last note ends.
+    """
+
+    def __init__(self, tokens: Tokens, encoder: Encoder) -> None:
+        """Index the tokens, `int32[T]`, from `start` to `end`."""
+        vocabulary, music = encoder.vocabulary, encoder.decode(tokens)
+        kinds = vocabulary.kinds[tokens]
+
+        # Notes.
+        columns = [music.notes[name].tolist() for name in ("onset", "track", "pitch")]
+        self.notes: list[tuple[int, int, int]] = list(zip(*columns, strict=True))
+        heads = vocabulary.notes[tokens].nonzero()[0]
+        ends = (kinds == vocabulary.kind("duration")).nonzero()[0] + 1
+        bounds = zip(heads.tolist(), ends.tolist(), strict=True)
+        self.spelled: list[list[int]] = [tokens[head:end].tolist() for head, end in bounds]
+        self.programs = [-1] * len(self.notes)
+        if "program" in vocabulary.blocks:
+            declared = kinds[heads - 1] == vocabulary.kind("program")
+            self.programs = np.where(declared, tokens[heads - 1], -1).tolist()
+        self.first = self.notes[0][0]
+        self.last = int((music.notes["onset"] + music.notes["duration"]).max())
+
+        # Tempos by step, meters by bar.
+        said = tokens[vocabulary.of("tempo")[tokens]].tolist()
+        self.tempos = dict(zip(music.tempos["tick"].tolist(), said, strict=True))
+        self._tempo_steps = sorted(self.tempos)
+        is_meter = vocabulary.of("time_signature")[tokens]
+        bars = vocabulary.of("bar")[tokens].cumsum()
+        self.meters = dict(
+            zip((bars[is_meter] - 1).tolist(), tokens[is_meter].tolist(), strict=True)
+        )
+        self.bars = int(bars[-1])
+
+    def next_note(self, rules: MetricGrammar) -> int:
+        """Return the index of the first note that has not been written."""
+        if rules.chord is None:
+            return bisect_left(self.notes, (rules.now,))
+        return bisect_right(self.notes, (rules.now, *rules.chord))
+
+    def next_tempo(self, step: int) -> int:
+        """Return the step of the first tempo from a step on."""
+        at = bisect_left(self._tempo_steps, step)
+        return self._tempo_steps[at] if at < len(self._tempo_steps) else NEVER
+
+
 class PrimerConstraint:
-    """The tokens that keep to a primer, in its own parts and in time. All else is the model's.
+    """Keeps a sequence to a primer, in the primer's own parts and in time.
 
     - No note, tempo or meter of the primer is skipped: positions, bars, parts and pitches behind
-      the next are forbidden. In its own parts nothing but its notes is struck, and they are spelled
-      as the encoder did.
+      the next one are forbidden. In its own parts nothing but its notes begins, and they are
+      spelled as the encoder spelled them.
     - The other parts are silent until the primer's first note, and each of them enters with it.
-      None begins a note when the primer's last has ended.
-    - Once none of them has sounded for a bar, at least one must strike a note.
+      None begins a note after the primer's last has ended.
+    - When none of them has sounded for a bar, at least one must begin a note.
 
     Args:
         tokens: The primer's, `int32[T]`, from `start` to `end`.
         parts: Its parts.
-        free: The parts that play beside it.
+        free: The parts that accompany it.
         encoder: What made the tokens.
-        others: What else is asked; it has a say wherever there is a choice.
+        others: Further constraints, on tokens that are not the primer's.
 
     Attributes:
-        relaxed: For how many tokens no choice did as asked.
+        relaxed: For how many tokens no choice met the constraints.
     """
 
     def __init__(
@@ -72,177 +131,187 @@ class PrimerConstraint:
         encoder: Encoder,
         others: TokenConstraint | None = None,
     ) -> None:
-        """Read the primer."""
+        """Index the primer."""
         vocabulary = encoder.vocabulary
-        music = encoder.decode(tokens)
         self.relaxed = 0
+        self._primer = _PrimerIndex(tokens, encoder)
+        self._own = frozenset(parts)
+        self._free = sorted(free)
         self._others = others
-        self._own, self._free = frozenset(parts), sorted(free)
-        kinds = vocabulary.kinds[tokens]
-        heads = vocabulary.notes[tokens].nonzero()[0]
-        ends = (kinds == vocabulary.kind("duration")).nonzero()[0] + 1
-        notes = music.notes  # in the order of their tokens
-        self._keys = list(
-            zip(*(notes[name].tolist() for name in ("onset", "track", "pitch")), strict=True)
-        )
-        self._spelled = [
-            tokens[head:end].tolist()
-            for head, end in zip(heads.tolist(), ends.tolist(), strict=True)
-        ]
-        declared = (
-            kinds[heads - 1] == vocabulary.kind("program")
-            if "program" in vocabulary.blocks
-            else heads < 0
-        )
-        self._programs = np.where(declared, tokens[heads - 1], -1).tolist()
-        said = vocabulary.of("tempo")[tokens]
-        self._tempos = dict(zip(music.tempos["tick"].tolist(), tokens[said].tolist(), strict=True))
-        self._tempo_steps = sorted(self._tempos)
-        said = vocabulary.of("time_signature")[tokens]
-        bars = vocabulary.of("bar")[tokens].cumsum()
-        self._meters = dict(zip((bars[said] - 1).tolist(), tokens[said].tolist(), strict=True))
-        self._bars = int(bars[-1])
-        self._first, self._last = self._keys[0][0], int((notes["onset"] + notes["duration"]).max())
-        self._slices = {
-            kind: slice(at, at + vocabulary.blocks[kind]) for kind, at in vocabulary.first.items()
+        self._blocks = {
+            kind: slice(first, first + vocabulary.blocks[kind])
+            for kind, first in vocabulary.first.items()
         }
-        self._loud = int("velocity" in vocabulary.blocks)
+        self._has_velocity = "velocity" in vocabulary.blocks
         self._longest = vocabulary.blocks["duration"]
 
     def mask(self, rules: Grammar, legal: Mask) -> Mask:
-        """Return the tokens, of those that may come next, `bool[V]`, that keep to the primer; all if none would."""
+        """Return the legal tokens that keep to the primer, `bool[V]`; all if none does."""
         assert isinstance(rules, MetricGrammar)
-        keeps: list[int] = []  # what the primer asks for, and `others` must not forbid
-        out = legal
+
+        # Where the primer leaves one choice, there is nothing more to ask.
         forced = self._forced(rules)
         if forced >= 0:
             out = np.zeros_like(legal)
             out[forced] = legal[forced]
-        elif rules.kind not in IN_NOTE:
-            out = legal.copy()
-            self._narrow(rules, out, keeps)
-        if not out.any():
-            self.relaxed += 1
-            return legal
-        return out if forced >= 0 else self._asked(rules, out, keeps)
+            return self._or_all(out, legal)
 
-    def _asked(self, rules: MetricGrammar, out: Mask, keeps: list[int]) -> Mask:
-        """Return what the others leave of the choices that are not the primer's; those alone if they must give way."""
-        keeps = [token for token in keeps if out[token]]
+        # Inside a note of another part, everything goes; between notes, the primer limits.
+        required: list[int] = []
+        out = legal
+        if rules.kind not in IN_NOTE:
+            out = legal.copy()
+            self._limit(rules, out, required)
+        if not out.any():
+            return self._or_all(out, legal)
+        return self._with_others(rules, out, required)
+
+    def _or_all(self, out: Mask, legal: Mask) -> Mask:
+        """Return the mask, or all legal tokens if it has none."""
+        if out.any():
+            return out
+        self.relaxed += 1
+        return legal
+
+    def _with_others(self, rules: MetricGrammar, out: Mask, required: list[int]) -> Mask:
+        """Apply the further constraints to the choices that the primer does not require."""
+        required = [token for token in required if out[token]]
         choices = out.copy()
-        choices[keeps] = False
+        choices[required] = False
         if self._others is None or not choices.any():
             return out
         before = self._others.relaxed
         wanted = self._others.mask(rules, choices).copy()
-        if self._others.relaxed > before:
-            self.relaxed += not keeps
-            wanted &= not keeps
-        wanted[keeps] = True
+        if self._others.relaxed > before:  # no choice met them: the required tokens alone, if any
+            self.relaxed += not required
+            wanted &= not required
+        wanted[required] = True
         return wanted
 
     def merge_mass(self, rules: Grammar, narrowed: Mask, logits: NDArray[np.float32]) -> None:
-        """Let lengths of the other parts that were left out count for their nearest, in logits `float32[V]`."""
-        if (
-            self._others is not None
-            and isinstance(rules, MetricGrammar)
-            and rules.part not in self._own
-        ):
+        """Let the further constraints move probability, in notes of the other parts."""
+        if self._others is None or not isinstance(rules, MetricGrammar):
+            return
+        if rules.part not in self._own:
             self._others.merge_mass(rules, narrowed, logits)
 
     def _forced(self, rules: MetricGrammar) -> int:
-        """Return the only token that keeps to the primer; -1 if there may be a choice."""
-        kind = rules.kind
+        """Return the only token that keeps to the primer; −1 if there may be a choice."""
+        kind, primer = rules.kind, self._primer
         if kind == "start":
-            return self._slices["bar"].start
+            return self._blocks["bar"].start
         if kind in IN_NOTE and rules.part in self._own:
-            index = bisect_left(self._keys, (rules.now, rules.part, rules.writing[0]))
-            said = {"velocity": 2, "hold": 1 + self._loud + rules.writing[1] // self._longest}.get(
-                str(kind), 1
-            )
-            return int(self._spelled[index][said])
+            key = (rules.now, rules.part, rules.writing[0])
+            spelled = primer.spelled[bisect_left(primer.notes, key)]
+            return spelled[self._place_in_note(rules)]
         if kind == "bar":
-            return int(self._meters.get(rules.bar, -1))
+            return int(primer.meters.get(rules.bar, -1))
         if kind == "position":
-            return int(self._tempos.get(rules.now, -1))
+            return int(primer.tempos.get(rules.now, -1))
         return -1
 
-    def _next(self, rules: MetricGrammar) -> int:
-        """Return the index of the primer's next note."""
-        if rules.chord is None:
-            return bisect_left(self._keys, (rules.now,))
-        return bisect_right(self._keys, (rules.now, *rules.chord))
+    def _place_in_note(self, rules: MetricGrammar) -> int:
+        """Return the index, in a note's tokens, of the token that comes next."""
+        if rules.kind == "velocity":
+            return 2
+        if rules.kind == "hold":
+            return 1 + self._has_velocity + rules.writing[1] // self._longest
+        return 1
 
-    def _narrow(self, rules: MetricGrammar, out: Mask, keeps: list[int]) -> None:
-        """Forbid what would skip something of the primer, or is not its own, between notes."""
-        index = self._next(rules)
-        onset, part, _ = self._keys[index] if index < len(self._keys) else (NEVER, NEVER, 0)
-        there = rules.position >= 0
-        due = self._due(rules) if there else NEVER
-        pending = there and onset == rules.now
-        limit = min(part if pending else NEVER, due)
-        for kind in ("tempo", "time_signature"):  # the primer's were forced
-            if kind in self._slices:
-                out[self._slices[kind]] = False
-        self._move(rules, min(onset, self._next_tempo(rules)), limit, out, keeps)
-        silent = not there or not self._first <= rules.now < self._last
-        parts = out[self._slices["part"]]
-        may = [] if silent else [other for other in self._free if other <= limit]
-        if pending and part == limit:
+    def _limit(self, rules: MetricGrammar, out: Mask, required: list[int]) -> None:
+        """Forbid, between notes, what skips something of the primer or is not its own.
+
+        Args:
+            rules: The grammar.
+            out: The mask to narrow, `bool[V]`.
+            required: Tokens of the primer, to which those found here are added.
+        """
+        primer = self._primer
+        index = primer.next_note(rules)
+        onset, part = primer.notes[index][:2] if index < len(primer.notes) else (NEVER, NEVER)
+        in_bar = rules.position >= 0
+        is_due = in_bar and onset == rules.now
+
+        # The last part that may play here: the primer's next, or one that must not be passed over.
+        limit = min(part if is_due else NEVER, self._part_due(rules) if in_bar else NEVER)
+
+        # The primer's tempos and meters were forced; there are no others.
+        for kind in ("tempo", "time_signature"):
+            if kind in self._blocks:
+                out[self._blocks[kind]] = False
+        self._limit_moves(rules, onset, limit, out, required)
+
+        # Parts that may begin a note here.
+        sounding = in_bar and primer.first <= rules.now < primer.last
+        may = [other for other in self._free if other <= limit] if sounding else []
+        if is_due and part == limit:
             may.append(part)
-            keeps.append(self._slices["part"].start + part)
+            required.append(self._blocks["part"].start + part)
+        parts = out[self._blocks["part"]]
         named = np.zeros_like(parts)
         named[may] = True
         parts &= named
-        if rules.part not in may or rules.part == part == limit:
-            for kind in STRUCK:
-                if kind in self._slices:
-                    self._strike(kind, index if rules.part in may else -1, out, keeps)
 
-    def _strike(self, kind: str, index: int, out: Mask, keeps: list[int]) -> None:
-        """Forbid to begin any note but one of the primer's; −1 for none."""
-        block = self._slices[kind]
-        mine = [] if index < 0 else [self._programs[index], self._spelled[index][0]]
-        here = [token for token in mine if block.start <= token < block.stop and out[token]]
+        # In the primer's part, its next note alone; in a part that may not play, none.
+        if rules.part not in may or rules.part == part == limit:
+            own = index if rules.part in may else -1
+            for kind in STRIKING:
+                if kind in self._blocks:
+                    self._limit_notes(kind, own, out, required)
+
+    def _limit_notes(self, kind: str, index: int, out: Mask, required: list[int]) -> None:
+        """Forbid every new note but one of the primer's; −1 for none."""
+        block = self._blocks[kind]
+        own = [] if index < 0 else [self._primer.programs[index], self._primer.spelled[index][0]]
+        here = [token for token in own if block.start <= token < block.stop and out[token]]
         out[block] = False
         out[here] = True
-        keeps += here
+        required += here
 
-    def _move(
-        self, rules: MetricGrammar, onset: int, limit: int, out: Mask, keeps: list[int]
+    def _limit_moves(
+        self, rules: MetricGrammar, onset: int, limit: int, out: Mask, required: list[int]
     ) -> None:
-        """Forbid positions, and the ends of bar and piece, that skip a step of the primer or make a rest too long."""
-        here, bar, end = (self._slices[kind] for kind in ("position", "bar", "end"))
-        over = rules.bar_start + rules.bar_length
-        latest = min(onset, max(self._deadline(rules), rules.now + (rules.position >= 0)))
+        """Forbid moves in time that skip something of the primer, or make a rest too long.
+
+        Args:
+            rules: The grammar.
+            onset: Step of the primer's next note.
+            limit: The last part that may play here; if there is one, time does not move on.
+            out: The mask to narrow.
+            required: Tokens of the primer.
+        """
+        primer, in_bar = self._primer, rules.position >= 0
+        onset = min(onset, primer.next_tempo(rules.now + in_bar))
+        latest = min(onset, max(self._deadline(rules), rules.now + in_bar))
         if limit < NEVER:
             latest = -1
-        positions = out[here]
+
+        # Positions in this bar.
+        block = self._blocks["position"]
+        positions = out[block]
+        bar_end = rules.bar_start + rules.bar_length
         target = onset - rules.bar_start
-        goes_on = latest == onset < over and bool(positions[target])
-        positions[max(min(latest + 1, self._last) - rules.bar_start, 0) :] = False
-        if onset <= self._first:
+        reaches = latest == onset < bar_end and bool(positions[target])
+        positions[max(min(latest + 1, primer.last) - rules.bar_start, 0) :] = False
+        if onset <= primer.first:
             positions[:target] = False
-        if goes_on:  # a tempo may stand where no note may begin
+        if reaches:  # a tempo may be where no note may begin
             positions[target] = True
-            keeps.append(here.start + target)
-        last = rules.bar + 1 == self._bars
-        out[bar] &= latest >= over and not last
-        out[end] &= latest >= over and last
+            required.append(block.start + target)
 
-    def _next_tempo(self, rules: MetricGrammar) -> int:
-        """Return the step of the next tempo."""
-        at = bisect_left(self._tempo_steps, rules.now + (rules.position >= 0))
-        return self._tempo_steps[at] if at < len(self._tempo_steps) else NEVER
+        # The barline, and the end of the piece.
+        is_last = rules.bar + 1 == primer.bars
+        out[self._blocks["bar"]] &= latest >= bar_end and not is_last
+        out[self._blocks["end"]] &= latest >= bar_end and is_last
 
-    def _due(self, rules: MetricGrammar) -> int:
-        """Return the part that must not be passed at this position before it, or one below, is struck."""
-        if rules.now == self._first:
+    def _part_due(self, rules: MetricGrammar) -> int:
+        """Return the last part by which a free part must have begun a note at this position."""
+        if rules.now == self._primer.first:
             return next((part for part in self._free if not rules.off[part].any()), NEVER)
         return self._free[-1] if rules.now >= self._deadline(rules) else NEVER
 
     def _deadline(self, rules: MetricGrammar) -> int:
-        """Return the step at which another part must have struck a note."""
-        silent = int(rules.off[self._free].max())
-        due = silent + rules.bar_length
-        return due if silent and due < self._last else NEVER
+        """Return the step at which a free part must have begun a note."""
+        silent_since = int(rules.off[self._free].max())
+        deadline = silent_since + rules.bar_length
+        return deadline if silent_since and deadline < self._primer.last else NEVER

@@ -1,4 +1,4 @@
-"""An ending on the tonic."""
+"""End the piece on the tonic."""
 
 from __future__ import annotations
 
@@ -18,77 +18,84 @@ FIFTH, DIMINISHED_FIFTH = 7, 6
 
 
 class Cadence:
-    """All parts begin their last notes together on the last strong beat, and hold them until the end.
+    """Begins the last notes of all parts together on the last strong beat, and holds them.
 
-    What sounded before ends there. The parts that were highest and lowest end on the tonic, those
-    between on a note of the tonic triad; notes above the first of a part, too. All parts that had
-    notes, drums aside, take part; if fewer notes may sound at once, those furthest out do.
+    Earlier notes end there. The parts that were highest and lowest end on the tonic, those between
+    on a note of the tonic triad, and so do further notes of a part. All parts that had notes,
+    drums aside, take part; if fewer notes may sound at once, the outermost do.
     """
 
-    def __init__(self, place: ConstraintContext) -> None:
-        """Take what is known of the piece. If its key is not, it is found in the notes before the cadence."""
-        self._place = place
+    def __init__(self, context: ConstraintContext) -> None:
+        """Set the context. An unknown key is found in the notes before the cadence."""
+        self._context = context
 
-    def restrict(self, next_note: NextNote, rules: Grammar) -> None:
-        """Lead to the cadence; at it, name the part whose turn it is, and its pitches."""
-        strong = next_note.strong
-        if next_note.now < strong:
-            next_note.final = next_note.until = strong
-            next_note.latest = min(next_note.latest, strong)
+    def restrict(self, wanted: NextNote, rules: Grammar) -> None:
+        """Lead to the cadence; at it, name the next part and its pitches."""
+        # Before the cadence, notes lead up to it.
+        strong = wanted.strong
+        if wanted.now < strong:
+            wanted.final = wanted.until = strong
+            wanted.latest = min(wanted.latest, strong)
             return
-        next_note.closing = True
-        next_note.shortest = next_note.longest = next_note.stop - strong
-        next_note.until, next_note.latest = next_note.stop, NEVER
-        if next_note.now > strong:
-            next_note.earliest, next_note.turn = NEVER, -1
+
+        # Its notes last until the end, and none begins later.
+        wanted.closing = True
+        wanted.shortest = wanted.longest = wanted.stop - strong
+        wanted.until, wanted.latest = wanted.stop, NEVER
+        if wanted.now > strong:
+            wanted.earliest = NEVER
+            wanted.turn = -1
             return
-        ending = self._ending(rules, next_note)
+
+        # The parts that have not begun their last notes yet come in turn.
+        ending = self._ending(rules, wanted)
         struck = {note.part for note in rules.notes if note.onset == strong}
         missing = sorted(part for part in ending if part > max(struck, default=-1))
         if missing or not struck:
-            next_note.latest = strong
+            wanted.latest = strong
         if ending:
-            next_note.turn, next_note.drums = (missing[0] if missing else -1), False
-            more = next_note.part in struck and (not next_note.voices or len(ending) == 1)
-            if not more and next_note.part != next_note.turn:
-                next_note.pitches = 0
+            wanted.turn = missing[0] if missing else -1
+            wanted.drums = False
+            more = wanted.part in struck and (not wanted.voices or len(ending) == 1)
+            if not more and wanted.part != wanted.turn:
+                wanted.pitches = 0
                 return
-        self._pitches(next_note, rules, ending[:2], struck)
+        self._pitches(wanted, rules, ending[:2], struck)
 
-    def _ending(self, rules: Grammar, next_note: NextNote) -> list[int]:
-        """Return the parts that end together: the highest, the lowest, and then the others."""
+    def _ending(self, rules: Grammar, wanted: NextNote) -> list[int]:
+        """Return the parts that take part: the highest, the lowest, and then the others."""
         latest = {
             note.part: note.pitch
             for note in rules.notes
-            if not note.drum and note.onset < next_note.strong
+            if not note.drum and note.onset < wanted.strong
         }
         parts = sorted(latest, key=lambda part: (-latest[part], part))
         parts = parts[:1] + parts[:0:-1]
-        if not next_note.voices:
+        if not wanted.voices:
             return parts
-        begins = self._place.start
+        begins = self._context.start
         ringing = sum(
-            note.end > next_note.strong and note.onset < begins and not note.drum
+            note.end > wanted.strong and note.onset < begins and not note.drum
             for note in rules.notes
         )
-        return parts[: max(next_note.voices - ringing, 1)]
+        return parts[: max(wanted.voices - ringing, 1)]
 
     def _pitches(
-        self, next_note: NextNote, rules: Grammar, outer: Collection[int], struck: Collection[int]
+        self, wanted: NextNote, rules: Grammar, outer: Collection[int], struck: Collection[int]
     ) -> None:
-        """Keep the tonic, or its triad."""
-        shift = self._place.shift
-        key = self._place.key or find_key(_heard(rules, next_note.strong, shift))
+        """Limit the pitches to the tonic, or its triad."""
+        shift = self._context.shift
+        key = self._context.key or find_key(_durations(rules, wanted.strong, shift))
         members = key.pitch_classes
         third = MAJOR_THIRD if members[(key.tonic + MAJOR_THIRD) % 12] else MINOR_THIRD
         fifth = FIFTH if members[(key.tonic + FIFTH) % 12] else DIMINISHED_FIFTH
-        first_of_outer = next_note.part not in struck and (next_note.part in outer or not outer)
+        first_of_outer = wanted.part not in struck and (wanted.part in outer or not outer)
         above = [0] if first_of_outer else [0, third, fifth]
-        heard = (np.arange(128) - shift - key.tonic) % 12
-        next_note.only(bits(np.isin(heard, above)))
+        degrees = (np.arange(128) - shift - key.tonic) % 12
+        wanted.only(bits(np.isin(degrees, above)))
 
 
-def _heard(rules: Grammar, strong: int, shift: int) -> NDArray[np.float64]:
+def _durations(rules: Grammar, strong: int, shift: int) -> NDArray[np.float64]:
     """Return how long each pitch class sounds before the cadence, `float64[12]`, in steps."""
     out = np.zeros(12)
     for note in rules.notes:

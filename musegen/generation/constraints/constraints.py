@@ -1,4 +1,4 @@
-"""All that is asked of one continuation."""
+"""Combine the constraints on one piece."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from musegen.config import ConstraintConfig
-from musegen.encoding.grammar import Grammar, Mask
+from musegen.encoding.grammar import IN_NOTE, Grammar, Mask
 from musegen.encoding.vocabulary import Vocabulary
 from musegen.generation.constraints.cadence import Cadence
-from musegen.generation.constraints.metric import IN_NOTE, MetricTokens
+from musegen.generation.constraints.metric import MetricTokens
 from musegen.generation.constraints.next_note import ConstraintContext
 from musegen.generation.constraints.performance import PerformanceTokens
 from musegen.generation.constraints.rules import (
@@ -29,17 +29,16 @@ __all__ = ["Constraints"]
 
 
 class Constraints:
-    """What is asked of one continuation.
+    """The constraints on one piece, as a mask of tokens.
 
     Attributes:
-        relaxed: In how many choices some constraint was set aside, because nothing that was legal
-            met them all.
+        relaxed: For how many tokens some constraint was ignored, because no legal token met all.
     """
 
     def __init__(
-        self, wanted: ConstraintConfig, vocabulary: Vocabulary, place: ConstraintContext
+        self, wanted: ConstraintConfig, vocabulary: Vocabulary, context: ConstraintContext
     ) -> None:
-        """Take what is wanted.
+        """Parse the constraints.
 
         Raises:
             ConfigError: A text cannot be read.
@@ -47,8 +46,8 @@ class Constraints:
         check(wanted)
         self.relaxed = 0
         kind = PerformanceTokens if vocabulary.config.encoding == "performance" else MetricTokens
-        self._tokens: MetricTokens | PerformanceTokens = kind(vocabulary, place)
-        self._constraints = tuple(_constraints(wanted, vocabulary, place))
+        self._tokens: MetricTokens | PerformanceTokens = kind(vocabulary, context)
+        self._constraints = tuple(_constraints(wanted, vocabulary, context))
         self._notes = vocabulary.notes
         self._lengths: tuple[slice, int] | None = None
         if "duration" in vocabulary.blocks:
@@ -60,42 +59,42 @@ class Constraints:
 
     @classmethod
     def of(
-        cls, wanted: ConstraintConfig, vocabulary: Vocabulary, place: ConstraintContext
+        cls, wanted: ConstraintConfig, vocabulary: Vocabulary, context: ConstraintContext
     ) -> Constraints | None:
-        """Return the constraints, or None if none are wanted that choose tokens.
+        """Return the constraints, or None if none of them concerns tokens.
 
         Raises:
             ConfigError: A text cannot be read.
         """
-        out = cls(wanted, vocabulary, place)
+        out = cls(wanted, vocabulary, context)
         return out if out._constraints else None
 
     def mask(self, rules: Grammar, legal: Mask) -> Mask:
-        """Return the tokens that meet the constraints, `bool[V]`; never none if some are legal.
+        """Return the legal tokens that meet the constraints, `bool[V]`.
 
-        If no token meets them all, one is set aside: the least important with which that helps, the
-        last in the order range, polyphony, lengths, cadence, key, parallels, density. If that does
-        not help, more are.
+        If no token meets them all, one constraint is relaxed: the least important that helps, in
+        the order range, polyphony, lengths, cadence, key, parallels, density. If that does not
+        help, more are.
 
         Args:
-            rules: Has taken everything so far.
-            legal: What it allows, `bool[V]`, or some of it.
+            rules: The grammar after everything so far.
+            legal: The tokens that it allows, `bool[V]`, or some of them.
         """
         for count, kept in enumerate(self._choices()):
-            next_note = self._tokens.begin(rules)  # type: ignore[arg-type]
-            if next_note is None:
+            note = self._tokens.begin(rules)  # type: ignore[arg-type]
+            if note is None:
                 return legal
             for constraint in kept:
-                constraint.restrict(next_note, rules)
-            out = self._tokens.mask(next_note, rules, legal)  # type: ignore[arg-type]
+                constraint.restrict(note, rules)
+            out = self._tokens.mask(note, rules, legal)  # type: ignore[arg-type]
             if np.count_nonzero(out):
-                self.relaxed += bool(count or (next_note.crossed and np.any(out & self._notes)))
+                self.relaxed += bool(count or (note.crossed and np.any(out & self._notes)))
                 return out
         self.relaxed += 1
         return legal
 
     def merge_mass(self, rules: Grammar, narrowed: Mask, logits: NDArray[np.float32]) -> None:
-        """Let lengths that are too long or too short count for the nearest that is left, in place.
+        """Add the probability of lengths that are ruled out to the nearest one left, in place.
 
         Merely forbidding a long note would share its probability among all shorter ones, the
         shortest too. Metric music only: what a wait in a performance will be part of is not yet
@@ -128,27 +127,27 @@ class Constraints:
 
 
 def _constraints(
-    wanted: ConstraintConfig, vocabulary: Vocabulary, place: ConstraintContext
+    wanted: ConstraintConfig, vocabulary: Vocabulary, context: ConstraintContext
 ) -> Iterator[Constraint]:
     """Yield what is wanted, the most important first."""
     if wanted.range:
-        yield InRange(*read_range(wanted.range), place)
+        yield InRange(*read_range(wanted.range), context)
     if wanted.max_polyphony:
         yield Polyphony(wanted.max_polyphony)
     if wanted.min_note or wanted.max_note:
         shortest, longest = (
             read_note_value(text) if text else None for text in (wanted.min_note, wanted.max_note)
         )
-        yield Lengths(shortest, longest, place)
+        yield Lengths(shortest, longest, context)
     if wanted.end == "cadence":
-        yield Cadence(place)
-    if wanted.key != "none" and place.key is not None:
-        yield InKey(place.key, place)
+        yield Cadence(context)
+    if wanted.key != "none" and context.key is not None:
+        yield InKey(context.key, context)
     if not wanted.parallels and "part" in vocabulary.blocks:
         yield NoParallels()
     if wanted.density:
         config = vocabulary.config
         chords = (
-            config.encoding == "performance" or min(config.parts, place.parts or config.parts) > 1
+            config.encoding == "performance" or min(config.parts, context.parts or config.parts) > 1
         )
-        yield Density(*read_density(wanted.density), chords, place)
+        yield Density(*read_density(wanted.density), chords, context)

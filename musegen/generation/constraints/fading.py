@@ -1,4 +1,4 @@
-"""An ending that grows ever softer."""
+"""Fade the end of a piece out."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ SOFTEST = 0.2
 
 
 def faded(notes: Table, start: int, end: int, bar: float | None = None) -> Table:
-    """Return notes whose velocities fall evenly to a fifth over the last quarter of a continuation.
+    """Lower velocities evenly to a fifth over the last quarter of the new music.
 
     Args:
-        notes: What was added, `NOTE[N]`; unchanged.
-        start: Tick where the continuation begins.
+        notes: The new notes, `NOTE[N]`; a changed copy is returned.
+        start: Tick where they begin.
         end: Tick where it ends.
-        bar: Ticks in a bar: the fading takes four at most. None for no such limit.
+        bar: Ticks in a bar: the fade takes four bars at most. None for no such limit.
     """
     length = (end - start) / SHARE
     if bar is not None:
         length = min(length, MOST_BARS * bar)
-    out: Table = notes.copy()
+    out = notes.copy()
     if length > 0:
         share = np.clip((notes["onset"] - (end - length)) / length, 0, 1)
         out["velocity"] = np.maximum(np.round(notes["velocity"] * (1 - (1 - SOFTEST) * share)), 1)

@@ -1,4 +1,4 @@
-"""What is wished of the next note: constraints narrow it, and each encoding turns it into tokens."""
+"""The next note: constraints narrow what it may be, and each encoding turns that into tokens."""
 
 from __future__ import annotations
 
@@ -17,19 +17,18 @@ NEVER = 1 << 40
 """A step after all music."""
 
 ALL = (1 << 128) - 1
-"""All pitches. Sets of pitches are integers, bit n for pitch n: cheaper to meet than arrays."""
+"""All pitches. Sets of pitches are integers, bit n for pitch n: cheap to intersect."""
 
 
 @dataclass(frozen=True)
 class ConstraintContext:
-    """What is known of the piece that goes on.
+    """What constraints must know of the piece.
 
     Attributes:
-        key: Of `--key`, or found in the primer; None if that is not known. The cadence needs it,
-            too.
-        shift: The model hears pitches so many semitones higher than they are.
-        start: Step, from the beginning of the piece, where the continuation begins: a barline.
-        stop: Step where it ends. Where the grammar has a `length`, that counts.
+        key: The key to keep to; None if it is not known. The cadence needs it, too.
+        shift: Semitones by which the tokens are transposed.
+        start: Step, from the beginning of the piece, where new music begins: a barline.
+        stop: Step where it ends, unless the grammar has a `length`.
         quarter: Steps in a quarter note.
         bar: Steps in a bar. The metric grammar knows its own.
         parts: How many parts may play; 0 for all of the vocabulary.
@@ -45,16 +44,18 @@ class ConstraintContext:
 
     @property
     def pitches(self) -> int:
-        """The set of pitches, as the model hears them, that are pitches indeed."""
-        return (ALL << self.shift if self.shift >= 0 else ALL >> -self.shift) & ALL
+        """The set of transposed pitches that are in MIDI's range when they are transposed back."""
+        if self.shift >= 0:
+            return (ALL << self.shift) & ALL
+        return ALL >> -self.shift
 
 
 @dataclass(slots=True)
 class NextNote:
-    """The next note, as it should be; or, while a note is being said, that one and when the next must come.
+    """What the next note may be; while a note is being written, that one and when the next is due.
 
-    Steps are counted from the beginning of the piece. The first six are facts; constraints change
-    the others.
+    Steps are counted from the beginning of the piece. The first six fields are facts; constraints
+    narrow the others.
 
     Attributes:
         now: The current step.
@@ -62,22 +63,20 @@ class NextNote:
         bar_length: Its length in steps.
         stop: Step where the music ends.
         strong: The last strong beat.
-        part: That is spoken of.
-        pitches: The set of pitches, as the model hears them, that a pitched part may strike.
+        part: The current part.
+        pitches: The set of transposed pitches that a pitched part may begin.
         earliest: Step before which no note begins.
         latest: Step by which the next note must begin; `NEVER` if there must be none.
-        pace: Step where the next note would begin if all kept an even pace; `NEVER` if none is
-            asked for.
+        pace: Step where the next note would begin at an even pace; `NEVER` if none is required.
         shortest: Steps that it must last.
         longest: Steps that it may last.
-        until: Step by which it must be over.
+        until: Step by which it must end.
         voices: How many pitched notes may sound at once; 0 for any number.
-        final: Step of the cadence, while it is ahead: a note may begin there though `until` is
-            over.
-        closing: Whether the cadence is being played: what sounds from before must end.
-        turn: The only part that may be named; −1 for none, None for any.
-        drums: Whether drums may be struck.
-        crossed: Whether no pitch meets all constraints, so that one was set aside.
+        final: Step of the cadence, while it is ahead: a note may begin there, after `until`.
+        closing: Whether the cadence is being written: earlier notes must end.
+        turn: The only part that may begin a note; −1 for none, None for any.
+        drums: Whether drums may begin.
+        crossed: Whether no pitch meets all constraints, so that one was ignored.
     """
 
     now: int
@@ -101,7 +100,7 @@ class NextNote:
     crossed: bool = False
 
     def only(self, pitches: int) -> None:
-        """Keep no pitches but these, unless none would be left."""
+        """Intersect the pitches with these, unless nothing would be left."""
         if self.pitches & pitches:
             self.pitches &= pitches
         else:
@@ -114,21 +113,21 @@ class NextNote:
 
     @property
     def due(self) -> int:
-        """The step by which the next note must begin, if it is to find room."""
-        return (
-            self.final if self.latest >= self.final else self.last if self.latest < NEVER else NEVER
-        )
+        """The step by which the next note must begin to have room; `NEVER` if none is due."""
+        if self.latest >= self.final:
+            return self.final
+        return self.last if self.latest < NEVER else NEVER
 
 
 @lru_cache(maxsize=1024)
 def pitch_mask(pitches: int) -> Mask:
-    """Return a set of pitches as `bool[128]`; not to be changed."""
+    """Return a set of pitches as a read-only `bool[128]`."""
     octets = np.frombuffer(pitches.to_bytes(16, "little"), np.uint8)
-    out: Mask = np.unpackbits(octets, bitorder="little").astype(bool)
+    out = np.unpackbits(octets, bitorder="little").astype(bool)
     out.flags.writeable = False
     return out
 
 
 def bits(pitches: NDArray[np.bool_]) -> int:
-    """Return the set of pitches that `bool[128]` has."""
+    """Return the set of the pitches that are true in `bool[128]`."""
     return int.from_bytes(np.packbits(pitches, bitorder="little").tobytes(), "little")

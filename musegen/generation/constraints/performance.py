@@ -1,4 +1,4 @@
-"""What is wished of the next note, as tokens of the performance encoding."""
+"""Turn what the next note may be into tokens of the performance encoding."""
 
 from __future__ import annotations
 
@@ -13,111 +13,118 @@ __all__ = ["PerformanceTokens"]
 
 
 class PerformanceTokens:
-    """Says where the performance grammar stands, and which tokens can lead to a note as it is wished.
+    """Finds the tokens that can lead to a wanted note in the performance grammar.
 
-    Bars are reckoned from the start of the continuation, all of one length. What is looked ahead
-    for: that time passes no further than to where a note must end or begin, and only to where
-    something can happen.
+    Bars are counted from the start of the new music, all of one length. It looks ahead so that
+    time passes no further than to where a note must end or begin, and only to where something can
+    happen.
     """
 
-    def __init__(self, vocabulary: Vocabulary, place: ConstraintContext) -> None:
-        """Take the vocabulary and the place."""
-        self._place, self._pitches = place, place.pitches
+    def __init__(self, vocabulary: Vocabulary, context: ConstraintContext) -> None:
+        """Set the vocabulary and the context."""
+        self._context = context
+        self._pitches = context.pitches
         slices = {
             kind: slice(first, first + vocabulary.blocks[kind])
             for kind, first in vocabulary.first.items()
         }
-        self._on, self._off, self._shift = (
-            slices[kind] for kind in ("note_on", "note_off", "time_shift")
-        )
+        self._on = slices["note_on"]
+        self._off = slices["note_off"]
+        self._shift = slices["time_shift"]
         self._velocity = slices.get("velocity")
 
     def begin(self, rules: PerformanceGrammar) -> NextNote | None:
         """Return the next note before any constraint, or None if the grammar leaves no choice."""
-        now, place = rules.now, self._place
-        stop = place.stop if rules.length is None else rules.length
+        now, context = rules.now, self._context
+        stop = context.stop if rules.length is None else rules.length
         if now >= stop or rules.kind == "end":
             return None
-        bars = max(1, round((stop - place.start) / place.bar)) if stop < NEVER else 0
-        length = (stop - place.start) / bars if bars else place.bar
-        bar = int((now - place.start + 0.5) // length)
-        begins, over = (round(place.start + line * length) for line in (bar, bar + 1))
+
+        # The current bar.
+        bars = max(1, round((stop - context.start) / context.bar)) if stop < NEVER else 0
+        length = (stop - context.start) / bars if bars else context.bar
+        bar = int((now - context.start + 0.5) // length)
+        begin, end = (round(context.start + line * length) for line in (bar, bar + 1))
+
         rest = rules.longest_rest
-        next_note = NextNote(
-            now,
-            begins,
-            over - begins,
-            stop,
-            self._strong(stop, length, rest),
-            0,
+        wanted = NextNote(
+            now=now,
+            bar=begin,
+            bar_length=end - begin,
+            stop=stop,
+            strong=self._strong(stop, length, rest),
+            part=0,
             until=stop,
             pitches=self._pitches,
         )
         if rest is not None:
-            since = rules.notes[-1].onset if rules.notes else 0
-            if since + rest < stop:
-                next_note.latest = max(since + rest, now)
-        return next_note
+            last_onset = rules.notes[-1].onset if rules.notes else 0
+            if last_onset + rest < stop:
+                wanted.latest = max(last_onset + rest, now)
+        return wanted
 
     def _strong(self, stop: int, length: float, rest: int | None) -> int:
-        """Return the last strong beat from which no rest that is too long leads to the end."""
+        """Return the last strong beat from which the end is near enough for a rest."""
         if stop >= NEVER:
             return NEVER
-        quarters = round(self._place.bar / self._place.quarter)
-        out = round(stop - length) + last_strong_beat(round(length), quarters, quarters)
-        while rest is not None and stop - out > rest:
-            out = (out + stop + 1) // 2
-        return out
+        quarters = round(self._context.bar / self._context.quarter)
+        strong = round(stop - length) + last_strong_beat(round(length), quarters, quarters)
+        while rest is not None and stop - strong > rest:
+            strong = (strong + stop + 1) // 2
+        return strong
 
-    def mask(self, next_note: NextNote, rules: PerformanceGrammar, legal: Mask) -> Mask:
-        """Return those tokens of `legal` that can lead to the note, `bool[V]`."""
+    def mask(self, wanted: NextNote, rules: PerformanceGrammar, legal: Mask) -> Mask:
+        """Return the legal tokens that can lead to the wanted note, `bool[V]`."""
         out = legal.copy()
-        offs = out[self._off]
-        now, start, last = (
-            next_note.now,
-            self._place.start,
-            next_note.closing and next_note.now == next_note.strong,
-        )
+        note_offs = out[self._off]
+        now, start = wanted.now, self._context.start
+        at_cadence = wanted.closing and now == wanted.strong
+
+        # Which sounding notes may or must end now, and when the next one may or must.
         sounding = rules.sounding.nonzero()[0]
-        ready: list[int] = []  # pitches that may end now
-        must, can_end = min(next_note.due, next_note.stop), NEVER
-        sounds, due = 0, -1
+        sounding_set = 0
+        may_end: list[int] = []
+        must, can_end = min(wanted.due, wanted.stop), NEVER
         for pitch, since in zip(sounding.tolist(), rules.since[sounding].tolist(), strict=True):
-            sounds |= 1 << pitch
-            mine = since >= start  # notes of the primer may end whenever they like
-            ends = now if (last and since < now) or not mine else since + next_note.shortest
-            longest = now if last and since < now else since + next_note.longest if mine else NEVER
-            if longest <= now:
-                due = pitch
-                ready.append(pitch)
-                break
-            must, can_end = min(must, longest), min(can_end, ends)
-            if ends <= now:
-                ready.append(pitch)
+            sounding_set |= 1 << pitch
+            closes = at_cadence and since < now
+            is_new = since >= start  # notes of the primer may end at any time
+            earliest_end = now if closes or not is_new else since + wanted.shortest
+            latest_end = now if closes else since + wanted.longest if is_new else NEVER
+            if latest_end <= now:  # it ends before anything else happens, or a lower note does
+                may_end.append(pitch)
+                kept = note_offs[may_end]
+                out[:] = False
+                note_offs[may_end] = kept
+                return out
+            must, can_end = min(must, latest_end), min(can_end, earliest_end)
+            if earliest_end <= now:
+                may_end.append(pitch)
             else:
-                offs[pitch] = False
-        if due >= 0:  # it ends before anything else, but for the lower
-            kept = offs[ready]
-            out[:] = False
-            offs[ready] = kept
-            return out
-        voice = not next_note.voices or len(sounding) < next_note.voices
-        if must <= now and not voice:  # so many must end now, the lower first: leave enough above
-            offs[ready[max(len(ready) - (len(sounding) - next_note.voices), 0) :]] = False
-        free = next_note.pitches & ~sounds if voice else 0
-        self._strike(next_note, rules, free, out)
+                note_offs[pitch] = False
+
+        # If a voice must become silent, the lower notes end first: leave enough above them.
+        has_voice = not wanted.voices or len(sounding) < wanted.voices
+        if must <= now and not has_voice:
+            surplus = len(sounding) - wanted.voices
+            note_offs[may_end[max(len(may_end) - surplus, 0) :]] = False
+
+        # Begin notes, or let time pass.
+        free = wanted.pitches & ~sounding_set if has_voice else 0
+        self._limit_notes(wanted, rules, free, out)
         if must <= now:
             out[self._shift] = False
         elif rules.kind != "velocity":
-            self._wait(
-                next_note, must, can_end, max(next_note.earliest, now + 1) if free else NEVER, out
-            )
+            can_begin = max(wanted.earliest, now + 1) if free else NEVER
+            self._limit_shifts(wanted, must, can_end, can_begin, out)
         return out
 
-    def _strike(self, next_note: NextNote, rules: PerformanceGrammar, free: int, out: Mask) -> None:
-        """Forbid pitches that may not begin now, and loudness if none may."""
-        if free and next_note.earliest <= next_note.now <= next_note.last:
-            out[self._on] &= pitch_mask(next_note.pitches)
+    def _limit_notes(
+        self, wanted: NextNote, rules: PerformanceGrammar, free: int, out: Mask
+    ) -> None:
+        """Forbid pitches that may not begin now, and velocities if none may."""
+        if free and wanted.earliest <= wanted.now <= wanted.last:
+            out[self._on] &= pitch_mask(wanted.pitches)
         else:
             out[self._on] = False
             free = 0
@@ -126,24 +133,24 @@ class PerformanceTokens:
             if not free >> above:
                 out[self._velocity] = False
 
-    def _wait(
-        self, next_note: NextNote, must: int, can_end: int, can_strike: int, out: Mask
+    def _limit_shifts(
+        self, wanted: NextNote, must: int, can_end: int, can_begin: int, out: Mask
     ) -> None:
-        """Forbid to wait beyond what must happen, and for less than the longest shift where nothing can.
+        """Forbid time shifts beyond what must happen, and short ones to where nothing can.
 
         Args:
-            next_note: What is wished.
+            wanted: The next note.
             must: The step where something must happen.
             can_end: The first step where a note can end.
-            can_strike: The first step where one can begin, up to `next_note.last`.
+            can_begin: The first step where one can begin, up to `wanted.last`.
             out: The mask.
         """
-        now = next_note.now
+        now = wanted.now
         lands = np.zeros(MAX_SHIFT + 1, bool)  # by steps from now
         lands[MAX_SHIFT] = True
         lands[max(can_end - now, 0) :] = True
-        lands[max(can_strike - now, 0) : max(next_note.last + 1 - now, 0)] = True
-        for step in (next_note.stop, next_note.final):
+        lands[max(can_begin - now, 0) : max(wanted.last + 1 - now, 0)] = True
+        for step in (wanted.stop, wanted.final):
             if step - now <= MAX_SHIFT:
                 lands[step - now] = True
         lands[max(must + 1 - now, 0) :] = False

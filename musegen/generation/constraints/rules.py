@@ -1,4 +1,4 @@
-"""The constraints, each a class with one method, which narrows the next note. `docs/control.md` has their effects."""
+"""The constraints: each class narrows the next note. `docs/control.md` shows their effects."""
 
 from __future__ import annotations
 
@@ -22,90 +22,93 @@ PERFECT = (0, 7)  # semitones of octave and fifth, without octaves
 
 
 class Constraint(Protocol):
-    """One thing that is asked of a continuation."""
+    """A musical constraint."""
 
-    def restrict(self, next_note: NextNote, rules: Grammar) -> None:
-        """Narrow what is wished of the next note, given what came before."""
+    def restrict(self, wanted: NextNote, rules: Grammar) -> None:
+        """Narrow the next note, given the notes before it."""
 
 
 class InRange:
-    """No pitch below the lowest or above the highest. Drums are exempt."""
+    """Keeps pitches between a lowest and a highest. Drums are exempt."""
 
-    def __init__(self, low: int, high: int, place: ConstraintContext) -> None:
-        """Take the pitches, both included."""
-        heard = np.arange(128) - place.shift
-        self._pitches = bits((low <= heard) & (heard <= high))
+    def __init__(self, low: int, high: int, context: ConstraintContext) -> None:
+        """Set the lowest and the highest pitch, both included."""
+        sounding = np.arange(128) - context.shift
+        self._pitches = bits((low <= sounding) & (sounding <= high))
 
-    def restrict(self, next_note: NextNote, rules: Grammar) -> None:
+    def restrict(self, wanted: NextNote, rules: Grammar) -> None:
         """Keep the pitches of the range."""
-        next_note.only(self._pitches)
+        wanted.only(self._pitches)
 
 
 class Polyphony:
-    """No more than so many notes sound at once, in all parts together. Drums are exempt."""
+    """Limits how many notes sound at once, in all parts together. Drums are exempt."""
 
     def __init__(self, voices: int) -> None:
-        """Take the number."""
+        """Set the limit."""
         self._voices = voices
 
-    def restrict(self, next_note: NextNote, rules: Grammar) -> None:
-        """Say how many."""
-        next_note.voices = self._voices
+    def restrict(self, wanted: NextNote, rules: Grammar) -> None:
+        """Pass the limit on."""
+        wanted.voices = self._voices
 
 
 class Lengths:
-    """No note is shorter than the shortest or longer than the longest note value, to the nearest step."""
+    """Keeps note lengths between a shortest and a longest note value, to the nearest step."""
 
     def __init__(
-        self, shortest: Fraction | None, longest: Fraction | None, place: ConstraintContext
+        self, shortest: Fraction | None, longest: Fraction | None, context: ConstraintContext
     ) -> None:
-        """Take the values in quarters; None for no bound."""
-        self._shortest = max(1, round(float(shortest or 0) * place.quarter))
-        self._longest = max(1, round(float(longest) * place.quarter)) if longest else 0
+        """Set the values, in quarter notes; None for no bound."""
+        self._shortest = max(1, round(float(shortest or 0) * context.quarter))
+        self._longest = max(1, round(float(longest) * context.quarter)) if longest else 0
 
-    def restrict(self, next_note: NextNote, rules: Grammar) -> None:
-        """Bound the length."""
-        next_note.shortest = self._shortest
+    def restrict(self, wanted: NextNote, rules: Grammar) -> None:
+        """Limit the length."""
+        wanted.shortest = self._shortest
         if self._longest:
-            next_note.longest = self._longest
+            wanted.longest = self._longest
 
 
 class InKey:
-    """No pitch outside of a key. Drums are exempt."""
+    """Keeps pitches in a key. Drums are exempt."""
 
-    def __init__(self, key: Key, place: ConstraintContext) -> None:
-        """Take the key."""
-        self._pitches = bits(key.pitch_classes[(np.arange(128) - place.shift) % 12])
+    def __init__(self, key: Key, context: ConstraintContext) -> None:
+        """Set the key."""
+        self._pitches = bits(key.pitch_classes[(np.arange(128) - context.shift) % 12])
 
-    def restrict(self, next_note: NextNote, rules: Grammar) -> None:
+    def restrict(self, wanted: NextNote, rules: Grammar) -> None:
         """Keep the pitches of the key."""
-        next_note.only(self._pitches)
+        wanted.only(self._pitches)
 
 
 class NoParallels:
-    """No two voices go from a fifth to a fifth or from an octave to an octave, in either direction.
+    """Forbids two voices to move from a fifth to a fifth, or from an octave to an octave.
 
-    A voice is a part that strikes one note at a time, the next where the last one ends. Drums are
-    exempt. A part cannot know what the parts after it are going to do; they know what it did.
+    A voice is a part that plays one note at a time, each where the last one ends. Drums are exempt.
+    Each part is checked against the parts that were written before it at the same step.
     """
 
-    def restrict(self, next_note: NextNote, rules: Grammar) -> None:
-        """Leave out pitches that would be parallel to a part that has moved at this step."""
+    def restrict(self, wanted: NextNote, rules: Grammar) -> None:
+        """Remove pitches that would move in parallel with a part that has moved at this step."""
         if rules.kind not in ("part", "program"):
             return
-        moves = _moves(rules.notes, next_note.now)
-        before, _ = moves.get(next_note.part, (None, None))
+        moves = _moves(rules.notes, wanted.now)
+        before, _ = moves.get(wanted.part, (None, None))
         if before is None:
             return
         pitches = ALL
         for part, (old, new) in moves.items():
-            if part != next_note.part and old is not None and new is not None and old != new:
+            if part != wanted.part and old is not None and new is not None and old != new:
                 pitches &= _not_parallel(new, abs(old - before) % 12, before)
-        next_note.only(pitches)
+        wanted.only(pitches)
 
 
 def _moves(notes: Sequence[Note], now: int) -> dict[int, tuple[int | None, int | None]]:
-    """Return of each part the pitch that ends at a step, and the one that begins; None where there is not just one."""
+    """Return, for each part, the pitch that ends at a step and the one that begins there.
+
+    None where there is no such pitch, or more than one.
+    """
     struck: dict[int, list[Note]] = {}
     before: dict[int, list[Note]] = {}
     for note in reversed(notes[-RECENT:]):
@@ -124,7 +127,13 @@ def _moves(notes: Sequence[Note], now: int) -> dict[int, tuple[int | None, int |
 
 @lru_cache(maxsize=4096)
 def _not_parallel(pitch: int, interval: int, before: int) -> int:
-    """Return the pitches that are not at an interval to one, if it is a fifth or an octave; and the one before."""
+    """Return the pitches that do not repeat a perfect interval with another voice.
+
+    Args:
+        pitch: Where the other voice moved to.
+        interval: Between the voices before, in semitones without octaves.
+        before: This voice's last pitch, which may always be repeated.
+    """
     if interval not in PERFECT:
         return ALL
     every = np.arange(128)
@@ -132,50 +141,62 @@ def _not_parallel(pitch: int, interval: int, before: int) -> int:
 
 
 class Density:
-    """As many notes begin in each bar as was asked, at an even pace; those of a cadence do not count.
+    """Keeps the number of notes that begin in a bar between two limits, at an even pace.
+
+    Notes of a cadence do not count.
 
     With at least MIN notes in a bar of length L, note i (from 0) begins before (i + 1) · L / MIN.
     With at most MAX, it begins no earlier than a quarter ahead of i · L / MAX; or, where there are
     chords, a chord of four.
     """
 
-    def __init__(self, fewest: int, most: int, chords: bool, place: ConstraintContext) -> None:
-        """Take the numbers, 0 for no bound, and whether to expect chords."""
-        self._fewest, self._most = fewest, most
-        self._quarter, self._together = place.quarter, CHORD - 1 if chords else 0
-        self._grids = [max(1, round(place.quarter / parts)) for parts in (1, 2, 4)]
+    def __init__(self, fewest: int, most: int, chords: bool, context: ConstraintContext) -> None:
+        """Set the limits, 0 for none, and whether to expect chords."""
+        self._fewest = fewest
+        self._most = most
+        self._quarter = context.quarter
+        self._together = CHORD - 1 if chords else 0
+        self._grids = [max(1, round(context.quarter / parts)) for parts in (1, 2, 4)]
 
-    def restrict(self, next_note: NextNote, rules: Grammar) -> None:
-        """Say when the next note may begin, and by when it must."""
-        if next_note.closing:
+    def restrict(self, wanted: NextNote, rules: Grammar) -> None:
+        """Limit when the next note may begin, and say by when it must."""
+        if wanted.closing:
             return
-        begun, length = 0, next_note.bar_length
-        for note in reversed(rules.notes):
-            if note.onset < next_note.bar:
-                break
-            begun += 1
-        over = next_note.bar + length
-        if self._most:
-            ahead = max(self._quarter, self._together * length / self._most)
-            pace = (
-                over
-                if begun >= self._most
-                else math.ceil(next_note.bar + begun * length / self._most - ahead)
-            )
-            next_note.earliest = max(next_note.earliest, pace)
-        if begun < self._fewest:
-            next_note.latest = min(
-                next_note.latest, next_note.bar + math.ceil((begun + 1) * length / self._fewest) - 1
-            )
-            next_note.pace = min(self._pace(next_note, begun), next_note.latest)
-        elif self._fewest and over < next_note.stop:
-            next_note.latest = min(next_note.latest, over + math.ceil(length / self._fewest) - 1)
-            next_note.pace = over
+        begun, length = _begun(rules.notes, wanted.bar), wanted.bar_length
+        bar_end = wanted.bar + length
 
-    def _pace(self, next_note: NextNote, begun: int) -> int:
-        """Return where a note of the bar would begin at an even pace, in the rhythm that musicians would make of it."""
-        grid = next(
-            (step for step in self._grids if step * self._fewest <= next_note.bar_length), 1
-        )
-        even = begun * next_note.bar_length // self._fewest // grid * grid
-        return next_note.bar + max(even, (next_note.now - next_note.bar) // grid * grid + grid)
+        # At most: no sooner than the pace allows.
+        if begun >= self._most > 0:
+            wanted.earliest = max(wanted.earliest, bar_end)
+        elif self._most:
+            ahead = max(self._quarter, self._together * length / self._most)
+            pace = math.ceil(wanted.bar + begun * length / self._most - ahead)
+            wanted.earliest = max(wanted.earliest, pace)
+
+        # At least: in this bar, or early enough in the next.
+        if begun < self._fewest:
+            due = wanted.bar + math.ceil((begun + 1) * length / self._fewest) - 1
+            wanted.latest = min(wanted.latest, due)
+            wanted.pace = min(self._pace(wanted, begun), wanted.latest)
+        elif self._fewest and bar_end < wanted.stop:
+            due = bar_end + math.ceil(length / self._fewest) - 1
+            wanted.latest = min(wanted.latest, due)
+            wanted.pace = bar_end
+
+    def _pace(self, wanted: NextNote, begun: int) -> int:
+        """Return where the next note of the bar would begin at an even pace, in a simple rhythm."""
+        fitting = (step for step in self._grids if step * self._fewest <= wanted.bar_length)
+        grid = next(fitting, 1)
+        even = begun * wanted.bar_length // self._fewest // grid * grid
+        following = (wanted.now - wanted.bar) // grid * grid + grid
+        return wanted.bar + max(even, following)
+
+
+def _begun(notes: Sequence[Note], bar: int) -> int:
+    """Return how many notes have begun since a step."""
+    count = 0
+    for note in reversed(notes):
+        if note.onset < bar:
+            break
+        count += 1
+    return count

@@ -1,4 +1,4 @@
-"""What people write for a constraint: pitches, note values, numbers of notes."""
+"""Parse constraints as people write them: pitches, note values, numbers of notes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ LONGEST_VALUE = 64  # quarters
 
 
 def read_pitch(text: str) -> int:
-    """Return the MIDI pitch of a name (`C4` is 60, `F#4`, `Bb2`) or of its number.
+    """Parse a pitch, by name (`C4` is 60, `F#4`, `Bb2`) or by its MIDI number.
 
     Raises:
         ConfigError: It is neither.
@@ -36,14 +36,14 @@ def read_pitch(text: str) -> int:
         pitch = int(text)
     if not 0 <= pitch <= 127:
         raise ConfigError(
-            "a pitch must be a name from C-1 to G9, as C4 (middle C), F#4 or Bb2, or a MIDI number from 0 to 127. "
-            f"Received: {text!r}. Write a range as C3:C6."
+            "a pitch must be a name from C-1 to G9, as C4 (middle C), F#4 or Bb2, or a MIDI number "
+            f"from 0 to 127. Received: {text!r}. Write a range as C3:C6."
         )
     return pitch
 
 
 def read_range(text: str) -> tuple[int, int]:
-    """Return the lowest and the highest pitch of `LOW:HIGH`; either may be left out.
+    """Parse `LOW:HIGH` as the lowest and the highest pitch; either may be left out.
 
     Raises:
         ConfigError: It is of another form, or nothing lies between.
@@ -62,7 +62,7 @@ def read_range(text: str) -> tuple[int, int]:
 
 
 def read_note_value(text: str) -> Fraction:
-    """Return how many quarters a note value lasts: 1/4 is 1, 1/8. is 3/4.
+    """Parse a note value as a number of quarter notes: 1/4 is 1, 1/8. is 3/4.
 
     Raises:
         ConfigError: It is no note value, or out of range.
@@ -73,13 +73,13 @@ def read_note_value(text: str) -> Fraction:
         if 0 < out <= LONGEST_VALUE:
             return out
     raise ConfigError(
-        "a note value must be a part of a whole note, as 1/16, 1/4, 3/8, or dotted, as 1/4., and at most 16/1. "
-        f"Received: {text!r}."
+        "a note value must be a part of a whole note, as 1/16, 1/4, 3/8, or dotted, as 1/4., "
+        f"and at most 16/1. Received: {text!r}."
     )
 
 
 def read_density(text: str) -> tuple[int, int]:
-    """Return the fewest and the most notes in a bar of `MIN:MAX`, `MIN:`, `:MAX` or `NUMBER`; 0 if not said.
+    """Parse `MIN:MAX`, `MIN:`, `:MAX` or `NUMBER` notes in a bar: (fewest, most), 0 for no limit.
 
     Raises:
         ConfigError: It is of another form, or MIN is above MAX.
@@ -89,8 +89,8 @@ def read_density(text: str) -> tuple[int, int]:
     valid = all(not part or NUMBER.fullmatch(part) for part in (low, high)) and (low or high)
     if not valid or (high and int(high) == 0):
         raise ConfigError(
-            "a density must be MIN:MAX notes in a bar, or MIN:, :MAX or one number for both, as 4:8, 4:, :8 or 6, "
-            f"whole numbers up to 999 and MAX at least 1. Received: {text!r}."
+            "a density must be MIN:MAX notes in a bar, or MIN:, :MAX or one number for both, as "
+            f"4:8, 4:, :8 or 6, whole numbers up to 999 and MAX at least 1. Received: {text!r}."
         )
     fewest, most = int(low or 0), int(high or 0)
     if most and fewest > most:
@@ -101,7 +101,7 @@ def read_density(text: str) -> tuple[int, int]:
 
 
 def check(wanted: ConstraintConfig) -> None:
-    """Read every text of what is wanted.
+    """Parse every text of a config, to see that it is valid.
 
     Raises:
         ConfigError: One cannot be read, or they contradict each other.
@@ -120,5 +120,6 @@ def check(wanted: ConstraintConfig) -> None:
     )
     if shortest and longest and shortest > longest:
         raise ConfigError(
-            f"min_note must not be longer than max_note. Received: {wanted.min_note} and {wanted.max_note}."
+            f"min_note must not be longer than max_note. Received: {wanted.min_note} and "
+            f"{wanted.max_note}."
         )
