@@ -1,5 +1,7 @@
 """The public names, and what importing them costs."""
 
+import doctest
+import re
 import subprocess
 import sys
 
@@ -68,7 +70,8 @@ def test_tensorflow_is_not_imported(code):
 def test_composing_does_not_import_tensorflow(checkpoints, tmp_path):
     code = (
         "import sys; from musegen.cli import main; "
-        f"main(['compose', '--new', '--bars', '2', '--checkpoint', {str(checkpoints['line'].path)!r}, "
+        "main(['compose', '--new', '--bars', '2', "
+        f"'--checkpoint', {str(checkpoints['line'].path)!r}, "
         f"'-o', {str(tmp_path / 'new.mid')!r}], standalone_mode=False); "
         "assert not {'tensorflow', 'keras', 'symusic', 'music21'} & set(sys.modules)"
     )
@@ -77,15 +80,16 @@ def test_composing_does_not_import_tensorflow(checkpoints, tmp_path):
 
 
 def test_every_command_and_option_is_documented():
-    assert sorted(main.commands) == [
+    visible = [name for name, command in main.commands.items() if not command.hidden]
+    assert sorted(visible) == [
         "batch",
         "compose",
         "corpus",
         "doctor",
         "encode",
         "evaluate",
-        "frames",
         "novelty",
+        "pianoroll",
         "runs",
         "surprisal",
         "train",
@@ -97,6 +101,32 @@ def test_every_command_and_option_is_documented():
         CliRunner().invoke(main, ["--version"]).output
         == f"musegen, version {musegen.__version__}\n"
     )
+
+
+NEED_NO_EXAMPLE = {name for name in musegen.__all__ if name.endswith("Error")}
+"""Errors are raised, not called: tests/test_bad_input.py has the examples."""
+
+
+@pytest.mark.parametrize("name", sorted(set(musegen.__all__) - NEED_NO_EXAMPLE))
+def test_every_public_name_has_an_example(name):
+    # Pytest runs the examples (--doctest-modules). A class may have them in its methods.
+    assert any(test.examples for test in doctest.DocTestFinder().find(getattr(musegen, name), name))
+
+
+def rooms_in(folder):
+    """Return the packages in a folder."""
+    return {path.parent.name for path in (ROOT / folder).glob("*/__init__.py")}
+
+
+def test_the_readme_maps_every_room():
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    mapped = re.findall(r"^\| \d \| `(\w+)/` \|", readme, re.MULTILINE)
+    assert len(mapped) == len(set(mapped))
+    assert set(mapped) == rooms_in("musegen")
+
+
+def test_the_tests_mirror_the_rooms():
+    assert rooms_in("tests") | {"utils"} == rooms_in("musegen")
 
 
 def test_every_error_is_a_musegen_error():
@@ -119,7 +149,8 @@ def test_the_command_reference_is_up_to_date():
 def test_a_module_that_moved_is_found_under_its_old_name_with_a_warning():
     for old, new in MOVED.items():
         code = (
-            f"import importlib, warnings, musegen; warnings.simplefilter('error', DeprecationWarning)\n"
+            f"import importlib, warnings, musegen\n"
+            f"warnings.simplefilter('error', DeprecationWarning)\n"
             f"try: importlib.import_module({old!r})\n"
             f"except DeprecationWarning as warning: assert {new!r} in str(warning), warning\n"
             f"else: raise SystemExit('no warning')\n"

@@ -1,4 +1,4 @@
-"""The lesson on gradients says what its runs showed, and its tasks and measurements are what it says they are."""
+"""The lesson on gradients reports its runs, and its tasks and measurements are what it says."""
 
 import importlib.util
 import json
@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from musegen import ModelConfig, TrainingConfig
+from musegen import EncoderConfig, ModelConfig, TrainingConfig
 from musegen.model.network import build
 from tests.helpers import ROOT
 
@@ -81,7 +81,10 @@ def test_only_answers_count_in_the_windows_of_stories(lesson, carried):
     config = TrainingConfig(sequence_length=16, batch_size=4, tbptt=carried)
     stories = lesson.Stories([4, 8], 6, 20, seed=0)
     windows = lesson.Asked(
-        stories, SimpleNamespace(vocabulary=None), ModelConfig(lesson.VOCABULARY), config
+        stories,
+        SimpleNamespace(config=EncoderConfig(), vocabulary=None),
+        ModelConfig(lesson.VOCABULARY),
+        config,
     )
     tokens, targets, weights = windows[0]
     assert tokens.shape == (4, 16)

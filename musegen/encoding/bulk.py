@@ -16,6 +16,7 @@ from musegen.encoding.vocabulary import Tokens
 from musegen.errors import EncodingError, MidiError, MusegenError
 from musegen.score import Score, notation
 from musegen.score.midi import parse, read_bytes
+from musegen.utils.parallel import Crash, each
 
 if TYPE_CHECKING:
     from musegen.encoding.encoder import Encoder
@@ -128,8 +129,6 @@ def quantised(
 
 def encode_files(paths: Iterable[str | Path], encoder: Encoder, workers: int) -> Iterator[Encoded]:
     """Yield the result of each file, in order. See `Encoder.encode_files`."""
-    from musegen.utils.parallel import Crash, each  # process pools: composing does not need them
-
     source = iter(paths)
     tasks = iter(lambda: list(islice(source, FILES_PER_TASK)), [])
     task = partial(_encode_task, encoder)

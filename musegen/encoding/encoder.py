@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,7 @@ from musegen.encoding.bulk import Encoded, bundled, encode_files, load
 from musegen.encoding.bundle import Bundle, Unencodable
 from musegen.encoding.events import Events
 from musegen.encoding.marks import token_marks
+from musegen.encoding.report import Report, diagnose
 from musegen.encoding.vocabulary import Tokens, Vocabulary
 from musegen.errors import EncodingError, MusegenError
 from musegen.score import Score, display
@@ -24,9 +25,6 @@ from musegen.score.midi import MidiSource
 from musegen.score.reading import read
 from musegen.utils.deprecation import replacement
 from musegen.utils.files import atomic_path, refuse_to_overwrite
-
-if TYPE_CHECKING:
-    from musegen.encoding.report import Report
 
 __all__ = ["Encoder"]
 
@@ -151,8 +149,6 @@ position 12, pitch 62, duration 6, position 18, pitch 64, duration 6, end
         Raises:
             MidiError: `source` cannot be read.
         """
-        from musegen.encoding.report import diagnose  # composing does not need it
-
         return diagnose(source, self)
 
     def encode_files(self, paths: Iterable[str | Path], *, workers: int = 1) -> Iterator[Encoded]:

@@ -62,13 +62,13 @@ def overlap(checkpoint: Checkpoint, store: Store, names: list[str], scores: list
     data: Mapping[str, Any] = checkpoint.provenance.get("data", {})
     held_out = data.get("held_out", {})
     index = Index.load(checkpoint.path) if (checkpoint.path / FILE).exists() else None
-    if index is None:
-        trained, listed, runs = None, 0, None
-        in_all = data.get("train", {}).get("pieces", 0)
-    else:
+    trained, runs = None, None
+    listed, in_all = 0, data.get("train", {}).get("pieces", 0)
+    if index is not None:
         one_line = [name.replace("\n", " ") for name in names]  # as the index stores them
-        trained, listed, in_all = _among(one_line, index.names), len(index.names), index.in_all
+        trained = _among(one_line, index.names)
         runs = tuple(index.longest(score).notes for score in scores)
+        listed, in_all = len(index.names), index.in_all
     return Overlap(
         trained=trained,
         listed=listed,

@@ -117,7 +117,9 @@ def _quantised_tracks(tracks: Tracks, notes: Notes, programs: bool) -> tuple[Tra
         last = np.full(tracks.piece[-1] + 1, -1)
         last[tracks.piece[used]] = used.nonzero()[0]  # the last assignment to a piece stays
         kept = np.arange(len(used)) <= last[tracks.piece]
-        tracks, used, track = take(tracks, kept), used[kept], (kept.cumsum() - 1)[track]
+        tracks = take(tracks, kept)
+        used = used[kept]
+        track = (kept.cumsum() - 1)[track]
     drum = tracks.drum & used
     return tracks._replace(program=tracks.program * (used & ~drum & programs), drum=drum), track
 

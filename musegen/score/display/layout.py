@@ -65,7 +65,7 @@ class Strokes(NamedTuple):
     def path(self, group: int, level: int = 0) -> str:
         """Return the strokes of a group and level as moves `m dx dy h width`, 8 bytes a stroke."""
         chosen = (self.group == group) & (self.level == level)
-        x, y, width = self.x[chosen], self.y[chosen], self.width[chosen]
+        x, y, width = (column[chosen] for column in (self.x, self.y, self.width))
         dx = np.diff(x, prepend=0)
         dx[1:] -= width[:-1]  # each move begins at the end of the last stroke
         dy = np.diff(y, prepend=0)
@@ -192,7 +192,7 @@ class Layout:
         # The tokens at the very end belong to the last system, if there is one.
         has_end = self.complete and len(self.bars) > 1
         drawn = (marks.ticks < self.lines[-1]) | has_end
-        ticks, kind, counts = marks.ticks[drawn], marks.kind[drawn], marks.counts[drawn]
+        ticks, kind, counts = (each[drawn] for each in (marks.ticks, marks.kind, marks.counts))
         system = np.searchsorted(self.lines[self.bars[:-1]], ticks, side="right") - 1
         x = LEFT + (self.x(ticks, system) - LEFT) // cell * cell
         # Count the tokens that share a place.

@@ -120,7 +120,10 @@ def _swatch(colour: str, dot: bool = False) -> str:
 
 def _grid(layout: Layout) -> str:
     """Return barlines with the bars' numbers, octave lines, and the names of rows."""
-    lines, octaves, numbers, names = [], [], [], []
+    lines: list[str] = []
+    octaves: list[str] = []
+    numbers: list[str] = []
+    names: list[str] = []
     for system, top in enumerate(layout.tops[:-1].tolist()):
         x = layout.barlines(system)
         for at in [*x[:-1][:: _stride(x, LINE_EVERY)], x[-1]]:

@@ -87,7 +87,7 @@ def melody_lines(score: Score, start: int = 0, end: int | None = None) -> Melody
     step = steps(notes["onset"], score)
     pitch = notes["pitch"].astype(np.int64)
     order = np.lexsort((-pitch, step, track))
-    track, step, pitch = track[order], step[order], pitch[order]
+    track, step, pitch = (column[order] for column in (track, step, pitch))
     # The first note at each step of a track is its highest one.
     highest = np.append(True, (np.diff(track) != 0) | (np.diff(step) != 0))[: len(track)]
     return MelodyLines(track[highest], step[highest], pitch[highest])
