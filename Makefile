@@ -4,12 +4,12 @@ VENV   ?= .venv
 BIN    ?= $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup format lint type test test-slow bench docs tables lesson check
+.PHONY: help setup format lint type test test-slow coverage bench docs site tutorial tables lesson check
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-setup: ## make .venv and install musegen in it, editable, with all that development needs
+setup: ## create .venv and install musegen in it, editable, with everything for development
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install -e '.[dev,bench,plot]'
 
@@ -31,20 +31,29 @@ test: ## run the fast tests
 test-slow: ## run the slow tests, which train and compose
 	$(BIN)/python -m pytest -m slow
 
-bench: ## run every benchmark, one file a question
+coverage: ## run the fast tests, and list the lines that none of them reaches
+	$(BIN)/python -m pytest -m 'not slow' --cov --cov-report=term-missing:skip-covered
+
+bench: ## run every benchmark; each file answers one question
 	@set -e; for file in $(filter-out benchmarks/_%,$(wildcard benchmarks/*.py)); do \
 	    echo "== $$file"; $(BIN)/python $$file; done
 
-docs: ## write the generated pages anew
+docs: ## regenerate the generated pages and pictures
 	@set -e; for file in $(filter-out docs/_%,$(wildcard docs/*.py)); do \
 	    echo "== $$file"; $(BIN)/python $$file; done
 
+site: ## build the documentation site in site/; open site/index.html
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
+
+tutorial: ## rerun the commands of docs/tutorial.md, and update what they print (minutes)
+	$(BIN)/python docs/_transcripts.py docs/tutorial.md
+
 RUNS ?= runs
-tables: ## measure the runs of recipes in RUNS, and write docs/results.md
+tables: ## evaluate the runs of the recipes in RUNS, and write docs/results.md
 	$(BIN)/python docs/results.py $(RUNS)
 
-lesson: ## run what docs/explanation/gradients.md tells of, and draw its pictures (minutes)
+lesson: ## rerun the experiments of docs/explanation/gradients.md and redraw its pictures (minutes)
 	$(BIN)/python docs/_gradients_lesson.py
 
-check: ## run all that CI runs, on the last commit, in environments made for it
+check: ## run everything that CI runs, on the last commit, in fresh environments
 	bash .ci/run

@@ -1,7 +1,7 @@
-"""Simple models of the frames that a store holds: if units and data are right, they give the figures that others gave.
+"""Checks units and data with simple models, whose figures others have published.
 
-Everything goes the way of the tables: frames were made into MIDI, these into tokens; here tokens
-become frames again.
+The frames take the same path as in the tables: frames to MIDI, MIDI to tokens, and here tokens to
+frames.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ Rolls = list[NDArray[np.bool_]]
 
 
 def calibrated(runs: Path) -> list[dict[str, str | float]]:
-    """Return figures, a dictionary for each: set, part, model, nats by the set's unit."""
+    """Return the figures: data set, part, model, nats in the data set's unit."""
     return [
         {"set": name, "part": part, "model": model, "nats": round(nats, 3)}
         for name, of in (("jsb16", _cells), ("jsb4", _frames), ("nottingham", _frames))
@@ -41,7 +41,7 @@ def _pieces(store: Store, part: str, kind: Kind, quarters: Fraction) -> list[NDA
 
 
 def _cells(store: Store) -> Iterator[tuple[str, str, float]]:
-    """Yield nats by cell of what knows the voice alone, and of what knows the voice's last cell; add-one counts."""
+    """Yield nats per cell of a unigram and a bigram of each voice, with add-one counts."""
     train, *others = (
         [
             np.asarray(piece, np.int64) + 1
@@ -68,7 +68,7 @@ def _cells(store: Store) -> Iterator[tuple[str, str, float]]:
 
 
 def _frames(store: Store) -> Iterator[tuple[str, str, float]]:
-    """Yield nats by frame of what knows the pitch alone, and of what knows whether it was in the last frame."""
+    """Yield nats per frame of Bernoulli models of each pitch, without and with the last frame."""
     train, test = (
         [np.asarray(piece, bool)[:, PIANO] for piece in _pieces(store, part, Chords(), Fraction(1))]
         for part in ("train", "test")

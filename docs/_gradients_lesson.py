@@ -1,12 +1,11 @@
-"""Runs what `docs/explanation/gradients.md` tells of, and draws its pictures: `make lesson`.
+"""Runs the experiments of `docs/explanation/gradients.md` and draws its pictures: `make lesson`.
 
-Takes some minutes on two cores, so `make docs` leaves it alone. Results go to
-`docs/explanation/gradients/results.json`; the pictures are drawn from that file, by themselves with
-`--draw`. Afterwards `quoted` says which figures the page must hold, and those that it does not are
-printed.
+It takes some minutes on two cores, so `make docs` does not run it. Results go to
+`docs/explanation/gradients/results.json`; the pictures are drawn from that file (only they, with
+`--draw`). `quoted` lists the figures that the page must contain; missing ones are printed.
 
-The networks, optimizers and the training loop are musegen's own; only the data are made up here, so
-that what has to be remembered, and for how long, is known.
+The networks, optimizers and the training loop are musegen's own. Only the data are synthetic, so
+that what must be remembered, and for how long, is known.
 """
 
 from __future__ import annotations
@@ -32,8 +31,8 @@ import numpy as np
 import tensorflow as tf
 
 import musegen
-from musegen import EncoderConfig, ModelConfig, TrainingConfig, TrainingError, train
-from musegen.data import corpus
+from musegen import EncoderConfig, ModelConfig, Store, TrainingConfig, TrainingError, ingest, train
+from musegen.data import corpus, dataset
 from musegen.encoding.encoder import Encoder
 from musegen.model.network import build, parameters
 from musegen.training.carrying import Carried
@@ -56,7 +55,9 @@ CHANCE = float(np.log(len(SYMBOLS)))
 
 
 def recall(rng: np.random.Generator, rows: int, delay: int) -> tuple[Any, Any, Any]:
-    """Return inputs, targets and weights, `[rows, delay + 1]`: a symbol, noise, and a cue that asks for the symbol.
+    """Return a recall task: a symbol, noise, and a cue that asks for the symbol.
+
+    Inputs, targets and weights, each `[rows, delay + 1]`.
 
     From the symbol to the cue it is `delay` steps. Only the answer counts.
     """
@@ -69,20 +70,24 @@ def recall(rng: np.random.Generator, rows: int, delay: int) -> tuple[Any, Any, A
 
 
 class Fresh(keras.utils.PyDataset):
-    """Batches of `recall` that never come again; what `fit` asks of its windows."""
+    """Batches of `recall` that never repeat, with the interface of the training windows."""
 
     def __init__(self, delay: int, rows: int, steps: int, seed: int) -> None:
-        """Take what to make: batches in an epoch, their rows, and the delay."""
+        """Set the delay, the rows of a batch, and the batches of an epoch."""
         super().__init__()
-        self.delay, self.rows, self.steps, self.seed, self.seconds = delay, rows, steps, seed, 0.0
+        self.delay = delay
+        self.rows = rows
+        self.steps = steps
+        self.seed = seed
+        self.seconds = 0.0
         self.lay_out(0)
 
     def lay_out(self, epoch: int, step: int = 0) -> None:
-        """Turn to a step of an epoch."""
+        """Go to a step of an epoch."""
         self._epoch, self._offset = epoch, step
 
     def __len__(self) -> int:
-        """Return the batches that are left."""
+        """Return the number of batches left in the epoch."""
         return self.steps - self._offset
 
     def __getitem__(self, index: int) -> tuple[Any, Any, Any]:
@@ -92,7 +97,7 @@ class Fresh(keras.utils.PyDataset):
 
 
 def story(rng: np.random.Generator, gaps: list[int]) -> Any:
-    """Return a piece, `int32[T]`: a symbol, and cues that ask for it again, each a gap after it was last heard."""
+    """Return a symbol and cues that ask for it, each a gap after it last occurred, `int32[T]`."""
     symbol = int(rng.integers(SYMBOLS.start, SYMBOLS.stop))
     tokens = [START, symbol]
     for gap in gaps:
@@ -101,28 +106,28 @@ def story(rng: np.random.Generator, gaps: list[int]) -> Any:
 
 
 class Stories:
-    """Pieces as `Windows` takes them: each a few cues with gaps drawn from some lengths."""
+    """Stories as pieces for `Windows`: each has a few cues, with gaps drawn from given lengths."""
 
     def __init__(self, gaps: list[int], cues: int, count: int, seed: int) -> None:
-        """Make them."""
+        """Draw the stories."""
         rng = np.random.default_rng(seed)
         self.stories = [story(rng, rng.choice(gaps, cues).tolist()) for _ in range(count)]
         self.lengths = np.array([len(s) for s in self.stories])
 
     def __len__(self) -> int:
-        """Return how many there are."""
+        """Return the number of stories."""
         return len(self.stories)
 
     def tokens(self, index: int) -> Any:
-        """Return one."""
+        """Return the tokens of a story."""
         return self.stories[index]
 
 
 class Asked(Windows):
-    """The project's windows, in which only the answers count."""
+    """Training windows in which only the answers count."""
 
     def __getitem__(self, index: int) -> tuple[Any, Any, Any]:
-        """Return inputs, targets and weights: 1 after a cue."""
+        """Return inputs, targets and weights; a weight is 1 after a cue, else 0."""
         tokens, targets = super().__getitem__(index)[:2]
         return tokens, targets, (tokens == CUE).astype(np.float32)
 
@@ -133,7 +138,7 @@ class Asked(Windows):
 def fitted(
     model: keras.Model, plain: keras.Model, windows: Any, validation: Any, config: TrainingConfig
 ) -> dict[str, Any]:
-    """Fit, and return the loss and gradient norm of every step, the epochs, and the message if it was stopped."""
+    """Fit a model; return the loss and norm of every step, validation figures, and any error."""
     steps: list[StepReport] = []
     message = None
     with tempfile.TemporaryDirectory() as run:
@@ -149,7 +154,10 @@ def fitted(
 
 
 def curves(steps: list[StepReport]) -> dict[str, list[float]]:
-    """Return each step's own loss, which reports give as a mean of the epoch so far, and gradient norm."""
+    """Return the loss and gradient norm of each step.
+
+    Reports give the loss as a mean of the epoch so far; here each step has its own.
+    """
     losses = []
     for before, now in zip([None, *steps], steps, strict=False):
         first = before is None or before.epoch != now.epoch
@@ -190,7 +198,7 @@ def jacobians(model: keras.Model, tokens: Any) -> Any:
 
 
 def reach(found: Any) -> Any:
-    """Return, for k = 0 … T, how much of a nudge of the state is left k steps later at the end, on average.
+    """Return the mean share of a nudge of the state that is left k steps later, for k = 0 … T.
 
     A nudge of length 1 in a random direction comes out with a root mean square length of ‖product‖
     / √S, the norm being Frobenius's.
@@ -238,7 +246,7 @@ GAINS = (0.8, 1.0, 1.2, 2.0)
 
 
 def at_the_start(length: int = 100) -> dict[str, Any]:
-    """Measure the reach of untrained networks on random tokens."""
+    """Measure the reach of gradients in untrained networks on random tokens."""
     keras.utils.set_random_seed(0)
     sequences = np.random.default_rng(0).integers(0, VOCABULARY, (4, length))
     out = {f"rnn {gain:g}": mean_reach(scaled(gain), sequences) for gain in GAINS}
@@ -260,7 +268,7 @@ UNITS = {"rnn": 111, "gru": 60, "lstm": 50}  # about the same number of weights
 
 
 def recalled(cell: str, delay: int, seed: int = 0) -> dict[str, Any]:
-    """Train a cell on `recall`, and measure its reach before and after."""
+    """Train a cell on `recall`, and measure the reach of gradients before and after."""
     config = TrainingConfig(
         epochs=10,
         patience=10,
@@ -302,7 +310,7 @@ CUES = 6  # in a story
 
 
 class Padded(keras.utils.PyDataset):
-    """All of some stories as one batch."""
+    """Stories as one padded batch."""
 
     def __init__(self, stories: list[Any]) -> None:
         """Pad them."""
@@ -386,15 +394,12 @@ CLIPS: dict[str, dict[str, Any]] = {
     "sgd, clipped to norm 1": {},
     "sgd, values clipped to 0.01": {"global_clipnorm": 0.0, "clipvalue": 0.01},
 }
-ON_MUSIC = {
-    "rnn": 150,
-    "gru": 106,
-    "lstm": 95,
-}  # about the same number of weights, the tables of tokens included
+# Units with which the networks have about the same number of weights, embeddings included.
+ON_MUSIC = {"rnn": 150, "gru": 106, "lstm": 95}
 
 
 def of_tunes(folder: Path) -> Encoder:
-    """Encode the first tunes of Aird's collection into a store in the folder, unless it is there."""
+    """Encode the first tunes of Aird's collection into a store in the folder, if it is missing."""
     encoder = Encoder(ENCODING)
     if not (folder / "store").exists():
         corpus.export("airdsAirs", folder / "midi")
@@ -402,14 +407,12 @@ def of_tunes(folder: Path) -> Encoder:
         some.mkdir()
         for path in sorted((folder / "midi").glob("**/*.mid"))[:TUNES]:
             path.rename(some / path.name)
-        from musegen import ingest
-
         ingest([some], folder / "store", encoder, seed=0)
     return encoder
 
 
 def on_music(folder: str, cell: str, units: int, **settings: Any) -> dict[str, Any]:
-    """Run `musegen.train` on the tunes, and return its steps, its epochs, and the message if it was stopped."""
+    """Run `musegen.train` on the tunes; return its steps, its epochs, and any error."""
     encoder = of_tunes(Path(folder))
     network = ModelConfig(len(encoder.vocabulary), cell=cell, layers=1, units=units, embedding=32)
     config = TrainingConfig(**{"sequence_length": 64, "batch_size": 16, "epochs": 1, **settings})
@@ -442,7 +445,7 @@ def on_music(folder: str, cell: str, units: int, **settings: Any) -> dict[str, A
 
 
 def turned(gradient: Any, value: float) -> dict[str, float]:
-    """Return the cosine between a gradient and itself cut at a value, and the share of components that were cut."""
+    """Return the cosine of a gradient and its clipped form, and the share of clipped components."""
     cut = np.clip(gradient, -value, value)
     cosine = gradient @ cut / np.linalg.norm(gradient) / np.linalg.norm(cut)
     return {
@@ -452,10 +455,7 @@ def turned(gradient: Any, value: float) -> dict[str, float]:
 
 
 def angle(folder: str) -> dict[str, Any]:
-    """Measure on one batch of tunes how far clipping by value turns the gradient of an untrained network."""
-    from musegen import Store
-    from musegen.data import dataset
-
+    """Measure how far clipping by value turns the gradient of an untrained network on tunes."""
     encoder = of_tunes(Path(folder))
     network = ModelConfig(len(encoder.vocabulary), cell="rnn", layers=1, units=128, embedding=32)
     data = dataset.load(Store(Path(folder) / "store"))
@@ -487,7 +487,7 @@ def angle(folder: str) -> dict[str, Any]:
 
 
 def jobs(tunes: str) -> dict[str, tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]]:
-    """Return every run by its name."""
+    """Return all runs by name: function, arguments, keyword arguments."""
     sgd = {"optimizer": "sgd", "learning_rate": 0.3}
     return {
         **{
@@ -506,7 +506,7 @@ def jobs(tunes: str) -> dict[str, tuple[Callable[..., Any], tuple[Any, ...], dic
 
 
 def run(only: str, tunes: Path | None, workers: int) -> None:
-    """Run what begins with `only`, and put it into the results."""
+    """Run the experiments whose names begin with `only`, and add them to the results."""
     # A core for every process: the networks are too small for more.
     os.environ |= {"TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1"}
     results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {"runs": {}}
@@ -535,7 +535,7 @@ def run(only: str, tunes: Path | None, workers: int) -> None:
 
 
 def write(results: dict[str, Any]) -> None:
-    """Write the results, a run a line."""
+    """Write the results, one run per line."""
     HERE.mkdir(parents=True, exist_ok=True)
     lines = ",\n".join(
         f'"{name}": {json.dumps(found)}' for name, found in sorted(results["runs"].items())
@@ -554,7 +554,7 @@ MIDDLE = 20  # the delay over which learning is shown
 
 
 def smooth(values: list[float], width: int = 9) -> Any:
-    """Return a running mean of what came before."""
+    """Return the running mean of the last values."""
     sums = np.cumsum([0.0, *values])
     ends = np.arange(1, len(values) + 1)
     starts = np.maximum(ends - width, 0)
@@ -634,7 +634,7 @@ def draw_clip(runs: dict[str, Any], axes: Any) -> None:
 
 
 def draw_recall(runs: dict[str, Any], axes: Any) -> None:
-    """Draw what each cell remembers over a growing delay, and how one of them learns."""
+    """Draw what each cell remembers over growing delays, and how they learn at one delay."""
     for (cell, colour), marker in zip(OF_CELL.items(), "osD", strict=True):
         last = [runs[f"recall, {cell}, {d}"]["validation"][-1] for d in DELAYS]
         axes[0].plot(DELAYS, last, marker + "-", color=colour, label=NAMES[cell])
@@ -653,7 +653,7 @@ def draw_recall(runs: dict[str, Any], axes: Any) -> None:
 
 
 def draw_windows(runs: dict[str, Any], axes: Any) -> None:
-    """Draw what is remembered over gaps that a window holds, and over those that it does not."""
+    """Draw what is remembered over gaps shorter and longer than a window."""
     names = {"alone": "each alone", "carried": "state carried"}
     for shift, way, colour in ((-0.2, "alone", ORANGE), (0.2, "carried", BLUE)):
         found = runs[f"windows, {way}"]
@@ -757,12 +757,11 @@ def exponent(value: float) -> str:
 
 
 def quoted(runs: dict[str, Any]) -> list[str]:
-    """Return what the page must say, word by word, if these are the results."""
-    start, free, held = (
-        runs["start"],
-        runs["clip, sgd, not clipped"],
-        runs["clip, sgd, clipped to norm 1"],
-    )
+    """Return the phrases that the page must contain, given the results."""
+    start = runs["start"]
+    free = runs["clip, sgd, not clipped"]
+    held = runs["clip, sgd, clipped to norm 1"]
+    by_value = runs["clip, sgd, values clipped to 0.01"]
     said = [
         f"multiplied by 1.2 keep {start['rnn 1.2'][100]:.0f} times",
         f"by 2, {exponent(start['rnn 2'][100])} times",
@@ -779,7 +778,7 @@ def quoted(runs: dict[str, Any]) -> list[str]:
         f"{100 * held['clipped'][-1]:.0f} % of its steps were clipped",
         f"the median norm was {held['median'][-1]:.2f}, the largest {held['max'][-1]:.1f}",
         free["message"],
-        f"cut at 0.01, the same run reached {runs['clip, sgd, values clipped to 0.01']['validation'][-1]:.2f} nats",
+        f"cut at 0.01, the same run reached {by_value['validation'][-1]:.2f} nats",
     ]
     for value, found in runs["angle"]["by value"].items():
         said.append(f"| {value} | {100 * found['cut']:.2f} % | {found['cosine']:.2f} |")
@@ -800,7 +799,7 @@ def quoted(runs: dict[str, Any]) -> list[str]:
 
 
 def main(arguments: argparse.Namespace) -> None:
-    """Run, draw, and say what the page has to be changed in."""
+    """Run, draw, and print the phrases that are missing from the page."""
     if not arguments.draw:
         run(arguments.only, arguments.tunes, arguments.workers)
     draw()
@@ -812,12 +811,8 @@ def main(arguments: argparse.Namespace) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument(
-        "--draw", action="store_true", help="only draw, from the results that are there"
-    )
-    parser.add_argument("--only", default="", help="only the runs whose names begin so")
-    parser.add_argument(
-        "--tunes", type=Path, help="folder in which the tunes are kept from one time to the next"
-    )
+    parser.add_argument("--draw", action="store_true", help="only draw, from the saved results")
+    parser.add_argument("--only", default="", help="only the runs whose names begin with this")
+    parser.add_argument("--tunes", type=Path, help="folder that keeps the tunes between runs")
     parser.add_argument("--workers", type=int, default=2, help="processes")
     main(parser.parse_args())

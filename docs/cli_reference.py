@@ -18,7 +18,7 @@ def page() -> str:
     ]
     for name, command in [
         ("musegen", main),
-        *((f"musegen {n}", c) for n, c in sorted(main.commands.items())),
+        *((f"musegen {n}", c) for n, c in sorted(main.commands.items()) if not c.hidden),
     ]:
         context = Context(
             command,

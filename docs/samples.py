@@ -1,6 +1,7 @@
-"""Draws `docs/samples/NAME.png`: ten continuations by each shipped checkpoint, the first that came (`make docs`).
+"""Draws `docs/samples/NAME.png`: ten continuations by each shipped checkpoint (`make docs`).
 
-Primers are the ten of `midi_data/seeds` that the checkpoint predicts best; nothing else is chosen.
+The primers are the ten of `midi_data/seeds` that the checkpoint predicts best; nothing else is
+selected, and every piece is a first attempt.
 """
 
 from __future__ import annotations
@@ -22,11 +23,11 @@ ROOT = Path(__file__).parent.parent
 SEEDS = sorted(
     p for p in (ROOT / "midi_data/seeds").glob("*.mid") if not p.stem.endswith("-continued")
 )
-HOW_MANY, BARS, SEED = 10, 16, 1
-KNOWN, ADDED = (
-    "#4c566a",
-    ("#d08770", "#5e81ac", "#a3be8c", "#b48ead", "#bf616a", "#88c0d0", "#ebcb8b", "#8fbcbb"),
-)
+HOW_MANY = 10
+BARS = 16
+SEED = 1
+KNOWN = "#4c566a"
+ADDED = "#d08770 #5e81ac #a3be8c #b48ead #bf616a #88c0d0 #ebcb8b #8fbcbb".split()
 
 
 def main() -> None:
@@ -38,26 +39,26 @@ def main() -> None:
         if composer.checkpoint.fills:
             continue
         figure, panels = plt.subplots(HOW_MANY // 2, 2, figsize=(16, 2 * HOW_MANY), dpi=80)
-        for path, axes in zip(_most_at_home(composer), panels.flat, strict=True):
+        for path, axes in zip(_best_predicted(composer), panels.flat, strict=True):
             _draw(composer.composition(path, bars=BARS, seed=SEED), path, axes)
         figure.tight_layout(h_pad=1.5)
         figure.savefig(folder / f"{name}.png")
         plt.close(figure)
 
 
-def _most_at_home(composer: Composer) -> list[Path]:
-    """Return the primers that the checkpoint predicts best, by name."""
+def _best_predicted(composer: Composer) -> list[Path]:
+    """Return the primers that the checkpoint predicts best, sorted by name."""
     nats = {}
     for path in SEEDS:
         try:
             nats[path] = composer.nats_per_note(path)
         except MusegenError:
-            continue  # drums alone, for a model that knows none
+            continue  # only drums, and the model has none
     return sorted(sorted(nats, key=nats.__getitem__)[:HOW_MANY])
 
 
 def _draw(made: Composition, path: Path, axes: plt.Axes) -> None:
-    """Draw a piano roll: the primer grey, what was added in a colour for each track."""
+    """Draw a piano roll: the primer grey, new notes in one colour per track."""
     quarter = made.score.ticks_per_quarter
     primer = made.score.notes[made.score.notes["onset"] < made.start]
     rolls = [(primer, KNOWN)]

@@ -115,7 +115,7 @@ def with_drums(score: Score) -> Score:
 
 
 def as_pianist(score: Score) -> Score:
-    """Return the two voices as one track: melody above accompaniment, pedal, hairpin, ritardando."""
+    """Return two voices as one track: melody above accompaniment, pedal, hairpin, ritardando."""
     notes, beat = score.notes.copy(), score.ticks_per_quarter
     hairpin = np.interp(notes["onset"] / (4 * beat), (0, 5, 8), (0, 28, -12))
     notes["velocity"] = np.round(np.where(notes["track"] == 0, 68, 46) + hairpin)
@@ -305,7 +305,8 @@ G2GF | EDG2 | A2B2 | B2BB | AGc2 | B2A2 | G2AB | AGE2 | F2G2 | d2BG | AcB2 | A2G
 V:2
 D2DD | B,B,B,2 | D2D2 | G2GG | FEG2 | G2F2 | D2DD | DB,C2 | C2B,2 | G2GD | DDD2 | D2B,2 |]
 V:3
-B,2B,A, | G,F,G,2 | F,2G,2 | D2DD | DB,E2 | D2D2 | B,2A,G, | F,G,A,2 | A,2G,2 | B,2DB, | A,A,G,2 | F,2G,2 |]
+B,2B,A, | G,F,G,2 | F,2G,2 | D2DD | DB,E2 | D2D2 | B,2A,G, | F,G,A,2 | A,2G,2 | B,2DB, |
+A,A,G,2 | F,2G,2 |]
 V:4
 G,2G,D, | E,B,,E,2 | D,2G,,2 | G,2G,G, | D,E,C,2 | G,2D,2 | G,2F,G, | D,E,C,2 | D,2G,,2 | G,2G,G, |
 F,F,G,2 | D,2G,,2 |]
