@@ -1,5 +1,6 @@
 """The documentation says what is there: decisions, navigation, links, figures of the project."""
 
+import hashlib
 import importlib
 import re
 from pathlib import Path
@@ -89,3 +90,14 @@ def resolves(name):
 def test_the_citation_has_the_version():
     citation = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
     assert f"\nversion: {musegen.__version__}\n" in citation
+
+
+def test_vendored_files_are_those_that_were_reviewed():
+    vendored = {
+        "docs/assets/iframe-worker.js": (
+            "ec18eb95f23f681048efc92739218c54a344b241d9b7e00f9f2391c90cdf3b73"
+        ),
+    }
+    for name, sha256 in vendored.items():
+        assert hashlib.sha256((ROOT / name).read_bytes()).hexdigest() == sha256, name
+        assert "MIT licence" in (ROOT / name).read_text()
