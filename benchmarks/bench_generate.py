@@ -36,7 +36,7 @@ import numpy as np
 from saving import results_file, save
 
 from musegen import Composer, ModelConfig, Request, load
-from musegen.encoding.context import View, beside
+from musegen.encoding.context import View, context_of
 from musegen.generation.loop import generate
 from musegen.model.blas import one_thread
 from musegen.model.engine import Engine
@@ -109,7 +109,7 @@ def one() -> Rows:
     network = build(composer.checkpoint.model)
     network.load_weights(composer.checkpoint.path / "model.weights.h5")
     tokens = composer.encoder.encode(primer)[:25][None]
-    context = beside(tokens, composer.encoder.vocabulary, View.of(composer.checkpoint.model))
+    context = context_of(tokens, composer.encoder.vocabulary, View.of(composer.checkpoint.model))
     window = tokens if context is None else {"tokens": tokens, "context": context.astype(np.int32)}
     network.predict(window, verbose=0)
     composer.composition(primer, bars=1, seed=0)

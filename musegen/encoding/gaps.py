@@ -20,7 +20,17 @@ from musegen.encoding.context import Context, History, View, context
 from musegen.encoding.vocabulary import Tokens, Vocabulary
 from musegen.utils.arrays import Ints
 
-__all__ = ["FUTURE", "LONGEST", "Gap", "Window", "ahead", "beside", "borders", "window", "withheld"]
+__all__ = [
+    "FUTURE",
+    "LONGEST",
+    "Gap",
+    "Window",
+    "ahead",
+    "borders",
+    "gap_context",
+    "window",
+    "withheld",
+]
 
 FUTURE = 192
 """Number of tokens after a gap that are read: at least eight bars of a melody."""
@@ -115,7 +125,7 @@ def window(tokens: Tokens, gap: Gap, room: int, vocabulary: Vocabulary) -> Windo
     )
 
 
-def beside(
+def gap_context(
     tokens: Tokens, gap: Gap, inputs: Window, vocabulary: Vocabulary, view: View, conditioned: bool
 ) -> Context:
     """Return the context of a window, `uint16[N, F]`.

@@ -226,7 +226,7 @@ def render(
         return midi.to_mido(made.score)
     if only_continuation:
         return midi.to_mido(made.only_continuation())
-    if made.end is not None:  # beside the primer
+    if made.end is not None:  # an accompaniment
         markers = (
             f"primer: {source.path.name}",
             f"accompaniment: musegen {made.checkpoint}, seed {made.seed}",

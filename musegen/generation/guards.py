@@ -98,8 +98,8 @@ def _second_round(notes: Sequence[Note], rounds: int, least: int) -> Note | None
             if note.onset - earlier.onset != period:
                 break
             same += 1
-        heard = (same + size) / size
-        if heard >= rounds and heard * period >= least:
+        played = (same + size) / size
+        if played >= rounds and played * period >= least:
             return notes[-same]
     return None
 

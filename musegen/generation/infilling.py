@@ -9,7 +9,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from musegen.encoding.context import Context, View, beside
+from musegen.encoding.context import Context, View, context_of
 from musegen.encoding.gaps import LONGEST, Gap, ahead, borders
 from musegen.encoding.grammar import MetricGrammar
 from musegen.encoding.vocabulary import Tokens, Vocabulary, transposed
@@ -160,7 +160,7 @@ class ConditionedNetwork:
     def prefill(self, tokens: Tokens) -> tuple[NDArray[np.float32], State]:
         """Process the tokens before the gap, `int32[T]`; return the next logits and the state."""
         left = np.array([[0] * (len(tokens) - 1) + [self._rules.left]], np.int32)
-        context = beside(tokens[None], self._rules.vocabulary, View.of(self._engine.config))
+        context = context_of(tokens[None], self._rules.vocabulary, View.of(self._engine.config))
         state = self._engine.initial_state()
         logits, state = self._engine.forward(tokens[None], state, context, left)
         return logits[0, -1], state

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from musegen.config import ConstraintConfig
-from musegen.encoding.context import View, beside
+from musegen.encoding.context import View, context_of
 from musegen.encoding.encoder import Encoder
 from musegen.encoding.grammar import BAR, Grammar, MetricGrammar, grammar
 from musegen.encoding.metric import supported_meter
@@ -149,7 +149,7 @@ def after_primer(encoded: EncodedPrimer, encoder: Encoder) -> Prefix:
 def prefill(prefix: Prefix, model: Model) -> Prefilled:
     """Run the network over a prefix."""
     tokens = prefix.tokens[None]
-    context = beside(tokens, model.vocabulary, model.view)
+    context = context_of(tokens, model.vocabulary, model.view)
     logits, state = model.engine.forward(tokens, model.engine.initial_state(), context)
     return Prefilled(prefix, logits[0, -1], state)
 

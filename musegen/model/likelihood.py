@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from musegen.encoding import gaps
-from musegen.encoding.context import Context, View, beside
+from musegen.encoding.context import Context, View, context_of
 from musegen.encoding.gaps import LONGEST, Gap
 from musegen.encoding.vocabulary import Tokens, Vocabulary
 from musegen.model.blas import one_thread
@@ -149,7 +149,9 @@ def _batch_nats(
         tokens[row, :count] = window.tokens
         left[row, :count] = window.left
         if columns is not None:
-            columns[row, :count] = gaps.beside(piece, gap, window, vocabulary, view, with_future)
+            columns[row, :count] = gaps.gap_context(
+                piece, gap, window, vocabulary, view, with_future
+            )
 
     # Condition a network that fills gaps on the futures, or on none.
     bars_left = None
@@ -185,7 +187,7 @@ def row_nats(network: SequenceNetwork, rows: Tokens, vocabulary: Vocabulary) -> 
         `float64[B, T − 1]`.
     """
     if not network.config.future:
-        return token_nats(network, rows, beside(rows, vocabulary, View.of(network.config)))
+        return token_nats(network, rows, context_of(rows, vocabulary, View.of(network.config)))
     cases = [
         (index, Gap(opens, closes))
         for index, row in enumerate(rows)

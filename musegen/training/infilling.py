@@ -110,7 +110,7 @@ class _Windows(keras.utils.PyDataset):  # type: ignore[misc]
             known = rng.random() >= withhold
             future[row] = window.future if known else gaps.withheld(vocabulary)
             if self.view:
-                columns[inside] = gaps.beside(piece, gap, window, vocabulary, self.view, known)
+                columns[inside] = gaps.gap_context(piece, gap, window, vocabulary, self.view, known)
         inputs = {"tokens": tokens, "future": future, "left": left}
         return ({**inputs, "context": columns} if self.view else inputs), targets, weight
 

@@ -11,8 +11,8 @@ from musegen.encoding.context import (
     ALIKE,
     LOOKBACKS,
     View,
-    beside,
     context,
+    context_of,
     lookback,
     pieces,
     since,
@@ -316,7 +316,7 @@ def test_times_of_a_performance_grow_from_1_to_96():
 def test_pieces_begin_with_start():
     vocabulary = Vocabulary(EncoderConfig())
     assert context(np.zeros(0, np.int32), vocabulary, View(2)).shape == (0, len(View(2).sizes))
-    assert beside(np.array([[vocabulary.first["start"]]] * 3), vocabulary, View(2)).shape == (
+    assert context_of(np.array([[vocabulary.first["start"]]] * 3), vocabulary, View(2)).shape == (
         3,
         1,
         len(View(2).sizes),

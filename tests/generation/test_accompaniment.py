@@ -1,4 +1,4 @@
-"""Other parts play beside a primer, over its own bars, and nothing of the primer changes."""
+"""Other parts accompany a primer, over its own bars, and nothing of the primer changes."""
 
 import io
 from collections import Counter
@@ -347,7 +347,7 @@ def test_a_drum_track_becomes_the_drums(ensembles):
 
 
 def test_what_cannot_be_done_is_refused(ensembles, checkpoints):
-    with pytest.raises(EncodingError, match=r"encoding metric, was expected.*played.*performance"):
+    with pytest.raises(EncodingError, match=r"encoding metric, is needed.*played.*performance"):
         Composer(checkpoints["played"]).composition(tune(), inject=True)
     with pytest.raises(
         CheckpointError, match=r"more parts.*line with 1 part.*1 track.*Flute.*larger ensemble"
@@ -358,7 +358,7 @@ def test_what_cannot_be_done_is_refused(ensembles, checkpoints):
     )
     with pytest.raises(CheckpointError, match=r"choir with 4 part\(s\), and 4 track"):
         ensembles["choir"].composition(four, inject=True)
-    with pytest.raises(MidiError, match="no notes to play beside"):
+    with pytest.raises(MidiError, match="no notes to accompany"):
         ensembles["choir"].composition(Score(), inject=True)
 
 
@@ -379,7 +379,7 @@ def crowded(programs):
     return file
 
 
-def beside(file, tracks, notes):
+def context_of(file, tracks, notes):
     score = read_parts(file)
     notes = Score(
         notes=[(*row[:4], row[4] + len(score.tracks)) for row in notes],
@@ -393,7 +393,7 @@ def beside(file, tracks, notes):
 def test_new_tracks_of_one_program_share_a_channel_when_few_are_free():
     tracks = [Track("a", 52), Track("b", 7), Track("c", 52)]
     notes = [(0, 960, 64, 80, 0), (0, 480, 50, 80, 1), (480, 960, 64, 80, 2), (0, 480, 64, 80, 2)]
-    after = beside(crowded(range(13)), tracks, notes)
+    after = context_of(crowded(range(13)), tracks, notes)
     assert_playable(after)
     chunks = after.tracks[-3:]
     used = [{e.channel for e in chunk if e.type == "note_on"} for chunk in chunks]
@@ -402,7 +402,7 @@ def test_new_tracks_of_one_program_share_a_channel_when_few_are_free():
 
 
 def test_a_channel_of_the_file_is_shared_where_it_plays_the_program_alone():
-    after = beside(
+    after = context_of(
         crowded(range(15)), [Track("more", 3)], [(0, 900, 60, 80, 0), (960, 480, 60, 80, 0)]
     )
     assert_playable(after)
@@ -417,7 +417,7 @@ def test_a_channel_of_the_file_is_shared_where_it_plays_the_program_alone():
 
 def test_without_any_channel_it_says_what_to_do():
     with pytest.raises(MidiError, match=r"uses all 15.*program 99 alone \(new\).*Merge or remove"):
-        beside(crowded(range(15)), [Track("new", 99)], [(0, 480, 60, 80, 0)])
+        context_of(crowded(range(15)), [Track("new", 99)], [(0, 480, 60, 80, 0)])
 
 
 @pytest.mark.parametrize(

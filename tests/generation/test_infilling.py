@@ -114,21 +114,21 @@ def test_steps_the_whole_sequence_and_keras_agree(tmp_path, cell, columns):
         "future": rng.integers(0, 40, (3, FUTURE)).astype(np.int32),
         "left": rng.integers(0, gaps.LONGEST + 1, (3, 20)).astype(np.int32),
     }
-    beside = None
+    context = None
     if columns:
-        beside = rng.integers(0, View(columns).sizes, (3, 20, len(View(columns).sizes))).astype(
+        context = rng.integers(0, View(columns).sizes, (3, 20, len(View(columns).sizes))).astype(
             np.uint16
         )
-        inputs["context"] = beside
+        inputs["context"] = context
     expected = keras.ops.convert_to_numpy(model(inputs))
     engine = Engine(config, Checkpoint(tmp_path, EncoderConfig(), config).weights()).conditioned_on(
         inputs["future"]
     )
     state = engine.initial_state(3)
-    at_once, _ = engine.forward(inputs["tokens"], state, beside, inputs["left"])
+    at_once, _ = engine.forward(inputs["tokens"], state, context, inputs["left"])
     np.testing.assert_allclose(at_once, expected, atol=1e-5)
     for t in range(20):
-        row = None if beside is None else beside[:, t]
+        row = None if context is None else context[:, t]
         logits, state = engine.step(inputs["tokens"][:, t], state, row, inputs["left"][:, t])
         np.testing.assert_allclose(logits, expected[:, t], atol=1e-5)
     assert parameters(config) == model.count_params()
@@ -194,16 +194,18 @@ def test_places_behind_a_gap_are_looked_at_alike_while_it_is_filled_and_all_at_o
         tokens, 400, encoder.vocabulary, np.random.default_rng(data.draw(st.integers(0, 99)))
     )
     window = gaps.window(tokens, gap, len(tokens), encoder.vocabulary)
-    told, untold = (
-        gaps.beside(tokens, gap, window, encoder.vocabulary, view, told)[:, -2 * view.lookbacks :]
-        for told in (True, False)
+    conditioned, unconditioned = (
+        gaps.gap_context(tokens, gap, window, encoder.vocabulary, view, conditioned)[
+            :, -2 * view.lookbacks :
+        ]
+        for conditioned in (True, False)
     )
     past = context(tokens, encoder.vocabulary, view)[window.first :, -2 * view.lookbacks :]
-    assert np.array_equal(untold, past[: len(untold)])
+    assert np.array_equal(unconditioned, past[: len(unconditioned)])
     opens = gap.opens - window.first
-    assert np.array_equal(told[:opens], untold[:opens])
+    assert np.array_equal(conditioned[:opens], unconditioned[:opens])
     rules = InfillGrammar(encoder.vocabulary, tokens, gap)
-    for index, row in enumerate(told[opens:], gap.opens):
+    for index, row in enumerate(conditioned[opens:], gap.opens):
         if index > gap.opens:
             rules.advance(int(tokens[index]))
         assert rules.history.lookback() == row.tolist()
@@ -218,13 +220,16 @@ def test_what_comes_again_behind_a_gap_can_be_copied():
     lines = gaps.borders(tokens, encoder.vocabulary)
     gap, view = Gap(int(lines[0]), int(lines[2])), View(1, len(encoder.vocabulary))
     window = gaps.window(tokens, gap, 400, encoder.vocabulary)
-    told, untold = (
-        gaps.beside(tokens, gap, window, encoder.vocabulary, view, told) for told in (True, False)
+    conditioned, unconditioned = (
+        gaps.gap_context(tokens, gap, window, encoder.vocabulary, view, conditioned)
+        for conditioned in (True, False)
     )
     inside = slice(gap.opens + 2, gap.closes)  # only the first bar says its meter
     four_bars = -view.lookbacks + LOOKBACKS["bars"].index(4)
-    assert np.array_equal(told[inside, four_bars], 1 + tokens[inside.start + 1 : inside.stop + 1])
-    assert not untold[inside, four_bars].any()
+    assert np.array_equal(
+        conditioned[inside, four_bars], 1 + tokens[inside.start + 1 : inside.stop + 1]
+    )
+    assert not unconditioned[inside, four_bars].any()
 
 
 def test_batches_depend_on_seed_epoch_and_step_alone(tmp_path):
@@ -310,9 +315,7 @@ def test_it_learns_what_only_the_future_tells(tmp_path, monkeypatch):
     }
     parent = Checkpoint(tmp_path / "parent", LINE, ModelConfig(**shape))
     weights = random_weights(parent.model, np.random.default_rng(0), 0.4)
-    weights["embedding"][0] *= (
-        3  # embeddings that are told apart from the beginning save most of the steps
-    )
+    weights["embedding"][0] *= 3  # embeddings that differ from the beginning save most of the steps
     weights["logits"] = [0.1 * array for array in weights["logits"]]
     parent.path.mkdir()
     write_keras_weights(tmp_path / "weights.h5", weights)
@@ -333,16 +336,18 @@ def test_it_learns_what_only_the_future_tells(tmp_path, monkeypatch):
     for piece in data.validation:
         lines = gaps.borders(piece.tokens, encoder.vocabulary).tolist()
         asked += [(piece.tokens, Gap(*two)) for two in zip(lines[0::2], lines[1::2], strict=False)]
-    told, blind = (
+    conditioned, blind = (
         sum(
             float(nats.sum())
-            for nats in likelihood.gap_nats(engine, asked, encoder.vocabulary, with_future=told)
+            for nats in likelihood.gap_nats(
+                engine, asked, encoder.vocabulary, with_future=conditioned
+            )
         )
         / len(asked)
-        for told in (True, False)
+        for conditioned in (True, False)
     )
     assert blind > 0.9 * np.log(3)  # the past says nothing of the key, which is one of three
-    assert told < 0.7 * blind
+    assert conditioned < 0.7 * blind
 
 
 @pytest.mark.parametrize("name", ["line", "parts", "band"])

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from musegen import Encoder, EncoderConfig, ModelConfig, Score, Track, TrainingConfig
-from musegen.encoding.context import View, beside
+from musegen.encoding.context import View, context_of
 from musegen.model import checkpoint
 from musegen.model.engine import Engine
 from musegen.model.network import build
@@ -84,7 +84,7 @@ def piece(seed):
 def example_inputs(model):
     """Some tokens and their context, `[1, T]` and `[1, T, F]`."""
     tokens = ENCODER.encode(piece(0))[None, :24].astype(np.int32)
-    return tokens, beside(tokens, ENCODER.vocabulary, View.of(model))
+    return tokens, context_of(tokens, ENCODER.vocabulary, View.of(model))
 
 
 def logits(model, weights):

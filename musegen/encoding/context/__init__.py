@@ -44,7 +44,7 @@ from musegen.encoding.context.columns import (
 )
 from musegen.encoding.context.layout import ALIKE, ALONE, LOOKBACKS, WIDTH, View
 from musegen.encoding.context.lookback import History
-from musegen.encoding.context.pieces import beside, context
+from musegen.encoding.context.pieces import context, context_of
 
 __all__ = [
     "ALIKE",
@@ -54,8 +54,8 @@ __all__ = [
     "Context",
     "History",
     "View",
-    "beside",
     "context",
+    "context_of",
     "metric_columns",
     "performance_columns",
     "row",

@@ -23,7 +23,7 @@ from musegen.encoding.vocabulary import Tokens, Vocabulary
 from musegen.errors import EncodingError
 from musegen.utils.arrays import Bools, Ints
 
-__all__ = ["beside", "context"]
+__all__ = ["context", "context_of"]
 
 STRETCH = 1 << 15  # tokens processed at once, so that the arrays fit in the processor's cache
 _TIME_BITS = 32  # far more than the steps of a piece need
@@ -65,7 +65,7 @@ def context(tokens: Tokens, vocabulary: Vocabulary, view: View) -> Context:
     return out
 
 
-def beside(tokens: Tokens, vocabulary: Vocabulary, view: View) -> Context | None:
+def context_of(tokens: Tokens, vocabulary: Vocabulary, view: View) -> Context | None:
     """Return the context of B sequences, each from its `start`, or None if the view is empty.
 
     Args:

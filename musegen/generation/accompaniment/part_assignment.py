@@ -227,12 +227,12 @@ def ensemble_for(
     config, name = model.encoder.config, model.checkpoint.name
     if config.encoding != "metric":
         raise EncodingError(
-            "a model of bars, with the encoding metric, was expected to play beside a primer. "
+            "a model of bars, with the encoding metric, is needed to accompany a primer. "
             f"Received: {name}, with the encoding {config.encoding}. Use another checkpoint."
         )
     if not len(primer):
         raise MidiError(
-            "the primer has no notes to play beside. Give a file with notes, or compose from "
+            "the primer has no notes to accompany. Give a file with notes, or compose from "
             "nothing: --new."
         )
     picked, left_out = pick_tracks(primer, config)
@@ -241,7 +241,7 @@ def ensemble_for(
     if len(picked) >= len(ensemble):
         names = ", ".join(track_name(primer, index) for index in picked)
         raise CheckpointError(
-            "a model of more parts than the primer has tracks was expected, to play beside it. "
+            "a model of more parts than the primer has tracks is needed to accompany it. "
             f"Received: {name} with {len(ensemble)} part(s), and {len(picked)} track(s) with notes:"
             f" {names}. Use a checkpoint of a larger ensemble, or a file with fewer tracks."
         )
