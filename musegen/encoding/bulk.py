@@ -65,7 +65,7 @@ def load(path: str | Path, *, pedals: bool = True) -> Any:
     Raises:
         MidiError: It cannot be read.
     """
-    if str(path).lower().endswith(tuple(notation.NOTATION_SUFFIXES)):
+    if notation.is_notation(path):
         return notation.load_notation(path)
     return parse(read_bytes(path), str(path), pedals=pedals)
 

@@ -83,7 +83,7 @@ def examine(
     (5, 'tune')
     """
     start = None
-    if path.suffix.lower() in notation.NOTATION_SUFFIXES:
+    if notation.is_notation(path):
         score = read(path)
     else:
         file = midi.load_mido(path)

@@ -13,7 +13,7 @@ from musegen.generation.compose import pick
 from musegen.generation.composer import Composer, Composition
 from musegen.generation.request import Request
 from musegen.score import Score, midi, notation
-from musegen.score.reading import is_notation, merge_programs
+from musegen.score.reading import merge_programs
 from musegen.utils.files import refuse_to_overwrite
 
 __all__ = [
@@ -205,7 +205,7 @@ def read_primer_file(primer: Path) -> PrimerFile:
     Raises:
         MidiError: It cannot be read.
     """
-    if is_notation(primer):
+    if notation.is_notation(primer):
         file = midi.to_mido(notation.load_notation(primer))
     else:
         file = midi.load_mido(primer)

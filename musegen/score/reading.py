@@ -12,7 +12,7 @@ from musegen.errors import MidiError
 from musegen.score import midi, notation
 from musegen.score.score import Score
 
-__all__ = ["is_notation", "merge_programs", "read", "read_parts"]
+__all__ = ["merge_programs", "read", "read_parts"]
 
 
 def read(source: Any) -> Score:
@@ -34,7 +34,7 @@ def read(source: Any) -> Score:
     """
     if _is_music21(source):
         return notation.from_music21(source)
-    if is_notation(source):
+    if notation.is_notation(source):
         if Path(source).is_dir():
             raise MidiError(
                 f"cannot read {source}: it is a folder, not a file. Give the path of a file in it."
@@ -55,15 +55,9 @@ def read_parts(source: Any) -> Score:
     Raises:
         MidiError: There is no such file, or it cannot be read.
     """
-    if isinstance(source, str | Path) and not is_notation(source):
+    if isinstance(source, str | Path) and not notation.is_notation(source):
         source = midi.load_mido(source)
     return merge_programs(read(source))
-
-
-def is_notation(source: Any) -> bool:
-    """Return whether this is the path of a file of written music, by the ending of its name."""
-    endings = tuple(notation.NOTATION_SUFFIXES)
-    return isinstance(source, str | Path) and str(source).lower().endswith(endings)
 
 
 def _is_music21(source: Any) -> bool:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from musegen.data.store.entries import SAME, STATUSES, Columns, Outcome, among, joined, table
 from musegen.data.store.likeness import melodies, signatures
 from musegen.data.store.shards import Shards
-from musegen.data.store.walking import MusicFile, is_notation
+from musegen.data.store.walking import MusicFile
 from musegen.encoding import bulk
 from musegen.encoding.bundle import Bundle
 from musegen.encoding.encoder import Encoder
@@ -23,7 +23,7 @@ from musegen.encoding.normalise import close_all_gaps, pad_pickups
 from musegen.errors import EncodingError, MidiError, MusegenError
 from musegen.score.midi import parse
 from musegen.score.midi.reading import MAX_BYTES
-from musegen.score.notation import load_notation
+from musegen.score.notation import is_notation, load_notation
 
 __all__ = ["Job", "contents", "crashed", "encode"]
 

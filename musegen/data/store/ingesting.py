@@ -27,10 +27,11 @@ from musegen.data.store.settings import (
 )
 from musegen.data.store.shards import Shards
 from musegen.data.store.store import Store
-from musegen.data.store.walking import MusicFile, check_folders, counted, is_notation, walk
+from musegen.data.store.walking import MusicFile, check_folders, counted, walk
 from musegen.encoding.encoder import Encoder
 from musegen.errors import MusegenError
 from musegen.score.midi.reading import MAX_BYTES
+from musegen.score.notation import is_notation
 from musegen.utils.files import locked, refuse_foreign, remove_files, remove_half_written
 from musegen.utils.parallel import Crash, each
 

@@ -13,7 +13,7 @@ from musegen.data.store.splitting import PARTS, folder_part
 from musegen.errors import MusegenError
 from musegen.score.notation import NOTATION_SUFFIXES
 
-__all__ = ["SUFFIXES", "MusicFile", "check_folders", "counted", "is_notation", "walk"]
+__all__ = ["SUFFIXES", "MusicFile", "check_folders", "counted", "walk"]
 
 MIDI_SUFFIXES = (".mid", ".midi", ".kar", ".rmi")
 SUFFIXES = (*MIDI_SUFFIXES, *NOTATION_SUFFIXES)
@@ -38,11 +38,6 @@ class MusicFile(NamedTuple):
         """A hash, 16 bytes, which changes when the file is moved or modified."""
         facts = f"{self.path}\0{self.size}\0{self.changed}"
         return hashlib.blake2b(facts.encode(errors="surrogateescape"), digest_size=16).digest()
-
-
-def is_notation(path: str) -> bool:
-    """Return whether a file has the suffix of a notation format."""
-    return path.lower().endswith(NOTATION_SUFFIXES)
 
 
 def walk(sources: Iterable[str | Path]) -> Iterator[MusicFile]:

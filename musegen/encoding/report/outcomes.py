@@ -18,7 +18,7 @@ from musegen.encoding.report.report import NotCarried
 from musegen.encoding.rows import changes, moments, with_pitch
 from musegen.score import Score
 from musegen.score.midi import read_bytes
-from musegen.score.notation import NOTATION_SUFFIXES
+from musegen.score.notation import is_notation
 from musegen.score.reading import read
 from musegen.utils.arrays import Bools, Floats, Ints
 
@@ -49,8 +49,7 @@ class Piece:
         score = read(source)
         if isinstance(source, bytes):
             return cls(score, events.of_file(source, "the given bytes", score), counted=True)
-        is_path = isinstance(source, str | Path)
-        if not is_path or str(source).lower().endswith(NOTATION_SUFFIXES):
+        if not isinstance(source, str | Path) or is_notation(source):
             return cls(score, events.of_score(score))
         return cls(score, events.of_file(read_bytes(source), str(source), score), counted=True)
 

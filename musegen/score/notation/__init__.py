@@ -21,12 +21,19 @@ music21 is imported by the functions that need it, so that importing this packag
 
 from musegen.score.export.music21 import to_music21
 from musegen.score.notation.abc import parse_abc, split_abc
-from musegen.score.notation.files import NOTATION_SUFFIXES, load_notation, parse_file, read_text
+from musegen.score.notation.files import (
+    NOTATION_SUFFIXES,
+    is_notation,
+    load_notation,
+    parse_file,
+    read_text,
+)
 from musegen.score.notation.music21_reader import from_music21
 
 __all__ = [
     "NOTATION_SUFFIXES",
     "from_music21",
+    "is_notation",
     "load_notation",
     "parse_abc",
     "parse_file",

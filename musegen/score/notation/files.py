@@ -11,10 +11,19 @@ from musegen.score.notation.abc import parse_abc, split_abc
 from musegen.score.notation.music21_reader import from_music21
 from musegen.score.score import Score
 
-__all__ = ["NOTATION_SUFFIXES", "load_notation", "parse_file", "read_text"]
+__all__ = ["NOTATION_SUFFIXES", "is_notation", "load_notation", "parse_file", "read_text"]
 
 NOTATION_SUFFIXES = (".abc", ".krn", ".musicxml", ".mxl", ".xml")
 """The file name extensions that `load_notation` reads."""
+
+
+def is_notation(source: Any) -> bool:
+    """Return whether this is the path of a file of written music, by its file name extension.
+
+    >>> is_notation("tune.abc"), is_notation("tune.mid")
+    (True, False)
+    """
+    return isinstance(source, str | Path) and str(source).lower().endswith(NOTATION_SUFFIXES)
 
 
 def load_notation(path: str | Path) -> Score:
