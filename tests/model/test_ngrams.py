@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter, defaultdict
-from time import perf_counter
+from time import process_time
 
 import numpy as np
 import pytest
@@ -135,7 +135,7 @@ def test_long_pieces_take_no_loop_over_tokens():
     """Dictionaries take about a minute for this."""
     rng = np.random.default_rng(0)
     pieces = [np.append(389, np.minimum(rng.geometric(0.05, 1000), 388)) for _ in range(300)]
-    begun = perf_counter()
+    begun = process_time()
     fitted = NGrams(pieces, 390, 6)
     assert fitted.nats(pieces[:50]).shape == (6, 50_000)
-    assert perf_counter() - begun < 20
+    assert process_time() - begun < 20

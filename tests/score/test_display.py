@@ -303,9 +303,9 @@ def random_score(notes, bars, tracks, longest):
 def test_the_picture_is_small_and_quick_for_any_music(shape):
     score = random_score(*shape)
     score._repr_html_()  # what is imported or compiled once does not count
-    began = time.perf_counter()
+    began = time.process_time()  # CPU time: a busy machine must not fail the test
     root = picture(score)
-    assert time.perf_counter() - began < 4
+    assert time.process_time() - began < 4
     assert drawn_notes(root)
 
 
