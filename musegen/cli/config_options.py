@@ -1,4 +1,4 @@
-"""Declares options that are fields of a config, and recipes, which set them from a file.
+"""Declare options that are fields of a config, and recipes, which set them from a file.
 
 They take their type and default from the config; `musegen.cli.settings` has their help texts.
 """

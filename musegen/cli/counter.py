@@ -1,4 +1,4 @@
-"""Shows how many items a command has processed, how fast, and how long the rest will take."""
+"""Show how many items a command has processed, how fast, and how long the rest will take."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Declares the options of commands: single ones, and those that several commands share.
+"""Declare the options of commands: single ones, and those that several commands share.
 
 A command stacks these decorators; each reads like a line of the help page:
 

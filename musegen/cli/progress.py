@@ -1,4 +1,4 @@
-"""Shows progress: a live line on a terminal; in a log, a line an epoch and one a minute."""
+"""Show progress: a live line on a terminal; in a log, a line an epoch and one a minute."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Writes tables, JSON, CSV and files in one way for every command.
+"""Write tables, JSON, CSV and files in one way for every command.
 
 A command collects plain values and passes them on; nothing else in `musegen.cli` creates a Rich
 console or table. The usual calls:

@@ -1,4 +1,4 @@
-"""Converts music to tokens and back: the vocabulary, the two encodings, grammars, context, reports.
+"""Convert music to tokens and back: the vocabulary, the two encodings, grammars, context, reports.
 
 ================  ==================================================================================
 module            contents

@@ -1,4 +1,4 @@
-"""Encodes many files at once, in bundles of tens of thousands of notes."""
+"""Encode many files at once, in bundles of tens of thousands of notes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Converts music to tokens and back: the interface for scripts and notebooks."""
+"""Convert music to tokens and back: the interface for scripts and notebooks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Converts parsed files to columns, without building a `Score` for each.
+"""Convert parsed files to columns, without building a `Score` for each.
 
 symusic parses a file into lists of C++ structs. Its public `numpy()` copies each field of each list
 into an array of its own, which takes 40 ns per note, half as long as parsing itself. Pickling a

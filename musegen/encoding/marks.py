@@ -1,4 +1,4 @@
-"""Locates the tokens of a score in time, for pictures of the score."""
+"""Locate the tokens of a score in time, for pictures of the score."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Normalises pickups and articulation gaps, which files write in several ways.
+"""Normalise pickups and articulation gaps, which files write in several ways.
 
 Models are trained on the result: every bar complete, notes as long as they are written.
 """

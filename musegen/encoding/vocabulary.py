@@ -1,4 +1,4 @@
-"""Maps events to tokens and back.
+"""Map events to tokens and back.
 
 A vocabulary is a list of blocks, one for each kind of event, with a range of values each. Tokens
 are numbered consecutively through the blocks. Nothing is learned from data: the vocabulary follows

@@ -1,4 +1,4 @@
-"""Imports Keras without the start-up messages of its backend; all modules import Keras from here.
+"""Import Keras without the start-up messages of its backend; all modules import Keras from here.
 
 Importing Keras takes seconds, so nothing that composes on a CPU imports this module.
 """

@@ -1,4 +1,4 @@
-"""Limits matrix products to one thread: the same bits on any number of cores, and no waiting."""
+"""Limit matrix products to one thread: the same bits on any number of cores, and no waiting."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reads, writes and finds checkpoints: directories with `config.json` and `model.weights.h5`.
+"""Read, write and find checkpoints: directories with `config.json` and `model.weights.h5`.
 
 Nothing is pickled, so opening a stranger's checkpoint runs no code of theirs.
 """

@@ -1,4 +1,4 @@
-"""Builds the Keras model of a `ModelConfig`, the same on TensorFlow, JAX and PyTorch."""
+"""Build the Keras model of a `ModelConfig`, the same on TensorFlow, JAX and PyTorch."""
 
 from __future__ import annotations
 

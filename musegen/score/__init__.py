@@ -1,4 +1,4 @@
-"""Reads, holds, edits, measures and writes music, independently of any encoding.
+"""Read, hold, edit, measure and write music, independently of any encoding.
 
 ==================  ==============================================================================
 module              contents

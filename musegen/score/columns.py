@@ -1,4 +1,4 @@
-"""Defines the tables that a score is made of.
+"""Define the tables that a score is made of.
 
 Each table is a one-dimensional NumPy structured array of one of the dtypes below. Times are in
 ticks.

@@ -1,4 +1,4 @@
-"""Selects, cuts, moves, transposes and joins scores.
+"""Select, cut, move, transpose and join scores.
 
 These functions are the bodies of `Score`'s methods, where they are documented. They make new scores
 with `dataclasses.replace`, so that this module stands below `Score`.

@@ -1,4 +1,4 @@
-"""Holds music in memory as a few NumPy tables.
+"""Hold music in memory as a few NumPy tables.
 
 Times are integer ticks, and every part of a `Score` is a structured array, so that encoding,
 cutting and measuring are array operations without a loop over notes.

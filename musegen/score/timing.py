@@ -1,4 +1,4 @@
-"""Converts ticks to bars and seconds."""
+"""Convert ticks to bars and seconds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Writes curves for TensorBoard on every Keras backend, without TensorFlow.
+"""Write curves for TensorBoard on every Keras backend, without TensorFlow.
 
 A folder holds two runs in TensorBoard's sense, `train` and `validation`, whose curves of the same
 name share a chart. `epoch/…` is drawn over epochs and `step/…` over the steps of all epochs.

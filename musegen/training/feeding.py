@@ -1,4 +1,4 @@
-"""Makes training and validation batches of token pieces, for `fit`."""
+"""Make training and validation batches of token pieces, for `fit`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Runs Keras's `fit` on a model and its batches, with reports, saving and resuming."""
+"""Run Keras's `fit` on a model and its batches, with reports, saving and resuming."""
 
 from __future__ import annotations
 

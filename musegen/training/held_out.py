@@ -1,4 +1,4 @@
-"""Evaluates a trained model on its held-out pieces and records the figures in the checkpoint."""
+"""Evaluate a trained model on its held-out pieces and record the figures in the checkpoint."""
 
 from __future__ import annotations
 

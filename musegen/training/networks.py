@@ -1,4 +1,4 @@
-"""Builds the networks of a run, with random weights or with those of another checkpoint."""
+"""Build the networks of a run, with random weights or with those of another checkpoint."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Prepares the folder of a run, and cleans up after a run that could not begin."""
+"""Prepare the folder of a run, and clean up after a run that could not begin."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Describes the training data for the checkpoint: counts, hash, held-out pieces, instruments."""
+"""Describe the training data for the checkpoint: counts, hash, held-out pieces, instruments."""
 
 from __future__ import annotations
 

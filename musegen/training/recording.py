@@ -1,4 +1,4 @@
-"""Reports steps and epochs, keeps the best weights, saves the run, and stops it early."""
+"""Report steps and epochs, keep the best weights, save the run, and stop it early."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Saves and restores the complete state of a run: weights, moments, seeds, carried state, log."""
+"""Save and restore the complete state of a run: weights, moments, seeds, carried state, log."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Finds training runs on disk and reads what they hold, even if files are damaged."""
+"""Find training runs on disk and read what they hold, even if files are damaged."""
 
 from __future__ import annotations
 

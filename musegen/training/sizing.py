@@ -1,4 +1,4 @@
-"""Estimates the memory of a run before anything is allocated."""
+"""Estimate the memory of a run before anything is allocated."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Detects that training diverges, while its best weights can still be saved."""
+"""Detect that training diverges, while its best weights can still be saved."""
 
 from __future__ import annotations
 

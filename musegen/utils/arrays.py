@@ -1,4 +1,4 @@
-"""Names the array types of type hints."""
+"""Name the array types of type hints."""
 
 from __future__ import annotations
 

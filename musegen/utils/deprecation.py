@@ -1,4 +1,4 @@
-"""Keeps deprecated names working, with a warning that gives the new name."""
+"""Keep deprecated names working, with a warning that gives the new name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Imports optional dependencies on demand."""
+"""Import optional dependencies on demand."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Hashes integers."""
+"""Hash integers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Imports the public names of a package at first use (PEP 562)."""
+"""Import the public names of a package at first use (PEP 562)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Distributes work over processes: in order, in bounded memory, and robust against crashes."""
+"""Distribute work over processes: in order, in bounded memory, and robust against crashes."""
 
 from __future__ import annotations
 

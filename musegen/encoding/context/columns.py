@@ -1,4 +1,4 @@
-"""Computes context columns of one token or of many: most functions take numbers and arrays."""
+"""Compute context columns of one token or of many: most functions take numbers and arrays."""
 
 from __future__ import annotations
 

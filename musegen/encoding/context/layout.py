@@ -1,4 +1,4 @@
-"""Defines the context columns and the number of values of each."""
+"""Define the context columns and the number of values of each."""
 
 from __future__ import annotations
 

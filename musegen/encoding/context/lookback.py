@@ -1,4 +1,4 @@
-"""Finds similar earlier places in a piece, and the token that followed each.
+"""Find similar earlier places in a piece, and the token that followed each.
 
 Music repeats itself, and a recurrent network of modest width cannot hold a tune of sixteen bars
 verbatim. So it receives what it would have to remember: for each of several earlier places, the

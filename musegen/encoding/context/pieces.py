@@ -1,4 +1,4 @@
-"""Computes the context of whole pieces at once."""
+"""Compute the context of whole pieces at once."""
 
 from __future__ import annotations
 

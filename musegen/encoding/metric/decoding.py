@@ -1,4 +1,4 @@
-"""Converts tokens to quantised pieces."""
+"""Convert tokens to quantised pieces."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Converts quantised pieces to tokens."""
+"""Convert quantised pieces to tokens."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Quantises ticks and velocities, and removes overlaps within a voice."""
+"""Quantise ticks and velocities, and remove overlaps within a voice."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Lays out the tokens of rows without sorting them."""
+"""Lay out the tokens of rows without sorting them."""
 
 from __future__ import annotations
 

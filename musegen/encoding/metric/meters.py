@@ -1,4 +1,4 @@
-"""Maps time signatures to those of the vocabulary, and computes bars."""
+"""Map time signatures to those of the vocabulary, and compute bars."""
 
 from __future__ import annotations
 

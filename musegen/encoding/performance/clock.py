@@ -1,4 +1,4 @@
-"""Converts ticks to 10 ms steps, and applies the sustain pedal."""
+"""Convert ticks to 10 ms steps, and apply the sustain pedal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Quantises pieces: returns what the performance encoding keeps of them."""
+"""Quantise pieces: return what the performance encoding keeps of them."""
 
 from __future__ import annotations
 

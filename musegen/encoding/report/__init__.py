@@ -1,4 +1,4 @@
-"""Reports what an encoding loses on a piece, and which settings would lose less.
+"""Report what an encoding loses on a piece, and which settings would lose less.
 
 `Encoder.report` makes a `Report`; `musegen doctor` prints it. Its JSON (`Report.to_dict`):
 

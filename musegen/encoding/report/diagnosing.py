@@ -1,4 +1,4 @@
-"""Makes the whole report: the measurements, and the settings that would lose less."""
+"""Make the whole report: the measurements, and the settings that would lose less."""
 
 from __future__ import annotations
 

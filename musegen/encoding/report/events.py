@@ -1,4 +1,4 @@
-"""Counts the events of a MIDI file that no encoding carries, by kind."""
+"""Count the events of a MIDI file that no encoding carries, by kind."""
 
 from __future__ import annotations
 

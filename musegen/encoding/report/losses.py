@@ -1,4 +1,4 @@
-"""Names the losses of a report, so that two reports can be compared."""
+"""Name the losses of a report, so that two reports can be compared."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Measures one encoding on one piece."""
+"""Measure one encoding on one piece."""
 
 from __future__ import annotations
 

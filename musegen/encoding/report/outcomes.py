@@ -1,4 +1,4 @@
-"""Computes which notes an encoding keeps, merges, clips or drops."""
+"""Compute which notes an encoding keeps, merges, clips or drops."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Renders the report: a verdict, rows, plain text and HTML."""
+"""Render the report: a verdict, rows, plain text and HTML."""
 
 from __future__ import annotations
 

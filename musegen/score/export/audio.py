@@ -1,4 +1,4 @@
-"""Renders a `Score` to sound with a SoundFont."""
+"""Render a `Score` to sound with a SoundFont."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Converts the notes of a `Score` to a pandas table, one row per note, and back."""
+"""Convert the notes of a `Score` to a pandas table, one row per note, and back."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Writes a `Score` as a MIDI file or a `mido.MidiFile`."""
+"""Write a `Score` as a MIDI file or a `mido.MidiFile`."""
 
 from __future__ import annotations
 

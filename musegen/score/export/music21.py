@@ -1,4 +1,4 @@
-"""Converts a `Score` to a music21 stream."""
+"""Convert a `Score` to a music21 stream."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Converts a `Score` to objects of pretty_midi and symusic."""
+"""Convert a `Score` to objects of pretty_midi and symusic."""
 
 from __future__ import annotations
 

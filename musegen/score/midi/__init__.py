@@ -1,4 +1,4 @@
-"""Reads, edits and writes MIDI files.
+"""Read, edit and write MIDI files.
 
 symusic (C++) reads files in bulk, a hundred times faster than the others. mido is used where every
 event and its channel matter: to edit files and to write them. pretty_midi is the type that other

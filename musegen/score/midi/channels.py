@@ -1,4 +1,4 @@
-"""Allocates MIDI channels to new tracks, and keeps notes that share a channel apart."""
+"""Allocate MIDI channels to new tracks, and keep notes that share a channel apart."""
 
 from __future__ import annotations
 

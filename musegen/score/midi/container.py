@@ -1,4 +1,4 @@
-"""Reads and writes the container of a MIDI file: its header and its track chunks.
+"""Read and write the container of a MIDI file: its header and its track chunks.
 
 A standard MIDI file is a header chunk followed by track chunks; each begins with four letters and a
 length, big-endian (Standard MIDI Files 1.0, RP-001, section 2)::

@@ -1,4 +1,4 @@
-"""Edits MIDI files and leaves everything else in them as it is.
+"""Edit MIDI files and leave everything else in them as it is.
 
 An edit merges new messages into the chunks of a `mido.MidiFile` and returns a new file. Every other
 event keeps its chunk, its tick and its order within the tick.

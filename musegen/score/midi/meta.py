@@ -1,4 +1,4 @@
-"""Checks and repairs meta events: tempo, time signature, key signature and text."""
+"""Check and repair meta events: tempo, time signature, key signature and text."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reads MIDI files through mido: keeps every event and channel, a hundred times slower."""
+"""Read MIDI files through mido: keep every event and channel, a hundred times slower."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Parses MIDI files with symusic and works around its faults.
+"""Parse MIDI files with symusic and work around its faults.
 
 symusic (0.6, C++) parses a file of 1 kB in about 10 µs, but loses some music. So it gets a copy of
 the file in which that music is safe:

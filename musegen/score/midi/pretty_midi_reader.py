@@ -1,4 +1,4 @@
-"""Converts `pretty_midi` objects to `Score`."""
+"""Convert `pretty_midi` objects to `Score`."""
 
 from __future__ import annotations
 

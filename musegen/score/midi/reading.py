@@ -1,4 +1,4 @@
-"""Reads MIDI files and the objects of other MIDI libraries."""
+"""Read MIDI files and the objects of other MIDI libraries."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Finds the MIDI files that symusic 0.6 misreads, by their bytes alone.
+"""Find the MIDI files that symusic 0.6 misreads, by their bytes alone.
 
 =============================================  ===========================  ================
 in the file                                    symusic                      musegen

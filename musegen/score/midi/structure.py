@@ -1,4 +1,4 @@
-"""Reads a MIDI track event by event, and repairs it: exact, and slow (2 µs an event).
+"""Read a MIDI track event by event, and repair it: exact, and slow (2 µs an event).
 
 Grammar (Standard MIDI Files 1.0, RP-001)::
 

@@ -1,4 +1,4 @@
-"""Converts `symusic` objects to `Score`."""
+"""Convert `symusic` objects to `Score`."""
 
 from __future__ import annotations
 
