@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import shlex
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -30,7 +31,6 @@ SAVE_SECONDS = 60.0  # as in musegen.training, whose import takes Keras
 @click.argument(
     "folders",
     nargs=-1,
-    required=True,
     type=click.Path(exists=True, file_okay=False, path_type=Path),
 )
 @value("-o, --output DIR", ANY_PATH, "Directory of the checkpoint.", required=True)
@@ -41,7 +41,10 @@ SAVE_SECONDS = 60.0  # as in musegen.training, whose import takes Keras
     "Start from the weights, encoding and shape of a checkpoint, by name or path.",
     name="start",
 )
-@flag("--resume", "Continue the interrupted run in --output.")
+@flag(
+    "--resume",
+    "Continue the interrupted run in --output, with its FOLDERS and settings.",
+)
 @force_option("Replace the checkpoint or the run in --output.")
 @value(
     "--save-every SECONDS",
@@ -94,19 +97,27 @@ def train(
     One piece in twenty is held out for validation, and another for the final test; files with the
     same tune stay together. The weights that predict the validation pieces best are kept.
     """
+    if not folders and not resume:
+        raise click.UsageError("Missing argument 'FOLDERS...'. Only --resume knows them.")
     others = (coordinator, processes, process)
     if not distribute and others != (None, None, None):
         raise click.UsageError("--coordinator, --processes and --process go with --distribute.")
+    from musegen.training.runs import begun_with
+
     events = Events(as_json)
     try:
         # Settings are checked before the second that importing Keras takes.
-        plan = planned(folders, output, start, settings)
+        begun = begun_with(output) if resume else {}
+        command = begun.get("command", {})
+        folders = folders or known_folders(command, output)
+        start = start or command.get("start")
+        plan = planned(folders, output, start, settings, begun)
         how: dict[str, Any] = {
             "start": start,
             "resume": resume,
             "force": force,
             "save_seconds": save_every,
-            "expected_data": recipe.sha256 if recipe else "",
+            "expected_data": recipe.sha256 if recipe else command.get("expected_data", ""),
         }
         if distribute:
             from musegen.training.distributed import join
@@ -135,15 +146,43 @@ class Plan(NamedTuple):
     config: TrainingConfig
 
 
+def known_folders(command: Mapping[str, Any], output: Path) -> tuple[Path, ...]:
+    """Return the folders of the run that is resumed.
+
+    Raises:
+        TrainingError: They are unknown, or one of them is not there any more.
+    """
+    folders = tuple(Path(folder) for folder in command.get("folders", ()))
+    if not folders:
+        raise TrainingError(
+            f"the run in {output} has not recorded its folders. Give those that it began with."
+        )
+    for folder in folders:
+        if not folder.is_dir():
+            raise TrainingError(
+                f"{folder}, which the run in {output} began with, is no folder any more. "
+                "Give the FOLDERS where its files are now."
+            )
+    return folders
+
+
 def planned(
-    folders: tuple[Path, ...], output: Path, start: str | None, settings: dict[str, Any]
+    folders: tuple[Path, ...],
+    output: Path,
+    start: str | None,
+    settings: dict[str, Any],
+    begun: Mapping[str, Any],
 ) -> Plan:
-    """Return what the options mean; those not given are those of the store or of `--from`."""
+    """Return what the options mean.
+
+    Those not given are those of the run that is resumed (`begun`), of the store, or of `--from`.
+    """
     from musegen.data.store import is_store, read_settings
     from musegen.encoding.encoder import Encoder
     from musegen.model.checkpoint import load
 
-    explicit = given(settings)
+    explicit = {name: begun[name] for name in settings if name in begun} | given(settings)
+    settings = settings | explicit
     parent = None if start is None else load(start)
 
     # Encoding: the store's, else the parent's, else the defaults.
@@ -258,7 +297,8 @@ def stopped(output: Path, complete: bool) -> str:
     if not (output / RUN).is_dir():
         return "stopped. Nothing had been trained yet."
     kept = done(unfinished(output))
-    return f"stopped. Kept in {output}: {kept}. Run the same command with --resume to continue."
+    command = shlex.join(["musegen", "train", "-o", str(output), "--resume"])
+    return f"stopped. Kept in {output}: {kept}. Continue it with: {command}"
 
 
 def table(made: Checkpoint, err: bool) -> None:

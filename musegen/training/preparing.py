@@ -13,7 +13,7 @@ from typing import Any
 from musegen.config import EncoderConfig, ModelConfig, TrainingConfig, differences
 from musegen.errors import TrainingError
 from musegen.model import checkpoint as checkpoints
-from musegen.training.runs import LOCK
+from musegen.training.runs import LOCK, begun_with
 from musegen.utils.files import atomic_path, locked
 
 __all__ = ["compare", "discard", "keep_settings", "prepared"]
@@ -35,8 +35,8 @@ def prepared(output: Path, run: Path, resume: bool, force: bool) -> Iterator[Non
         TrainingError: `output` holds a checkpoint or an interrupted run, or none to resume; or the
             folder cannot be made.
     """
-    if resume and not run.exists():
-        raise TrainingError(f"{output} holds no interrupted run. Leave out --resume to start one.")
+    if resume:
+        begun_with(output)
     if run.exists() and not (resume or force):
         raise TrainingError(
             f"{output} holds an interrupted run. Continue it with --resume, "
@@ -103,8 +103,14 @@ def compare(path: Path, settings: dict[str, Any]) -> None:
         )
 
 
-def keep_settings(path: Path, settings: dict[str, Any]) -> None:
-    """Write the settings of a run, after comparing them with those it began with."""
+def keep_settings(path: Path, settings: dict[str, Any], command: dict[str, Any]) -> None:
+    """Write the settings of a run, after comparing them with those it began with.
+
+    Args:
+        path: The file of settings.
+        settings: What a resumed run must have in common with the run it continues.
+        command: Where its data and first weights are. They may have moved: it is not compared.
+    """
     compare(path, settings)
     with atomic_path(path) as temporary:
-        temporary.write_text(json.dumps(settings, indent=2) + "\n")
+        temporary.write_text(json.dumps({**settings, "command": command}, indent=2) + "\n")

@@ -15,10 +15,21 @@ from typing import Any
 import numpy as np
 
 from musegen.config import ModelConfig
-from musegen.errors import ConfigError
+from musegen.errors import ConfigError, TrainingError
 from musegen.model.checkpoint import CONFIG, WEIGHTS
 
-__all__ = ["LATEST", "LOCK", "LOG", "RUN", "SETTINGS", "Run", "find", "in_words", "unfinished"]
+__all__ = [
+    "LATEST",
+    "LOCK",
+    "LOG",
+    "RUN",
+    "SETTINGS",
+    "Run",
+    "begun_with",
+    "find",
+    "in_words",
+    "unfinished",
+]
 
 RUN = ".training"  # in the checkpoint's folder, while it is being trained
 SETTINGS, LOG, LATEST, LOCK = "settings.json", "training.csv", "latest.npz", "lock"
@@ -134,6 +145,26 @@ def unfinished(path: Path) -> Run:
     state = "damaged" if problems else _lock_state(run / LOCK)
     modified = _modified(run, LATEST, LOG, SETTINGS, ".")
     return Run(path, state, modified, model, settings, log, step, "; ".join(problems))
+
+
+def begun_with(path: Path) -> dict[str, Any]:
+    """Return the settings of the unfinished run in a folder; none if it has not written them yet.
+
+    Those named `command` say where its data and first weights were: `folders`, `start` and
+    `expected_data`. Runs of older versions lack them.
+
+    Raises:
+        TrainingError: There is no unfinished run, or its file of settings is damaged.
+    """
+    if not (path / RUN).exists():
+        raise TrainingError(f"{path} holds no interrupted run. Leave out --resume to start one.")
+    settings = path / RUN / SETTINGS
+    try:
+        return _json(settings)
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        raise TrainingError(f"{settings} is damaged: {error}. Start over with --force.") from error
 
 
 def in_words(model: ModelConfig) -> str:

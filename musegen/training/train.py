@@ -140,7 +140,12 @@ def train(
             keep = resume or not group.first
             data = read(sources, run, encoder, config.seed, on_files, keep=keep)
             described = provenance.describe(data, encoder, list(folders))
-            keep_settings(run / SETTINGS, known | {"data": described["sha256"]})
+            command = {
+                "folders": [str(folder.resolve()) for folder in folders],
+                "start": None if start is None else str(start),
+                "expected_data": expected_data,
+            }
+            keep_settings(run / SETTINGS, known | {"data": described["sha256"]}, command)
         on_data(data)
         if warning := provenance.mismatch(expected_data, described["sha256"]):
             on_warning(warning)

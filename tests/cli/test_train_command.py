@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import math
+import shutil
 import sys
 from dataclasses import fields
 from pathlib import Path
@@ -272,10 +273,11 @@ def test_a_stopped_run_says_what_is_kept_and_goes_on_with_its_curves(folder, tmp
         result = run(*args)
     assert result.exit_code == 1
     assert (
-        f"stopped. Kept in {tmp_path / 'out'}: 1 epoch and 2 steps. Run the same" in result.stderr
+        f"stopped. Kept in {tmp_path / 'out'}: 1 epoch and 2 steps. Continue it with: "
+        f"musegen train -o {tmp_path / 'out'} --resume" in result.stderr
     )
-    assert "--resume" in result.stderr and "Traceback" not in result.output
-    on = run(*args, "--resume")
+    assert "Traceback" not in result.output
+    on = run("-o", tmp_path / "out", "--resume", "--tensorboard", tmp_path / "tb")
     assert on.exit_code == 0, on.stderr
     assert "resumed after 1 epoch and 2 steps; validation: best " in on.stderr
     curves = read_back(tmp_path / "tb" / "out")
@@ -288,6 +290,33 @@ def test_a_stopped_run_says_what_is_kept_and_goes_on_with_its_curves(folder, tmp
         )
     steps = [step for step, _ in curves["train"]["step/gradient_norm"]]
     assert steps == list(range(1, len(steps) + 1))
+
+
+def test_a_resumed_run_has_the_settings_it_began_with(folder, finished, tmp_path, monkeypatch):
+    moved = tmp_path / "tunes"
+    shutil.copytree(folder, moved)
+    args = [moved, "-o", tmp_path / "out", "--from", finished[0], "--epochs", 2, "--batch-size", 4]
+    with monkeypatch.context() as patch:
+        interrupted_at(patch, 1, 1)
+        assert run(*args, "--sequence-length", 32, "--save-every", 0).exit_code == 1
+    other = run("-o", tmp_path / "out", "--resume", "--learning-rate", 0.5)
+    assert other.exit_code == 1 and "learning_rate was 0.002 and is 0.5" in other.stderr
+    moved.rename(tmp_path / "elsewhere")
+    gone = run("-o", tmp_path / "out", "--resume")
+    assert gone.exit_code == 1 and f"{moved}, which the run in" in gone.stderr
+    (tmp_path / "elsewhere").rename(moved)
+    on = run("-o", tmp_path / "out", "--resume")
+    assert on.exit_code == 0, on.stderr
+    provenance = json.loads((tmp_path / "out" / "config.json").read_text())["training"]
+    assert provenance["from"]["name"] == "first"
+    known = provenance["config"]
+    assert (known["epochs"], known["batch_size"], known["sequence_length"]) == (2, 4, 32)
+
+
+def test_folders_are_left_out_only_to_resume(tmp_path):
+    assert run("-o", tmp_path / "out").exit_code == 2
+    nothing = run("-o", tmp_path / "out", "--resume")
+    assert nothing.exit_code == 1 and "holds no interrupted run" in nothing.stderr
 
 
 def test_stopped_before_anything_was_done(folder, tmp_path, monkeypatch):
