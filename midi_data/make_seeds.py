@@ -24,7 +24,7 @@ import numpy as np
 
 from musegen import Score, Track
 from musegen.score import NOTE, PEDAL, TEMPO, midi
-from musegen.score.notation import from_music21, parse_abc
+from musegen.score.notation import parse_abc
 
 SEEDS_FOLDER = Path(__file__).parent / "seeds"
 NEW = "new, written for musegen (MIT)"
@@ -66,7 +66,7 @@ class Seed:
 
     def score(self) -> Score:
         """Return the piece."""
-        written = from_music21(parse_abc(f"X:1\nT:{self.title}\n{self.abc.strip()}\n"))
+        written = parse_abc(f"X:1\nT:{self.title}\n{self.abc.strip()}\n")
         return replace(self.finish(with_accents(written, self.groups)), tracks=self.tracks)
 
 

@@ -18,6 +18,7 @@ from musegen.generation.compose_file import read_primer_file
 from musegen.model import checkpoint as checkpoints
 from musegen.model.blas import one_thread
 from musegen.model.checkpoint import WEIGHTS
+from musegen.score.notation import file_of, stem_of
 from musegen.utils.parallel import Crash, each
 
 __all__ = [
@@ -66,7 +67,7 @@ class Primer:
         if self.path is None:
             name = PurePosixPath(self.checkpoint).name
         else:
-            name = PurePosixPath(self.path).stem
+            name = stem_of(self.path)
         return UNUSUAL.sub("_", name).encode(errors="ignore")[:STEM_BYTES].decode(errors="ignore")
 
 
@@ -183,6 +184,7 @@ def _surveyed(folder: Path, checkpoint: str, inject: bool, path: str) -> Primer:
 
 def sha256_of(path: str | Path) -> str:
     """Return the SHA-256 of a file in hexadecimal; empty if it cannot be read."""
+    path = file_of(path)
     try:
         if not os.path.isfile(path):  # noqa: PTH113  (a named pipe would block)
             return ""

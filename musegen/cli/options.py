@@ -47,7 +47,20 @@ ANY_PATH = click.Path(path_type=Path)
 """Type of a file or folder, which may be missing."""
 FILE = click.Path(dir_okay=False, path_type=Path)
 """Type of a file to write."""
-INPUT_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+class _InputFile(click.Path):
+    """An existing file, or a tune of an ABC file: `book.abc#12`."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        """Check that the file exists, and return the path."""
+        from musegen.score.notation import file_of
+
+        super().convert(file_of(value), param, ctx)
+        return Path(value)
+
+
+INPUT_FILE = _InputFile(exists=True, dir_okay=False, path_type=Path)
 """Type of a file to read."""
 
 

@@ -38,10 +38,10 @@ def surprisal(
 ) -> None:
     """Measure how surprising each note of FILE is to a model, in bits.
 
-    FILE is MIDI (.mid) or a score (.musicxml, .mxl, .abc). A note of n bits had a probability of
-    1/2^n: a note of 3 bits was expected with a probability of one in eight. Bars are counted from
-    1, and a pickup is bar 0. What belongs to no note, such as barlines and the end of the piece,
-    has a row of its own, so that the rows add up to the total.
+    FILE is MIDI (.mid) or a score (.musicxml, .mxl, .abc, .krn). A note of n bits had a probability
+    of 1/2^n: a note of 3 bits was expected with a probability of one in eight. Bars are counted
+    from 1, and a pickup is bar 0. What belongs to no note, such as barlines and the end of the
+    piece, has a row of its own, so that the rows add up to the total.
     """
     from musegen.errors import MusegenError
     from musegen.evaluation import surprisal as measuring

@@ -9,13 +9,13 @@ import pytest
 from musegen.data.corpus.exporting import corpus_root
 from musegen.errors import MidiError
 from musegen.score import Score, Track
-from musegen.score.notation import from_music21, load_notation, parse_abc, parse_file, split_abc
+from musegen.score.notation import from_music21, load_notation, parse_abc
 
 HEAD = "X:1\nT:Test\nM:4/4\nL:1/4\nK:C\n"
 
 
 def tune(music: str, head: str = HEAD) -> Score:
-    return from_music21(parse_abc(head + music))
+    return parse_abc(head + music)
 
 
 def notes(score: Score) -> list[tuple[int, int, int]]:
@@ -131,12 +131,6 @@ def test_the_lines_of_a_voice_make_one_track():
     assert score.notes[score.notes["track"] == 1]["onset"].tolist() == [0, 1920, 3840, 5760]
 
 
-def test_split_abc_keeps_the_file_header_for_every_tune():
-    tunes = split_abc("%abc-2.1\nprose\nM:3/4\nX:1\nT:a\n\nX: 2\nT:b\n")
-    assert tunes == ["%abc-2.1\nM:3/4\nX:1\nT:a\n\n", "%abc-2.1\nM:3/4\nX: 2\nT:b\n"]
-    assert split_abc("T:alone\n") == ["T:alone\n"]
-
-
 MUSICXML = """<?xml version="1.0"?><score-partwise version="4.0">
 <part-list><score-part id="P1"><part-name>Clarinet</part-name>
 <score-instrument id="I1"><instrument-name>Clarinet</instrument-name></score-instrument>
@@ -186,9 +180,23 @@ def test_velocities_percussion_and_an_opus():
         from_music21(stream.Opus([stream.Score(), stream.Score()]))
 
 
+def test_a_tempo_for_playback_and_each_drum_of_a_stream_count():
+    from music21 import instrument, note, stream, tempo
+
+    kick, snare = note.Unpitched(), note.Unpitched()
+    kick.storedInstrument, snare.storedInstrument = instrument.BassDrum(), instrument.SnareDrum()
+    mark = tempo.MetronomeMark("Andante", numberSounding=75)
+    score = from_music21(stream.Score([stream.Part([mark, kick, snare])]))
+    assert score.notes["pitch"].tolist() == [35, 38]
+    assert score.tempos.tolist() == [(0, 800_000)]
+
+
 def test_a_chorale_with_a_pickup_has_music21s_barlines():
-    stream = parse_file(corpus_root() / "bach" / "bwv269.mxl")
-    score = from_music21(stream)
+    from music21 import converter
+
+    path = corpus_root() / "bach" / "bwv269.mxl"
+    stream, score = converter.parse(path, forceSource=True), load_notation(path)
+    assert from_music21(stream).notes.tolist() == score.notes.tolist()
     measures = stream.parts[0].getElementsByClass("Measure")
     assert measures[0].quarterLength == 1
     shift = 2 * 480  # three-four: two quarters of rest
@@ -204,8 +212,7 @@ def test_a_chorale_with_a_pickup_has_music21s_barlines():
 
 
 def test_aird_tune_with_pickups_at_each_section():
-    text = (corpus_root() / "airdsAirs" / "book1.abc").read_text()
-    score = from_music21(parse_abc(split_abc(text)[0]))
+    score = load_notation(corpus_root() / "airdsAirs" / "book1.abc#0001")
     assert score.notes["onset"][0] == 3 * 480  # two eighths before a bar of two halves
     assert np.diff(score.barlines()).tolist() == [1920] * 17
     assert score.meters.tolist() == [(0, 2, 2)]
@@ -217,11 +224,11 @@ def test_aird_tune_with_pickups_at_each_section():
         (
             "two.abc",
             "X:1\nT:a\nK:C\nC4|\nX:2\nT:b\nK:C\nD4|\n",
-            "2 tunes, expected one. Save one of them",
+            "2 tunes, expected one. Choose one by its number",
         ),
         ("rest.abc", HEAD + "z4|z4|", "no notes"),
-        ("broken.musicxml", "<score-partwise><part>", "music21 cannot read it"),
-        ("nothing.mxl", "", "music21 cannot read it"),
+        ("broken.musicxml", "<score-partwise><part>", "line 1: well-formed XML was expected"),
+        ("nothing.mxl", "", "line 1: well-formed XML was expected"),
         ("song.mid", "", "Expected a name that ends in .abc"),
     ],
 )

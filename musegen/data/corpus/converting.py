@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +19,7 @@ from musegen.data.corpus.metadata import (
 )
 from musegen.errors import MidiError
 from musegen.score import Score, midi, notation
+from musegen.score.notation import Tune
 
 __all__ = ["LEFT_OUT", "Rows", "Task", "convert", "pieces"]
 
@@ -74,43 +74,39 @@ def convert(task: Task) -> Rows:
     return rows
 
 
-def pieces(task: Task) -> Iterator[tuple[str, str | Path]]:
-    """Yield for each piece of a task the beginning of its file name, and its ABC text or file."""
+def pieces(task: Task) -> Iterator[tuple[str, Tune | Path]]:
+    """Yield for each piece of a task the beginning of its file name, and its ABC tune or file."""
     path = task.root / task.source
     inside = Path(task.source).relative_to(CORPORA[task.name].folder).with_suffix("")
     stem = ascii_name("-".join(inside.parts))
     if path.suffix != ".abc":
         yield stem, path
         return
-    seen: Counter[str] = Counter()
-    for index, text in enumerate(notation.split_abc(notation.read_text(path))):
-        fields = abc_fields(text).get("X")
-        number = ascii_name(fields[0]) if fields else "0"
-        seen[number] += 1
-        if task.first <= index < task.stop:
-            # A number used twice in a file must not make one tune overwrite another.
-            again = f"-{seen[number]}" if seen[number] > 1 else ""
-            yield f"{stem}-{number}{again}", text
+    for tune in notation.read_tunes(path)[task.first : task.stop]:
+        yield f"{stem}-{ascii_name(tune.label)}", tune
 
 
-def _score(task: Task, material: str | Path, about: dict[str, Any]) -> Score:
+def _score(task: Task, material: Tune | Path, about: dict[str, Any]) -> Score:
     """Return the score of a piece, and add its metadata to `about`, a row of the tables.
 
     Raises:
         MidiError: The piece cannot be read, has no notes, or is to be left out.
     """
     corpus = CORPORA[task.name]
-    if isinstance(material, str):
-        fields = abc_fields(material)
+    if isinstance(material, Tune):
+        fields = abc_fields(material.text)
         about.update(about_abc(fields))
         _check_wanted([line for lines in fields.values() for line in lines], task.without)
-        stream = notation.parse_abc(material)
-    else:
-        stream = notation.parse_file(material)
-        stated = [(str(name), str(value)) for name, value in stream.metadata.all()]
+        score = notation.parse_abc(material)
+    elif material.suffix in notation.MUSICXML_SUFFIXES:
+        score, stated = notation.load_musicxml(material)
         about.update(about_metadata(stated, material))
-        _check_wanted([value for name, value in stated if name != "filePath"], task.without)
-    score = notation.from_music21(stream)
+        _check_wanted([value for _, value in stated], task.without)
+    else:
+        text = notation.read_text(material)
+        score, stated = notation.parse_kern(text), notation.reference_records(text)
+        about.update(about_metadata(stated, material))
+        _check_wanted([value for _, value in stated], task.without)
     if not len(score):
         raise MidiError("no notes in it")
     if corpus.parts is not None and len(score.tracks) != corpus.parts:

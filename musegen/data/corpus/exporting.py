@@ -20,7 +20,7 @@ from musegen.utils.parallel import Crash, cores, each
 
 __all__ = ["Report", "corpus_root", "export", "source_files"]
 
-FORMAT = 1  # raised when the same source gives other files, so that earlier exports are made again
+FORMAT = 2  # raised when the same source gives other files, so that earlier exports are made again
 TUNES_PER_TASK = 25
 RECORDS = ".export"
 
@@ -144,7 +144,7 @@ def _tasks(
     root = corpus_root()
     for path in files:
         source = path.relative_to(root).as_posix()
-        count = len(notation.split_abc(notation.read_text(path))) if path.suffix == ".abc" else 1
+        count = len(notation.read_tunes(path)) if path.suffix == ".abc" else 1
         for first in range(0, count, TUNES_PER_TASK):
             stop = min(first + TUNES_PER_TASK, count)
             yield Task(name, source, root, output_dir.absolute(), first, stop, without)

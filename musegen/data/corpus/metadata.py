@@ -46,7 +46,7 @@ def about_abc(fields: dict[str, list[str]]) -> dict[str, str]:
 
 
 def about_metadata(stated: list[tuple[str, str]], path: Path) -> dict[str, str]:
-    """Return title, composer and transcriber from music21's metadata.
+    """Return title, composer and transcriber from the metadata of MusicXML or Humdrum.
 
     A title that is the name of the file does not count.
     """
@@ -59,7 +59,7 @@ def about_metadata(stated: list[tuple[str, str]], path: Path) -> dict[str, str]:
     return {
         "title": title,
         "composer": join("composer"),
-        "transcriber": join("electronicEditor", "electronicEncoder", "humdrum:EED", "humdrum:ENC"),
+        "transcriber": join("electronicEditor", "electronicEncoder"),
     }
 
 

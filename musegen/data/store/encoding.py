@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import zipfile
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -21,9 +20,10 @@ from musegen.encoding.bundle import Bundle
 from musegen.encoding.encoder import Encoder
 from musegen.encoding.normalise import close_all_gaps, pad_pickups
 from musegen.errors import EncodingError, MidiError, MusegenError
+from musegen.score import Score
 from musegen.score.midi import parse
 from musegen.score.midi.reading import MAX_BYTES
-from musegen.score.notation import is_notation, load_notation
+from musegen.score.notation import file_of, is_notation, load_notation, read_tune
 
 __all__ = ["Job", "contents", "crashed", "encode"]
 
@@ -120,10 +120,10 @@ class _Rows:
         if among(np.array([sha256], "S32"), self._stored)[0]:
             raise _Stored
         if is_notation(file.path):
-            _check_archive(file.path)
             return load_notation(file.path)
         source = parse(data, file.path)
-        if (notes := source.note_num()) > self._job.max_tokens:
+        notes = len(source) if isinstance(source, Score) else sum(source.counts)
+        if notes > self._job.max_tokens:
             most = f"{self._job.max_tokens:,} tokens that are kept"
             raise _TooLong(f"{notes:,} notes, which make more than the {most}")
         return source
@@ -202,6 +202,8 @@ def _content(file: MusicFile) -> bytes:
     """
     if file.size > MAX_BYTES:
         raise _TooLong(f"{file.size:,} bytes; at most {MAX_BYTES:,} are read")
+    if file_of(file.path) != Path(file.path):
+        return read_tune(file.path).text.encode()
     try:
         with Path(file.path).open("rb", buffering=0) as opened:
             return opened.read()
@@ -211,20 +213,8 @@ def _content(file: MusicFile) -> bytes:
 
 def _sha256(path: str, data: bytes) -> bytes:
     """Return a hash of a file's content; that of notation includes the suffix, its format."""
-    salt = Path(path).suffix.lower().encode() if is_notation(path) else b""
+    salt = file_of(path).suffix.lower().encode() if is_notation(path) else b""
     return hashlib.sha256(data + salt).digest()
-
-
-def _check_archive(path: str) -> None:
-    """Refuse a compressed MusicXML file that would fill memory."""
-    if path.lower().endswith(".mxl"):
-        try:
-            with zipfile.ZipFile(path) as archive:
-                size = sum(entry.file_size for entry in archive.infolist())
-        except (OSError, ValueError, zipfile.BadZipFile) as error:
-            raise MidiError(f"it is no compressed MusicXML: {error}") from error
-        if size > MAX_BYTES:
-            raise _TooLong(f"{size:,} bytes when unpacked; at most {MAX_BYTES:,} are read")
 
 
 def _tracks(source: Any) -> bytes:

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from musegen.data.store.splitting import PARTS, folder_part
-from musegen.errors import MusegenError
-from musegen.score.notation import NOTATION_SUFFIXES
+from musegen.errors import MidiError, MusegenError
+from musegen.score.midi.reading import MAX_BYTES
+from musegen.score.notation import NOTATION_SUFFIXES, read_tunes
 
 __all__ = ["SUFFIXES", "MusicFile", "check_folders", "counted", "walk"]
 
@@ -23,7 +24,7 @@ class MusicFile(NamedTuple):
     """A file in a folder, as it was when it was found."""
 
     path: str
-    """Absolute."""
+    """Absolute. Of a tune of an ABC file with several: `/folder/book.abc#12`."""
     name: str
     """Relative to the parent of the folder that was given: `folder/inside/tune.mid`."""
     size: int
@@ -43,6 +44,7 @@ class MusicFile(NamedTuple):
 def walk(sources: Iterable[str | Path]) -> Iterator[MusicFile]:
     """Yield the music files under folders, in the order of their names, and files as given.
 
+    An ABC file with several tunes is one for each.
     Links to files are followed. Links to folders are not, so that no folder is walked twice or
     forever.
 
@@ -55,7 +57,7 @@ def walk(sources: Iterable[str | Path]) -> Iterator[MusicFile]:
         if os.path.isdir(path):  # noqa: PTH112
             yield from _folder(path, name)
         elif os.path.lexists(path):
-            yield _found(path, name)
+            yield from _found(path, name)
         else:
             raise MusegenError(f"{source}: no such file or folder. Give folders with MIDI files.")
 
@@ -70,7 +72,7 @@ def _folder(path: str, name: str) -> Iterator[MusicFile]:
             continue
         path, name, is_folder = child
         if not is_folder:
-            yield _found(path, name)
+            yield from _found(path, name)
             continue
         try:
             stack.append(_children(path, name))
@@ -88,14 +90,33 @@ def _children(path: str, name: str) -> Iterator[tuple[str, str, bool]]:
     return ((inside + n, f"{name}/{n}", is_dir) for n, is_dir in wanted)
 
 
-def _found(path: str, name: str) -> MusicFile:
+def _found(path: str, name: str) -> Iterator[MusicFile]:
     try:
         facts = os.stat(path)  # noqa: PTH116
     except OSError as error:
-        return MusicFile(path, name, 0, 0, f"it cannot be opened: {error.strerror or error}")
+        yield MusicFile(path, name, 0, 0, f"it cannot be opened: {error.strerror or error}")
+        return
     is_file = stat.S_ISREG(facts.st_mode)
     problem = "" if is_file else "it is no file: a folder, a pipe or a device"
-    return MusicFile(path, name, facts.st_size, facts.st_mtime_ns, problem)
+    file = MusicFile(path, name, facts.st_size, facts.st_mtime_ns, problem)
+    if is_file and path.lower().endswith(".abc") and file.size <= MAX_BYTES:
+        yield from _tunes(file)
+    else:
+        yield file
+
+
+def _tunes(file: MusicFile) -> Iterator[MusicFile]:
+    """Yield an ABC file, or each of its tunes if there are several."""
+    try:
+        tunes = read_tunes(file.path)
+    except MidiError:  # which is said when the file is read
+        tunes = ()
+    if len(tunes) < 2:
+        yield file
+        return
+    for tune in tunes:
+        path, name = (f"{text}#{tune.label}" for text in (file.path, file.name))
+        yield file._replace(path=path, name=name, size=len(tune.text))
 
 
 def counted(sources: list[str | Path]) -> int:

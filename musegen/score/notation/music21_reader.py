@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from musegen.errors import MidiError
-from musegen.score.columns import KEY, NOTE, TEMPO, Table, Track, table
+from musegen.score.columns import KEY, NOTE, TEMPO, Track, table
 from musegen.score.export.music21 import quiet
 from musegen.score.general_midi import DEFAULT_VELOCITY, MAX_TEMPO
 from musegen.score.notation.bars import (
@@ -18,6 +18,7 @@ from musegen.score.notation.bars import (
     lay_out_bars,
     to_ticks,
 )
+from musegen.score.notation.tables import WrittenNote, changes, sounding
 from musegen.score.score import Score
 
 __all__ = ["from_music21"]
@@ -70,8 +71,8 @@ def _convert(stream: Any) -> Score:
         notes=table(NOTE, rows),
         tracks=tuple(tracks),
         ticks_per_quarter=TICKS_PER_QUARTER,
-        tempos=timeline.table(TEMPO, timeline.tempos),
-        keys=timeline.table(KEY, timeline.keys),
+        tempos=changes(TEMPO, timeline.tempos),
+        keys=changes(KEY, timeline.keys),
     ).shift(pad)
     return replace(score, meters=meters, end=max(end, score.end))
 
@@ -103,16 +104,6 @@ def _track(part: Any, flat: Any) -> tuple[Track, int]:
     return Track(str(name or ""), int(program), is_drum), drum
 
 
-class _Row(NamedTuple):
-    """A note or a part of a tied one: ticks, MIDI pitch, and whether it continues another."""
-
-    onset: int
-    end: int
-    pitch: int
-    velocity: int
-    continues: bool
-
-
 def _notes(flat: Any, start: Any, drum: int) -> list[tuple[int, int, int, int]]:
     """Return (onset, duration, pitch, velocity) of a flattened part; no two notes overlap."""
     from music21.harmony import Harmony
@@ -125,44 +116,22 @@ def _notes(flat: Any, start: Any, drum: int) -> list[tuple[int, int, int, int]]:
         onset, end = to_ticks(offset), to_ticks(offset + element.quarterLength)
         for note in getattr(element, "notes", (element,)):
             # Not `.midi`, which silently moves pitches outside MIDI's range by octaves.
-            pitch = round(note.pitch.ps) if getattr(note, "isNote", False) else drum
+            own = getattr(note.storedInstrument, "percMapPitch", None) or drum
+            pitch = round(note.pitch.ps) if getattr(note, "isNote", False) else own
             tie = note.tie or element.tie
             velocity = note.volume.velocity or element.volume.velocity or DEFAULT_VELOCITY
+            kind = tie.type if tie is not None else ""
             rows.append(
-                _Row(
+                WrittenNote(
                     onset,
                     max(end, onset + 1),
                     pitch,
                     int(np.clip(velocity, 1, 127)),
-                    continues=tie is not None and tie.type != "start",
+                    stops=kind in ("stop", "continue"),
+                    starts=kind in ("start", "continue"),
                 )
             )
-    return _merge_ties(rows)
-
-
-def _merge_ties(rows: list[_Row]) -> list[tuple[int, int, int, int]]:
-    """Return (onset, duration, pitch, velocity) of notes with ties merged and overlaps cut off.
-
-    Raises:
-        MidiError: A pitch is outside MIDI's range.
-    """
-    # Of one onset and pitch the longest note comes first, and a tie's end before a new note.
-    rows = sorted(rows, key=lambda row: (row.pitch, row.onset, not row.continues, -row.end))
-    merged: list[_Row] = []
-    for row in rows:
-        if not 0 <= row.pitch <= 127:
-            raise MidiError(
-                f"pitch must be 0 to 127. Received: {row.pitch}. Transpose the piece by octaves."
-            )
-        before = merged[-1] if merged else None
-        if before and before.pitch == row.pitch and row.onset <= before.end:
-            same_onset = row.onset == before.onset
-            if same_onset or (row.continues and row.onset == before.end):
-                merged[-1] = before._replace(end=max(before.end, row.end))
-                continue
-            merged[-1] = before._replace(end=row.onset)
-        merged.append(row)
-    return [(row.onset, row.end - row.onset, row.pitch, row.velocity) for row in merged]
+    return sounding(rows)
 
 
 class _Timeline:
@@ -192,16 +161,13 @@ class _Timeline:
             if abs(sign.sharps or 0) <= 7:
                 minor = getattr(sign, "mode", None) in ("minor", "aeolian")
                 self.keys.setdefault(tick, (sign.sharps or 0, minor))
-        elif sign.number is not None and not sign.numberImplicit and sign.getQuarterBPM():
+        elif _states_number(sign) and sign.getQuarterBPM():
             microseconds = round(60e6 / sign.getQuarterBPM())
             if 1 <= microseconds <= MAX_TEMPO:
                 self.tempos.setdefault(tick, (microseconds,))
 
-    @staticmethod
-    def table(dtype: np.dtype[np.void], signs: dict[int, Any]) -> Table:
-        """Return the table of signs by tick, without those that change nothing."""
-        rows: list[tuple[Any, ...]] = []
-        for tick in sorted(signs):
-            if not rows or rows[-1][1:] != signs[tick]:
-                rows.append((tick, *signs[tick]))
-        return table(dtype, rows)
+
+def _states_number(mark: Any) -> bool:
+    """Return whether a metronome mark has a number on the page or for playback."""
+    printed = mark.number is not None and not mark.numberImplicit
+    return printed or mark.numberSounding is not None
