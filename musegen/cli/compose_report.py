@@ -39,6 +39,7 @@ def report(
         **{name: value for name, value in options.items() if name != "seed"},
         "seed": piece.seed,
         "start_tick": piece.start,
+        "bars_of_rest": piece.bars_of_rest,
         "notes": len(piece.added),
         "seconds": round(piece.score.duration, 2),
         "nats_per_note": round(piece.nats_per_note, 3),
@@ -47,6 +48,7 @@ def report(
         "gave_way": piece.relaxed,
         "tracks_continued": list(piece.read),
         "tracks_left_out": [{"track": name, "reason": reason} for name, reason in piece.left_out],
+        "undone": dict(piece.undone),
     }
 
 
@@ -77,6 +79,12 @@ def summary(facts: dict[str, Any]) -> str:
     lines += [
         f"not {done}: {track['track']} ({track['reason']})" for track in facts["tracks_left_out"]
     ]
+    if facts["bars_of_rest"]:
+        rest = plural(facts["bars_of_rest"], "bar")
+        lines.append(f"the new music begins after {rest} of rest at the primer's end")
+    if facts["undone"]:
+        changes = ", ".join(plural(count, name) for name, count in facts["undone"].items())
+        lines.append(f"behind the primer, without effect on the new bars: {changes}")
     return "\n  ".join([facts["output"], *lines])
 
 

@@ -3,7 +3,7 @@
 ==================  ==============================================================================
 module              contents
 ==================  ==============================================================================
-`score`             `Score`: notes, tempos, meters, keys and pedals as tables
+`score`             `Score`: notes, tempos, meters, keys, pedals and chord symbols as tables
 `columns`           the tables, and `Track`
 `timing`            ticks to bars and seconds
 `editing`           selecting, cutting, transposing and joining scores
@@ -11,14 +11,38 @@ module              contents
 `display/`          pictures
 `reading`           reading from any supported source
 `midi/`             reading and editing MIDI files
-`notation/`         reading MusicXML, ABC and Humdrum, through music21
+`notation/`         reading MusicXML, ABC, Humdrum and music21 streams
 `keys`              keys, and key finding
+`chords`            chord symbols
 `measures/`         musical measures, similarity, near-duplicates
 `general_midi`      numbers and names of the MIDI standard, and limits
 ==================  ==============================================================================
 """
 
-from musegen.score.columns import KEY, METER, NOTE, PEDAL, TEMPO, Table, Track, columns, table
+from musegen.score.columns import (
+    CHORD,
+    KEY,
+    METER,
+    NOTE,
+    PEDAL,
+    TEMPO,
+    Table,
+    Track,
+    columns,
+    table,
+)
 from musegen.score.score import Score
 
-__all__ = ["KEY", "METER", "NOTE", "PEDAL", "TEMPO", "Score", "Table", "Track", "columns", "table"]
+__all__ = [
+    "CHORD",
+    "KEY",
+    "METER",
+    "NOTE",
+    "PEDAL",
+    "TEMPO",
+    "Score",
+    "Table",
+    "Track",
+    "columns",
+    "table",
+]

@@ -10,6 +10,8 @@ ticks.
 `METER`   `tick`, `numerator`, `denominator`               time signatures
 `KEY`     `tick`, `fifths` (−7 to 7), `minor`              key signatures
 `PEDAL`   `onset`, `duration`, `track`                     sustain pedal held down
+`CHORD`   `tick`, `root` (0 to 11), `bass` (0 to 11),      chord symbols, each in force until the
+          `pitch_classes` (bit k for pitch class k)        next; root and bass −1 for no chord
 ========  ===============================================  ====================================
 """
 
@@ -21,7 +23,19 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["KEY", "METER", "NOTE", "PEDAL", "TEMPO", "Table", "Track", "columns", "table"]
+__all__ = [
+    "CHORD",
+    "KEY",
+    "METER",
+    "NOTE",
+    "NO_CHORD",
+    "PEDAL",
+    "TEMPO",
+    "Table",
+    "Track",
+    "columns",
+    "table",
+]
 
 Table: TypeAlias = NDArray[np.void]
 """A one-dimensional NumPy structured array."""
@@ -33,6 +47,10 @@ TEMPO = np.dtype([("tick", "<i4"), ("microseconds", "<i4")])
 METER = np.dtype([("tick", "<i4"), ("numerator", "<u2"), ("denominator", "<u2")])
 KEY = np.dtype([("tick", "<i4"), ("fifths", "i1"), ("minor", "?")])
 PEDAL = np.dtype([("onset", "<i4"), ("duration", "<i4"), ("track", "<u2")])
+CHORD = np.dtype([("tick", "<i4"), ("root", "i1"), ("bass", "i1"), ("pitch_classes", "<u2")])
+
+NO_CHORD = (-1, -1, 0)
+"""The row of `CHORD` in force before the first, without its tick."""
 
 
 @dataclass(frozen=True)
@@ -46,8 +64,10 @@ class Track:
         name: Its name, which may be empty.
         program: General MIDI program, 0 to 127.
         is_drum: Whether it is a drum kit.
-        channel: MIDI channel in the file it came from, 0 to 15; −1 if unknown. Not compared.
+        channel: MIDI channel in the file it came from, 0 to 15, the lowest if it plays on several;
+            −1 if unknown. Not compared.
         chunk: Index of the track chunk in the file it came from; −1 if unknown. Not compared.
+        port: MIDI port in the file it came from, from 0. Not compared.
     """
 
     name: str = ""
@@ -55,6 +75,7 @@ class Track:
     is_drum: bool = False
     channel: int = field(default=-1, compare=False)
     chunk: int = field(default=-1, compare=False)
+    port: int = field(default=0, compare=False)
 
 
 def table(dtype: np.dtype[np.void], rows: Any = ()) -> Table:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from musegen.errors import MidiError
-from musegen.score.columns import Table, Track
+from musegen.score.columns import NO_CHORD, Table, Track
 from musegen.score.general_midi import MAX_TICK, MAX_TICKS_PER_QUARTER
 from musegen.score.timing import DEFAULT_METER, DEFAULT_TEMPO, barlines, in_force
 from musegen.utils.arrays import Ints
@@ -30,6 +30,7 @@ TIME_OF = {
     "tempos": "tick",
     "meters": "tick",
     "keys": "tick",
+    "chords": "tick",
 }
 """Table of a score → its column with the tick where a row begins."""
 
@@ -67,7 +68,7 @@ def shift(score: Score, ticks: int) -> Score:
         if time == "onset":
             rows[time] += ticks
         elif len(rows):
-            starts_at_0 = rows[time][0] == 0
+            starts_at_0 = rows[time][0] == 0 and name != "chords"
             rows[time] = np.maximum(rows[time] + ticks, 0)
             if starts_at_0:
                 rows[time][0] = 0
@@ -83,8 +84,8 @@ def cut(score: Score, bars: slice) -> Score:
     start, stop, _ = bars.indices(len(lines) - 1)
     first, last = int(lines[start]), int(lines[max(stop, start)])
     changes = {}
-    # The tempo, meter and key in force at the first barline, and changes after it.
-    for name in ("tempos", "meters", "keys"):
+    # The tempo, meter, key and chord in force at the first barline, and changes after it.
+    for name in ("tempos", "meters", "keys", "chords"):
         rows = getattr(score, name)
         governing = np.flatnonzero(rows["tick"] <= first)[-1:]
         within = np.flatnonzero((rows["tick"] > first) & (rows["tick"] < last))
@@ -113,7 +114,7 @@ def _clipped(rows: Table, first: int, last: int) -> Table:
 def transpose(score: Score, semitones: int) -> Score:
     """Return the score moved by `semitones`. See `Score.transpose`."""
     semitones = operator.index(semitones)
-    notes, keys = score.notes.copy(), score.keys.copy()
+    notes, keys, chords = score.notes.copy(), score.keys.copy(), score.chords.copy()
     melodic = ~np.array([track.is_drum for track in score.tracks], bool)[notes["track"]]
     pitches = notes["pitch"][melodic].astype(np.int64)
     lowest, highest = -int(pitches.min(initial=127)), 127 - int(pitches.max(initial=0))
@@ -127,7 +128,11 @@ def transpose(score: Score, semitones: int) -> Score:
     if semitones % 12:
         # A semitone is 7 fifths; the result is between -5 (D♭) and 6 (F♯).
         keys["fifths"] = (keys["fifths"].astype(np.int64) + 7 * semitones + 5) % 12 - 5
-    return replace(score, notes=notes, keys=keys)
+    for name in ("root", "bass"):
+        chords[name] = np.where(chords[name] < 0, -1, (chords[name] + semitones % 12) % 12)
+    mask = chords["pitch_classes"].astype(np.int64) << semitones % 12
+    chords["pitch_classes"] = mask & 0xFFF | mask >> 12
+    return replace(score, notes=notes, keys=keys, chords=chords)
 
 
 def join(first: Score, second: Score) -> Score:
@@ -159,10 +164,11 @@ def join(first: Score, second: Score) -> Score:
             after["track"] = places[after["track"]]
         joined[name] = np.concatenate([before, after])
 
-    # Tempos and meters. If the seam is not on a barline of the first, the second's meter is
-    # stated there even if it is the same, to begin a bar.
+    # Tempos, chord symbols and meters. If the seam is not on a barline of the first, the second's
+    # meter is stated there even if it is the same, to begin a bar.
     cut_short = seam not in barlines(first.meters[first.meters["tick"] < seam], resolution, seam)
     joined["tempos"] = _restated(first.tempos, second.tempos, seam, (DEFAULT_TEMPO,), False)
+    joined["chords"] = _restated(first.chords, second.chords, seam, NO_CHORD, False)
     joined["meters"] = _restated(first.meters, second.meters, seam, DEFAULT_METER, cut_short)
     return replace(first, tracks=tracks, end=seam + second.end, **joined)
 
@@ -222,10 +228,10 @@ def _joined_tracks(
 def _restated(
     first: Table, second: Table, seam: int, default: tuple[int, ...], always: bool
 ) -> Table:
-    """Return the rows of both, and one at the seam if the tempo or meter changes there.
+    """Return the rows of both, and one at the seam if the tempo, meter or chord changes there.
 
     Args:
-        first: `TEMPO[...]` or `METER[...]`.
+        first: `TEMPO[...]`, `METER[...]` or `CHORD[...]`.
         second: The same, from its own tick 0.
         seam: Tick where `second` begins.
         default: Row in force before the first row of either, without its tick.

@@ -6,6 +6,7 @@ Sources: Standard MIDI Files 1.0 (RP-001) and General MIDI level 1 (RP-003), MID
 from __future__ import annotations
 
 __all__ = [
+    "ALL_NOTES_OFF",
     "DEFAULT_VELOCITY",
     "DRUM_CHANNEL",
     "END_OF_TRACK",
@@ -23,6 +24,7 @@ __all__ = [
 
 DRUM_CHANNEL = 9  # counted from 0; General MIDI's channel 10
 MELODIC_CHANNELS = tuple(channel for channel in range(16) if channel != DRUM_CHANNEL)
+ALL_NOTES_OFF = 123  # controller number
 SUSTAIN = 64  # controller number of the sustain pedal
 END_OF_TRACK = b"\xff\x2f\0"  # the meta event, without its delta time
 

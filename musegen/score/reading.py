@@ -24,9 +24,10 @@ def read(source: Any) -> Score:
     Score(1 notes, 1 tracks, 480 ticks at 480 per quarter)
 
     Args:
-        source: A path to a MIDI file or to written music (MusicXML, ABC, Humdrum), the bytes of a
-            MIDI file, a `Score` (returned as it is), `pretty_midi.PrettyMIDI`, `mido.MidiFile`,
-            `symusic` score or music21 stream, or an object of a class derived from one of these.
+        source: A path to a MIDI file or to written music (MusicXML, ABC, Humdrum; `book.abc#12` is
+            tune 12 of an ABC file), the bytes of a MIDI file, a `Score` (returned as it is),
+            `pretty_midi.PrettyMIDI`, `mido.MidiFile`, `symusic` score or music21 stream, or an
+            object of a class derived from one of these.
 
     Raises:
         MidiError: There is no such file, or it cannot be read; the message says where it is at
@@ -71,10 +72,12 @@ def _is_music21(source: Any) -> bool:
 def merge_programs(score: Score) -> Score:
     """Merge tracks of one chunk and channel, named and voiced as at its end.
 
-    Readers start a new track at each program change; to a musician it is one instrument's line.
+    Readers start a new track at each program change; to a musician it is one instrument's line. A
+    drum kit stays apart.
     """
     places = [
-        (t.chunk, t.channel) if t.channel >= 0 else (-1, -1 - i) for i, t in enumerate(score.tracks)
+        (t.chunk, t.port, t.channel, t.is_drum) if t.channel >= 0 else (-1, -1, -1 - i, False)
+        for i, t in enumerate(score.tracks)
     ]
     kept = list(dict.fromkeys(places))
     if len(kept) == len(places):

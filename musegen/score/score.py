@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from musegen.errors import MidiError
 from musegen.score import display, editing
-from musegen.score.columns import KEY, METER, NOTE, PEDAL, TEMPO, Table, Track, table
+from musegen.score.columns import CHORD, KEY, METER, NOTE, PEDAL, TEMPO, Table, Track, table
 from musegen.score.export import audio, dataframe, midi, music21, objects
 from musegen.score.general_midi import MAX_TEMPO, MAX_TICK
 from musegen.score.timing import (
@@ -41,7 +41,7 @@ __all__ = ["Score"]
 
 @dataclass(frozen=True, eq=False)
 class Score:
-    """Music: notes, and the tempos, meters, keys and pedals that go with them.
+    """Music: notes, and the tempos, meters, keys, pedals and chord symbols that go with them.
 
     A score is immutable, sorted and valid.
 
@@ -65,6 +65,8 @@ class Score:
         keys: `KEY[...]`: key signatures; `fifths` −7 (flats) to 7 (sharps).
         pedals: `PEDAL[...]`: sustain pedal held down, per track.
         end: The tick where the music ends, rests included; at least the last note's end.
+        chords: `CHORD[...]`: chord symbols of written music, each in force until the next one.
+            They are no notes: writers leave them out, and scores are compared without them.
 
     Raises:
         MidiError: A column is out of range.
@@ -78,6 +80,7 @@ class Score:
     keys: Table = field(default_factory=lambda: table(KEY))
     pedals: Table = field(default_factory=lambda: table(PEDAL))
     end: int = 0
+    chords: Table = field(default_factory=lambda: table(CHORD))
 
     def __post_init__(self) -> None:
         """Sort the columns and check them."""
@@ -85,7 +88,8 @@ class Score:
         notes = table(NOTE, self.notes)
         order = np.lexsort((notes["duration"], notes["pitch"], notes["track"], notes["onset"]))
         put(self, "notes", notes[order])
-        for name, dtype in (("tempos", TEMPO), ("meters", METER), ("keys", KEY)):
+        for name in ("tempos", "meters", "keys", "chords"):
+            dtype = _EMPTY[name].dtype
             rows = table(dtype, getattr(self, name))
             put(self, name, rows[np.argsort(rows["tick"], kind="stable")])
         put(self, "pedals", table(PEDAL, self.pedals))
@@ -118,7 +122,7 @@ class Score:
         return len(self.notes)
 
     def __eq__(self, other: object) -> bool:
-        """Compare every column, and the tracks without their channels and chunks."""
+        """Compare what a MIDI file carries: not channels, chunks and chord symbols."""
         if not isinstance(other, Score):
             return NotImplemented
         scalars = ("ticks_per_quarter", "tracks", "end")
@@ -187,7 +191,7 @@ class Score:
     def shift(self, ticks: int) -> Score:
         """Return the score with everything moved by `ticks`.
 
-        The tempo, meter and key at tick 0 stay there.
+        The tempo, meter and key at tick 0 stay there; a chord symbol moves with the notes.
         """
         return editing.shift(self, ticks)
 
@@ -196,8 +200,8 @@ class Score:
 
         A note belongs to the bar in which it begins, and ends at the last barline at the latest.
         So the slice ends on a barline, and `score[:k] + score[k:]` has every note where it was. A
-        pedal that is down at the beginning is down from tick 0; tempo, meter and key of the first
-        bar are kept.
+        pedal that is down at the beginning is down from tick 0; tempo, meter, key and chord symbol
+        in force at the first barline are kept.
 
         >>> score = Score(notes=[(0, 480, 60, 80, 0), (1920, 480, 67, 80, 0)], tracks=[Track()])
         >>> score[1:].notes["pitch"].tolist()
@@ -209,7 +213,7 @@ class Score:
         return editing.cut(self, bars)
 
     def transpose(self, semitones: int) -> Score:
-        """Return the score transposed, notes and keys; drums stay as they are.
+        """Return the score transposed: notes, keys and chord symbols; drums stay as they are.
 
         >>> score = Score(notes=[(0, 480, 60, 80, 0)], tracks=[Track()], keys=[(0, 0, False)])
         >>> up = score.transpose(2)
@@ -235,11 +239,11 @@ class Score:
         >>> (bar + bar.transpose(7)).notes[["onset", "pitch"]].tolist()
         [(0, 60), (1920, 67)]
 
-        At the seam, a pedal is released, and a tempo or meter that differs is stated. If the seam
-        is on a barline, cutting the sum there gives back the notes, pedals (up to `end`), tempos
-        and meters of both. The halves then have the tracks and resolution of the sum, end on a
-        barline, and state the default tempo and meter at tick 0. A key continues until `other` has
-        one.
+        At the seam, a pedal is released, and a tempo, meter or chord symbol that differs is stated.
+        If the seam is on a barline, cutting the sum there gives back the notes, pedals (up to
+        `end`), tempos and meters of both. The halves then have the tracks and resolution of the
+        sum, end on a barline, and state the default tempo and meter at tick 0. A key continues
+        until `other` has one.
 
         Raises:
             MidiError: The common ticks per quarter do not fit a MIDI file, or the sum is too long.
@@ -363,6 +367,7 @@ _EMPTY = {
     "meters": table(METER),
     "keys": table(KEY),
     "pedals": table(PEDAL),
+    "chords": table(CHORD),
 }
 
 
@@ -371,6 +376,10 @@ def _broken_rules(score: Score) -> list[str]:
     notes, velocity = score.notes, score.notes["velocity"]
     numerator, denominator = score.meters["numerator"], score.meters["denominator"]
     tempo = score.tempos["microseconds"]
+    chords = score.chords
+    is_chord = (chords["root"] >= 0) & (chords["bass"] >= 0) & (chords["pitch_classes"] > 0)
+    is_no_chord = (chords["root"] == -1) & (chords["bass"] == -1) & (chords["pitch_classes"] == 0)
+    in_octave = (chords["root"] < 12) & (chords["bass"] < 12) & (chords["pitch_classes"] < 4096)
     is_power_of_two = np.bitwise_count(denominator) == 1
     rules = {
         "ticks_per_quarter must be > 0": score.ticks_per_quarter > 0,
@@ -386,6 +395,9 @@ def _broken_rules(score: Score) -> list[str]:
             (tempo > 0) & (tempo <= MAX_TEMPO)
         ).all(),
         "every key must have -7 to 7 fifths": (np.abs(score.keys["fifths"]) <= 7).all(),
+        "every chord must have a root and a bass of 0 to 11 and pitch classes, or be no chord": (
+            in_octave & (is_chord | is_no_chord)
+        ).all(),
         f"the music must end before tick {MAX_TICK + 1}": score.end <= MAX_TICK,
     }
     return [rule for rule, holds in rules.items() if not holds]

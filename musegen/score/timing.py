@@ -84,7 +84,8 @@ def barlines(meters: Table, ticks_per_quarter: int, end: int) -> Ints:
     """Return the ticks of all barlines up to `end`. See `Score.barlines`.
 
     Args:
-        meters: `METER[...]`, sorted by tick; 4/4 before the first.
+        meters: `METER[...]`, sorted by tick; 4/4 before the first. Those at `end` or later do not
+            count.
         ticks_per_quarter: Ticks in a quarter note.
         end: The tick that the last bar reaches or passes.
 
@@ -92,29 +93,23 @@ def barlines(meters: Table, ticks_per_quarter: int, end: int) -> Ints:
         MidiError: There are more than a million bars.
     """
     meters = in_force(table(METER, meters), DEFAULT_METER)
-    starts = meters["tick"].tolist()
-    stops = [*starts[1:], max(end, starts[-1])]
+    meters = meters[: max(int(meters["tick"].searchsorted(end)), 1)]  # none behind the end
+    starts = meters["tick"].astype(np.int64)
+    stops = np.append(starts[1:], max(end, starts[-1]))
 
     # A bar has `length / per` ticks, which may be a fraction.
-    total = 0
-    parts = []
-    for start, stop, row in zip(starts, stops, meters, strict=True):
-        length, per = _bar_length(row, ticks_per_quarter)
-        count = -(-(stop - start) * per // length)  # rounded up
-        total += count
-        if total > MAX_BARS:
-            raise MidiError(
-                f"the music spans more than {MAX_BARS} bars (meter {row['numerator']}/"
-                f"{row['denominator']} up to tick {stop}). "
-                "Remove the stray event far behind the music."
-            )
-        parts.append(start + np.arange(count, dtype=np.int64) * length // per)
-
-    length, per = _bar_length(meters[-1], ticks_per_quarter)
-    final = starts[-1] + len(parts[-1]) * length // per
-    return np.append(np.concatenate(parts), final)
-
-
-def _bar_length(meter: Any, ticks_per_quarter: int) -> tuple[int, int]:
-    """Return the numerator and denominator of a bar's length in ticks."""
-    return 4 * ticks_per_quarter * int(meter["numerator"]), int(meter["denominator"])
+    length = 4 * ticks_per_quarter * meters["numerator"].astype(np.int64)
+    per = meters["denominator"].astype(np.int64)
+    counts = -(-(stops - starts) * per // length)  # rounded up
+    totals = counts.cumsum()
+    if totals[-1] > MAX_BARS:
+        row = int(np.searchsorted(totals, MAX_BARS, side="right"))
+        raise MidiError(
+            f"the music spans more than {MAX_BARS} bars (meter {meters['numerator'][row]}/"
+            f"{meters['denominator'][row]} up to tick {stops[row]}). "
+            "Remove the stray event far behind the music."
+        )
+    bar = np.arange(totals[-1]) - np.repeat(totals - counts, counts)
+    lines = np.repeat(starts, counts) + bar * np.repeat(length, counts) // np.repeat(per, counts)
+    final = starts[-1] + counts[-1] * length[-1] // per[-1]
+    return np.append(lines, final)

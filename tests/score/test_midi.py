@@ -33,11 +33,12 @@ def content(score):
     )
 
 
-def test_a_written_score_is_read_back_without_the_rest_at_its_end(tmp_path):
+def test_a_written_score_is_read_back_with_the_rest_at_its_end(tmp_path):
     write(PIECE, tmp_path / "piece.mid")
     for again in (read(tmp_path / "piece.mid"), from_mido(load_mido(tmp_path / "piece.mid"))):
         assert content(again) == content(PIECE)
         assert [t.name for t in again.tracks] == ["Flute", "Cello", "Kit"]
+        assert again.end == PIECE.end
         for name in ("tempos", "meters", "keys", "pedals"):
             assert np.array_equal(getattr(again, name), getattr(PIECE, name)), name
 
@@ -152,3 +153,11 @@ def test_nothing_is_left_behind_when_writing_fails(tmp_path, monkeypatch):
     with pytest.raises(MusegenError, match=r"cannot write .*piece.mid: disk full"):
         write(PIECE, tmp_path / "piece.mid")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_mido_reads_no_more_chunks_than_it_can_count():
+    chunks = b"MTrk\0\0\0\4\0\xff\x2f\0" * 2**15
+    data = b"MThd\0\0\0\6\0\1\x80\0\1\xe0" + chunks
+    assert read(data) == Score()
+    with pytest.raises(MidiError, match="has 32,768 track chunks; at most 32,767 were expected"):
+        load_mido(data)

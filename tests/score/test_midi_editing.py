@@ -156,3 +156,17 @@ def test_an_instrument_without_a_free_channel_is_refused():
     score = Score(tracks=[*from_mido(midi).tracks, Track("Piano", 0)])
     with pytest.raises(MidiError, match=r"uses all 15, and none of them for program 0 alone \(Pi"):
         overdub(midi, score, rows((0, 9, 60, len(score.tracks) - 1)), len(score.tracks) - 1)
+
+
+def test_a_refill_of_notes_that_all_notes_off_ends():
+    off = mido.Message("control_change", control=123)
+    notes = [(tick, message(ON, 60 + tick // 96)) for tick in range(0, 384, 96)]
+    midi = midi_of(
+        sorted([*notes, *((tick, off) for tick in range(90, 400, 96))], key=lambda e: e[0])
+    )
+    after = from_mido(refill(midi, from_mido(midi), (0,), rows((96, 192, 72, 0)), 96, 288, "m"))
+    assert after.notes[["onset", "duration", "pitch"]].tolist() == [
+        (0, 90, 60),
+        (96, 192, 72),
+        (288, 90, 63),
+    ]

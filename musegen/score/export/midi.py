@@ -15,8 +15,18 @@ if TYPE_CHECKING:
 
     from musegen.score.score import Score
 
-__all__ = ["Timed", "note_events", "pedal_events", "save", "to_mido", "track_chunk", "write"]
+__all__ = [
+    "Timed",
+    "note_events",
+    "pedal_events",
+    "retimed",
+    "save",
+    "to_mido",
+    "track_chunk",
+    "write",
+]
 
+MAX_PORTS = 256
 FINE_TICKS = 480  # the fewest ticks per quarter in a file: some programs misread coarser grids
 
 Timed: TypeAlias = tuple[int, Any]
@@ -73,14 +83,17 @@ def to_mido(score: Score) -> mido.MidiFile:
     factor = -(-FINE_TICKS // score.ticks_per_quarter)  # rounded up
     out = mido.MidiFile(type=1, ticks_per_beat=score.ticks_per_quarter * factor, charset="utf-8")
     out.tracks.append(track_chunk(_conductor_events(score), score.end, factor))
-    for index, channel in enumerate(_channels(score.tracks)):
+    places = _places(score.tracks)
+    several_ports = any(port for port, _ in places)
+    for index, (port, channel) in enumerate(places):
         notes = score.notes[score.notes["track"] == index]
         pedals = score.pedals[score.pedals["track"] == index]
         track = score.tracks[index]
         events = [
             (0, mido.MetaMessage("track_name", name=track.name)),
+            *([(0, mido.MetaMessage("midi_port", port=port))] if several_ports else []),
             (0, mido.Message("program_change", program=track.program, channel=channel)),
-            *pedal_events(pedals, channel),
+            *pedal_events(pedals, channel, score.end),
             *note_events(notes, channel),
         ]
         out.tracks.append(track_chunk(events, score.end, factor))
@@ -119,14 +132,15 @@ def note_events(notes: Table, channel: int) -> list[Timed]:
     return sorted([*offs, *ons], key=_tick)
 
 
-def pedal_events(pedals: Table, channel: int) -> list[Timed]:
-    """Return each press and release of the sustain pedal, of `PEDAL[N]`."""
+def pedal_events(pedals: Table, channel: int, end: int) -> list[Timed]:
+    """Return each press and release of the sustain pedal, of `PEDAL[N]`, up to `end`."""
     from mido import Message
 
     return [
         (tick, Message("control_change", control=SUSTAIN, value=value, channel=channel))
         for onset, duration, _ in pedals.tolist()
-        for tick, value in ((onset, 127), (onset + duration, 0))
+        if onset < end
+        for tick, value in ((onset, 127), (min(onset + duration, end), 0))
     ]
 
 
@@ -143,8 +157,20 @@ def track_chunk(events: Sequence[Timed], end: int = 0, factor: int = 1) -> mido.
     out = mido.MidiTrack()
     now = 0
     for tick, message in [*sorted(events, key=_tick), (end, mido.MetaMessage("end_of_track"))]:
-        out.append(message.copy(time=max(tick * factor - now, 0)))
+        out.append(retimed(message, max(tick * factor - now, 0)))
         now = max(tick * factor, now)
+    return out
+
+
+def retimed(message: Any, time: int) -> Any:
+    """Return a mido message with this delta time: itself if it has it, or else a copy.
+
+    `message.copy(time=time)` would check all values again, which takes six times as long.
+    """
+    if message.time == time:
+        return message
+    out = message.copy()
+    out.time = time
     return out
 
 
@@ -152,22 +178,36 @@ def _tick(event: Timed) -> int:
     return event[0]
 
 
-def _channels(tracks: tuple[Track, ...]) -> list[int]:
-    """Return a MIDI channel for each track: its own or the next free one; drums use channel 10.
+def _places(tracks: tuple[Track, ...]) -> list[tuple[int, int]]:
+    """Return a port and a channel for each track.
 
-    Beyond 15 pitched instruments channels are shared, if possible by tracks of the same program.
+    A program and a pedal are of a channel. So tracks share one only if they did so in the file they
+    come from, or play on one drum kit; further ports have channels for more than 15 instruments.
     """
-    own = {index: t.channel for index, t in enumerate(tracks) if t.channel in MELODIC_CHANNELS}
-    program_of = {own[index]: tracks[index].program for index in own if not tracks[index].is_drum}
-    out = []
+    kinds = [(track.program, track.is_drum) for track in tracks]
+    taken: dict[tuple[int, int], tuple[int, bool]] = {}
+    out: dict[int, tuple[int, int]] = {}
     for index, track in enumerate(tracks):
-        if track.is_drum:
-            out.append(DRUM_CHANNEL)
+        own = track.port, track.channel
+        is_fit = track.channel >= 0 and (track.channel == DRUM_CHANNEL) == track.is_drum
+        if is_fit and taken.setdefault(own, kinds[index]) == kinds[index]:
+            out[index] = own
+    kits = {kind: place for place, kind in taken.items() if kind[1]}
+    port = {False: 0, True: 0}  # is_drum → first port that may have a free channel
+    for index, kind in enumerate(kinds):
+        if index in out:
             continue
-        free = (c for c in MELODIC_CHANNELS if c not in program_of)
-        alike = (c for c, program in program_of.items() if program == track.program)
-        any_of = MELODIC_CHANNELS[index % len(MELODIC_CHANNELS)]
-        channel = own.get(index, next(free, next(alike, any_of)))
-        program_of[channel] = track.program
-        out.append(channel)
-    return out
+        if kind in kits:
+            out[index] = kits[kind]
+            continue
+        is_drum = kind[1]
+        channels = (DRUM_CHANNEL,) if is_drum else MELODIC_CHANNELS
+        while not (free := [c for c in channels if (port[is_drum], c) not in taken]):
+            port[is_drum] += 1
+        # Where ports are ignored, tracks on one channel had better have the same program.
+        best = min(free, key=lambda channel: taken.get((0, channel), kind) != kind)
+        out[index] = port[is_drum] % MAX_PORTS, best
+        taken[port[is_drum], best] = kind
+        if is_drum:
+            kits[kind] = out[index]
+    return [out[index] for index in range(len(tracks))]

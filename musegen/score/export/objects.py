@@ -9,6 +9,7 @@ import numpy as np
 
 from musegen.score.columns import Table
 from musegen.score.export.midi import to_mido
+from musegen.score.general_midi import ALL_NOTES_OFF
 
 if TYPE_CHECKING:
     import pretty_midi
@@ -29,6 +30,9 @@ def midi_bytes(score: Score) -> bytes:
 def to_pretty_midi(score: Score) -> pretty_midi.PrettyMIDI:
     """Return `score` as a `pretty_midi.PrettyMIDI`, which parses the file that `write` writes.
 
+    It has no length of its own: a rest at the end is written as an All Notes Off, controller 123,
+    on the first instrument with notes.
+
     >>> from musegen import Score, Track
     >>> score = Score(notes=[(0, 480, 69, 80, 0)], tracks=[Track("Flute", 73)])
     >>> to_pretty_midi(score).instruments[0].notes
@@ -36,13 +40,23 @@ def to_pretty_midi(score: Score) -> pretty_midi.PrettyMIDI:
     """
     import pretty_midi
 
-    return pretty_midi.PrettyMIDI(io.BytesIO(midi_bytes(score)))
+    out = pretty_midi.PrettyMIDI(io.BytesIO(midi_bytes(score)))
+    playing = next((instrument for instrument in out.instruments if instrument.notes), None)
+    if playing is not None and _ends_with_a_rest(score):
+        end = out.tick_to_time(score.end * out.resolution // score.ticks_per_quarter)
+        playing.control_changes.append(pretty_midi.ControlChange(ALL_NOTES_OFF, 0, end))
+    return out
+
+
+def _ends_with_a_rest(score: Score) -> bool:
+    return score.end > int(score.offsets.max(initial=0))
 
 
 def to_symusic(score: Score) -> symusic.core.ScoreTick:
     """Return `score` as a `symusic` score in ticks.
 
-    A rest at the end is lost: a `symusic` score has no length of its own.
+    It has no length of its own: a rest at the end is written as an All Notes Off, controller 123,
+    on the first track with notes.
 
     >>> from musegen import Score, Track
     >>> score = Score(notes=[(0, 480, 69, 80, 0)], tracks=[Track("Flute", 73)])
@@ -64,6 +78,9 @@ def to_symusic(score: Score) -> symusic.core.ScoreTick:
         held = score.pedals[score.pedals["track"] == index]
         part.pedals = symusic.Pedal.from_numpy(_int32(held, "onset"), _int32(held, "duration"))
         out.tracks.append(part)
+    if len(score.notes) and _ends_with_a_rest(score):
+        playing = out.tracks[int(score.notes["track"].min())]
+        playing.controls.append(symusic.ControlChange(score.end, ALL_NOTES_OFF, 0))
     out.tempos = [symusic.Tempo(tick, mspq=mspq) for tick, mspq in score.tempos.tolist()]
     out.time_signatures = [symusic.TimeSignature(*row) for row in score.meters.tolist()]
     out.key_signatures = [

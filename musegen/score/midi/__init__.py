@@ -8,7 +8,9 @@ tools exchange.
 from musegen.score.export.audio import audio, render
 from musegen.score.export.midi import save, to_mido, write
 from musegen.score.export.objects import to_pretty_midi, to_symusic
+from musegen.score.midi import structs
 from musegen.score.midi.editing import append, overdub, refill
+from musegen.score.midi.parsing import Parsed
 from musegen.score.midi.reading import (
     MidiSource,
     from_mido,
@@ -19,9 +21,11 @@ from musegen.score.midi.reading import (
     read,
     read_bytes,
 )
+from musegen.score.midi.symusic_reader import to_parsed
 
 __all__ = [
     "MidiSource",
+    "Parsed",
     "append",
     "audio",
     "from_mido",
@@ -35,7 +39,9 @@ __all__ = [
     "refill",
     "render",
     "save",
+    "structs",
     "to_mido",
+    "to_parsed",
     "to_pretty_midi",
     "to_symusic",
     "write",

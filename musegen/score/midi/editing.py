@@ -1,7 +1,7 @@
 """Edit MIDI files and leave everything else in them as it is.
 
 An edit merges new messages into the chunks of a `mido.MidiFile` and returns a new file. Every other
-event keeps its chunk, its tick and its order within the tick.
+event keeps its chunk, its tick and its order within the tick, but for the few that `seam` moves.
 
 ===========  =====================================================
 `append`     adds notes to existing tracks, after their end
@@ -15,13 +15,17 @@ from __future__ import annotations
 import copy
 from collections import defaultdict
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from itertools import accumulate
+from typing import TYPE_CHECKING, Any
 
 from musegen.score.columns import Table
-from musegen.score.export.midi import Timed, note_events, track_chunk
-from musegen.score.general_midi import SUSTAIN
+from musegen.score.export.midi import Timed, note_events, retimed, track_chunk
+from musegen.score.midi.channel_state import NOTE_ENDERS
 from musegen.score.midi.channels import allocate_channels, competing_notes, without_collisions
 from musegen.score.midi.meta import encoded_text
+from musegen.score.midi.mido_reader import part_channels
+from musegen.score.midi.ordering import port_message
+from musegen.score.midi.seam import Seam
 from musegen.score.score import Score
 
 if TYPE_CHECKING:
@@ -36,7 +40,7 @@ def append(
     """Return the file with `notes` added from `start` on.
 
     Each note goes to the chunk and channel of its track, and so sounds with the program in force
-    there. A note, sustain pedal or pitch bend that the file leaves on is released at `start`.
+    there. `Seam` says what is written at `start`, and what becomes of the file's events behind it.
 
     >>> from musegen.score import NOTE, Track, table
     >>> from musegen.score.midi import from_mido
@@ -54,14 +58,21 @@ def append(
         end: Tick where it ends.
         markers: Texts of the markers at tick 0 and at `start`.
     """
+    seam = Seam(midi, score, _tracks_of(notes), start, end)
     added: dict[int, list[Timed]] = defaultdict(list)
+    for chunk, release in seam.releases():
+        added[chunk].append(release)
+    for chunk, message in seam.messages():
+        added[chunk].append((start, message))
     for index in _tracks_of(notes):
         track = score.tracks[index]
-        releases = _releases(midi.tracks[track.chunk], track.channel)
-        added[track.chunk] += [(start, message) for message in releases]
         added[track.chunk] += note_events(notes[notes["track"] == index], track.channel)
     added[0] += [(0, _marker(midi, markers[0])), (start, _marker(midi, markers[1]))]
-    chunks = [_merged(chunk, added[index], end=end) for index, chunk in enumerate(midi.tracks)]
+    chunks = []
+    for index, chunk in enumerate(midi.tracks):
+        last = sum(message.time for message in chunk)
+        events = [*seam.events(index), *added[index]]
+        chunks.append(track_chunk(events, max(last, end) if added[index] else last))
     return _with_chunks(midi, chunks)
 
 
@@ -74,11 +85,11 @@ def overdub(
 ) -> mido.MidiFile:
     """Return the file with new tracks that play along with it.
 
-    Each new track gets its own chunk, with its name and program; in a file of type 0 its notes are
-    merged into the only chunk. It plays on a channel that the file does not use. If there are too
-    few, new tracks of the same program share one, and then one of the file's on which no other
-    program plays; notes that would overlap others of their pitch there are shortened or left out.
-    Drums play on the drum channel.
+    Each new track gets its own chunk, with its name, port and program; in a file of type 0 its
+    notes are merged into the only chunk. It plays on a channel of the file's ports that the file
+    does not use. If there are too few, new tracks of the same program share one, and then one of
+    the file's on which no other program plays; notes that would overlap others of their pitch there
+    are shortened or left out. Drums play on the drum channel.
 
     >>> from dataclasses import replace
     >>> from musegen.score import NOTE, Track, table
@@ -102,18 +113,17 @@ def overdub(
     """
     import mido
 
-    used = {event.channel for chunk in midi.tracks for event in chunk if hasattr(event, "channel")}
-    channels = allocate_channels(midi, score, _tracks_of(notes), used)
+    places, used = allocate_channels(midi, score, _tracks_of(notes))
     parts: dict[int, list[Timed]] = {}
-    for index, channel in channels.items():
+    for index, place in places.items():
         program = mido.Message(
-            "program_change", program=score.tracks[index].program, channel=channel
+            "program_change", program=score.tracks[index].program, channel=place.channel
         )
-        competing = competing_notes(score, notes, index, channels, first_new_track)
+        competing = competing_notes(score, notes, index, places, first_new_track)
         own = notes[notes["track"] == index]
         kept = without_collisions(own, own["pitch"], competing, competing["pitch"], gap=1)
-        parts[index] = [(0, program)] if channel not in used else []
-        parts[index] += note_events(kept, channel)
+        parts[index] = [(0, program)] if place not in used else []
+        parts[index] += note_events(kept, place.channel)
 
     chunks = list(midi.tracks) or [mido.MidiTrack()]
     added: list[Timed] = [(0, _marker(midi, text)) for text in markers]
@@ -123,8 +133,10 @@ def overdub(
     if midi.type != 0:
         for index, part in parts.items():
             name = encoded_text(score.tracks[index].name, midi.charset)
-            titled = [(0, mido.MetaMessage("track_name", name=name)), *part]
-            chunks.append(track_chunk(titled, score.end))
+            titled: list[Timed] = [(0, mido.MetaMessage("track_name", name=name))]
+            if (port := port_message(midi, places[index].port)) is not None:
+                titled.append((0, port))
+            chunks.append(track_chunk([*titled, *part], score.end))
     return _with_chunks(midi, chunks)
 
 
@@ -164,9 +176,10 @@ def refill(
     added: dict[int, list[Timed]] = defaultdict(list)
     added[0].append((start, _marker(midi, marker)))
     channels: dict[int, set[int]] = defaultdict(set)
+    playing = part_channels(midi)
     for index in tracks:
         track = score.tracks[index]
-        channels[track.chunk].add(track.channel)
+        channels[track.chunk] |= playing.get((track.chunk, track.channel), {track.channel})
         for event in note_events(notes[notes["track"] == index], track.channel):
             (added if event[1].type == "note_on" else ends)[track.chunk].append(event)
     chunks = []
@@ -205,41 +218,12 @@ def _merged(
         first: Messages to put before them.
         end: Earliest tick for the end of the track. It counts only if something is added.
     """
-    import mido
-
     if not first and not added:
         return chunk
-    # The sort is stable, and the last of the three ends of track becomes the only one.
-    return mido.merge_tracks([track_chunk(first), chunk, track_chunk(added, end)])
-
-
-# Append
-
-
-def _releases(chunk: mido.MidiTrack, channel: int) -> list[mido.Message]:
-    """Return messages that release what a chunk leaves on at its end, on one channel."""
-    import mido
-
-    pedal, bend = 0, 0
-    sounding: dict[int, int] = defaultdict(int)
-    for event in chunk:
-        if getattr(event, "channel", None) != channel:
-            continue
-        if event.type == "control_change" and event.control == SUSTAIN:
-            pedal = event.value
-        elif event.type == "pitchwheel":
-            bend = event.pitch
-        elif event.type in ("note_on", "note_off"):
-            change = 1 if event.type == "note_on" and event.velocity else -1
-            sounding[event.note] = max(sounding[event.note] + change, 0)
-    out = []
-    for note, count in sounding.items():
-        out += [mido.Message("note_off", note=note, channel=channel)] * count
-    if pedal >= 64:
-        out.append(mido.Message("control_change", control=SUSTAIN, value=0, channel=channel))
-    if bend:
-        out.append(mido.Message("pitchwheel", pitch=0, channel=channel))
-    return out
+    # Not `mido.merge_tracks`, which copies and checks every message twice.
+    ticks = list(accumulate(message.time for message in chunk))
+    own = [timed for timed in zip(ticks, chunk, strict=True) if timed[1].type != "end_of_track"]
+    return track_chunk([*first, *own, *added], max([end, *ticks[-1:]]))
 
 
 # Refill
@@ -251,7 +235,7 @@ def _without_notes(
     """Return a chunk without the notes of `channels` whose onsets are in `start` to `end`.
 
     A note-off ends the oldest sounding note of its pitch, as in the readers. One between the two
-    ticks that ends no note is removed too: it would end a new note.
+    ticks that ends no note is removed too: it would end a new note. So is All Notes Off.
     """
     import mido
 
@@ -262,16 +246,24 @@ def _without_notes(
     now = last = 0
     for event in chunk:
         now += event.time
-        keep = True
+        keep, outside = True, not start <= now < end
         if event.type in ("note_on", "note_off") and event.channel in channels:
             sounding = kept_notes[event.channel, event.note]
-            outside = not start <= now < end
             if event.type == "note_on" and event.velocity:
                 keep = outside
                 sounding.append(keep)
             else:
                 keep = sounding.pop(0) if sounding else outside
+        elif _ends_notes(event) and event.channel in channels:
+            keys = [key for key in kept_notes if key[0] == event.channel]
+            keep = outside or any(any(kept_notes[key]) for key in keys)
+            for key in keys:
+                del kept_notes[key]
         if keep:
-            out.append(event.copy(time=now - last))
+            out.append(retimed(event, now - last))
             last = now
     return out
+
+
+def _ends_notes(event: Any) -> bool:
+    return event.type == "control_change" and event.control in NOTE_ENDERS

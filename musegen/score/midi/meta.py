@@ -1,4 +1,4 @@
-"""Check and repair meta events: tempo, time signature, key signature and text."""
+"""Understand meta events: tempo, time signature, key signature and text."""
 
 from __future__ import annotations
 
@@ -8,15 +8,21 @@ from collections.abc import Callable
 from musegen.score.general_midi import MAX_DENOMINATOR, MAX_TEMPO
 
 __all__ = [
-    "MIDO_KINDS",
+    "KEY_SIGNATURE",
+    "METER_TYPE",
+    "NAME_TYPE",
+    "SEQUENCER_SPECIFIC",
+    "TEMPO_TYPE",
     "decoded_text",
     "encoded_text",
-    "mend",
+    "for_mido",
+    "key_of",
     "wrong_meter",
+    "wrong_music",
     "wrong_tempo",
 ]
 
-_PRIVATE = 0x7F  # type of a sequencer-specific meta event, which every reader skips
+SEQUENCER_SPECIFIC = 0x7F  # type of a meta event that every reader skips
 _MOST_FIFTHS = 14  # sharps or flats of a key: a double one for each of its seven notes
 
 
@@ -43,35 +49,65 @@ def decoded_text(text: str, charset: str) -> str:
         return text
 
 
-def mend(kind: int, payload: bytes) -> tuple[int, bytes | None]:
-    """Return the type and content of a meta event, repaired so that every reader accepts it.
+def wrong_music(kind: int, payload: bytes) -> str:
+    """Return what is wrong with a tempo or time signature; an empty string for all other events.
 
-    A key of more than 7 sharps or flats becomes its enharmonic equivalent. A malformed event that
-    carries no music becomes a sequencer-specific one.
+    Without them the music would be wrong. Whatever else means nothing is passed over.
+
+    >>> wrong_music(TEMPO_TYPE, bytes(2))
+    'a tempo of 3 bytes was expected; received 2'
 
     Args:
-        kind: The event's type, 0 to 255.
+        kind: The type of the meta event, 0 to 255.
         payload: Its bytes, without their length.
+    """
+    if kind not in _MUSIC:
+        return ""
+    length, what, check = _MUSIC[kind]
+    if len(payload) < length:
+        return f"a {what} of {length} bytes was expected; received {len(payload)}"
+    return check(payload)
 
-    Returns:
-        The type; and, for an event that carries music, the payload truncated to the length of its
-        type, which is where symusic looks for it. None for other events, whose payload is kept.
 
-    Raises:
-        ValueError: The value is invalid; the message says what was expected and what was received.
+def key_of(payload: bytes) -> tuple[int, bool] | None:
+    """Return the key of a key signature: fifths, −7 to 7, and whether it is minor.
+
+    A key of 8 to 14 sharps or flats, a double one for some notes, is read as its enharmonic
+    equivalent. None for a signature that means nothing: too short, of more accidentals, or of
+    another mode than 0 and 1.
+
+    >>> key_of(bytes((8, 1)))  # E♯ minor is F minor
+    (-4, True)
+    """
+    if len(payload) < 2:
+        return None
+    fifths, mode = (payload[0] ^ 0x80) - 0x80, payload[1]
+    if abs(fifths) > _MOST_FIFTHS or mode > 1:
+        return None
+    if abs(fifths) > 7:
+        fifths += -12 if fifths > 0 else 12
+    return fifths, mode == 1
+
+
+def for_mido(kind: int, payload: bytes) -> bytes | None:
+    """Return the payload of a meta event as mido needs it; None if mido cannot represent it.
+
+    It cannot represent keys that are unusual or mean nothing, several malformed events, and events
+    of unknown types.
+
+    >>> for_mido(KEY_SIGNATURE, bytes((18, 0))) is None  # 18 sharps
+    True
+
+    Args:
+        kind: The type of the meta event, 0 to 255.
+        payload: Its bytes, without their length; `wrong_music` finds nothing wrong with them.
     """
     if kind in _MUSIC:
-        length, what, check = _MUSIC[kind]
-        if len(payload) < length:
-            raise ValueError(f"a {what} of {length} bytes was expected; received {len(payload)}")
-        if problem := check(payload):
-            raise ValueError(problem)
-        if kind == _KEY:
-            return kind, bytes((_respelled(_signed(payload[0])) & 0xFF, payload[1]))
-        return kind, payload[:length]
-    if kind in _READABLE and not _READABLE[kind].match(payload):
-        kind = _PRIVATE
-    return kind, None
+        return payload[: _MUSIC[kind][0]]
+    if kind == KEY_SIGNATURE:
+        return payload if _USUAL_KEY.fullmatch(payload) else None
+    known = kind in _MIDO_KINDS and (kind not in _READABLE or _READABLE[kind].fullmatch(payload))
+    return payload if known else None
 
 
 def wrong_tempo(microseconds: int) -> str:
@@ -100,42 +136,21 @@ def wrong_meter(numerator: int, denominator: int) -> str:
     )
 
 
-def _wrong_key(fifths: int, mode: int) -> str:
-    if abs(fifths) <= _MOST_FIFTHS and mode in (0, 1):
-        return ""
-    accidentals = "flats" if fifths < 0 else "sharps"
-    return (
-        f"a key signature of at most {_MOST_FIFTHS} sharps or flats, mode 0 or 1, was expected; "
-        f"received {abs(fifths)} {accidentals}, mode {mode}"
-    )
-
-
-def _respelled(fifths: int) -> int:
-    """Return the enharmonic key of at most 7 sharps or flats: E♯ minor (8 ♯) is F minor (4 ♭)."""
-    if abs(fifths) <= 7:
-        return fifths
-    return fifths - 12 if fifths > 0 else fifths + 12
-
-
-def _signed(byte: int) -> int:
-    """Return a byte as a two's-complement number, −128 to 127."""
-    return (byte ^ 0x80) - 0x80
-
-
-_KEY = 0x59
+NAME_TYPE, TEMPO_TYPE, METER_TYPE, KEY_SIGNATURE = 0x03, 0x51, 0x58, 0x59
 _MUSIC: dict[int, tuple[int, str, Callable[[bytes], str]]] = {
-    0x51: (3, "tempo", lambda b: wrong_tempo(int.from_bytes(b[:3], "big"))),
-    0x58: (4, "time signature", lambda b: wrong_meter(b[0], 2 ** b[1])),
-    _KEY: (2, "key signature", lambda b: _wrong_key(_signed(b[0]), b[1])),
+    TEMPO_TYPE: (3, "tempo", lambda b: wrong_tempo(int.from_bytes(b[:3], "big"))),
+    METER_TYPE: (4, "time signature", lambda b: wrong_meter(b[0], 2 ** b[1])),
 }
-"""Type of each meta event that carries music → its length in bytes, its name, its check."""
+"""Type of each meta event that must mean something → its length in bytes, its name, its check."""
 
+_USUAL_KEY = re.compile(rb"[\0-\x07\xf9-\xff][\0\1]")
 _READABLE = {
-    0x00: re.compile(rb"(?s:..)|$"),
+    0x00: re.compile(rb"(?s:..)?"),
     0x20: re.compile(rb"(?s:.)"),
+    0x21: re.compile(rb"(?s:.)"),
     0x54: re.compile(rb"[\0-\x7f][\0-\x3b]{2}(?s:.)[\0-\x63]"),
 }
 """Type of some other meta events → the payloads that mido accepts."""
 
-MIDO_KINDS = frozenset((*range(0x08), 0x09, 0x20, 0x21, 0x2F, *_MUSIC, 0x54, _PRIVATE))
+_MIDO_KINDS = frozenset((*range(0x08), 0x09, 0x20, 0x21, 0x2F, *_MUSIC, 0x54, SEQUENCER_SPECIFIC))
 """Types of the meta events that mido knows."""

@@ -1,63 +1,81 @@
-"""Parse MIDI files with symusic and work around its faults.
+"""Parse MIDI files with symusic where it reads them right, and exactly where it does not.
 
-symusic (0.6, C++) parses a file of 1 kB in about 10 µs, but loses some music. So it gets a copy of
-the file in which that music is safe:
+symusic (0.6, C++) parses a file of 1 kB in about 10 µs. It reads each chunk for itself, drops notes
+without a note-off, and loses its place at some odd events. So this is the order:
 
-========================================  ===============  =========================
-in the file                               symusic          in the copy
-========================================  ===============  =========================
-a note without a note-off                 drops it         ends with its chunk
-more track chunks than the header counts  drops them       are counted
-a header longer than 6 bytes              rejects it       has 6 bytes
-========================================  ===============  =========================
+1. `screening` says by the bytes whether symusic keeps its place. If not, `exact` reads the file.
+2. `marking` makes a copy in which symusic's tracks say where they are from.
+3. symusic parses the copy.
+4. Here its tracks get what other chunks say about them. If that is not certain, `exact` reads.
 
-`screening` says which files symusic reads correctly otherwise: these take the fast way. All others,
-and those that symusic rejects, take the slow way: `structure.walk` reads them event by event, and
-repairs them or says what is wrong and where. Either way, a sustain pedal that symusic presses too
-early is corrected afterwards.
+The result is the same either way: what `mido_reader.from_mido` makes of the file.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from musegen.errors import MidiError
-from musegen.score.general_midi import END_OF_TRACK, SUSTAIN
+from musegen.score.midi import certainty
 from musegen.score.midi.container import Layout, layout_of
+from musegen.score.midi.exact import read_exactly
+from musegen.score.midi.marked_tracks import MarkedTrack, marked_tracks, set_programs
+from musegen.score.midi.marking import NO_EVENT, events_of, mark
 from musegen.score.midi.screening import LONG, probably_faithful, reads_faithfully
-from musegen.score.midi.structure import walk
+from musegen.score.midi.structs import KEY, METER, NOTE, PEDAL, TEMPO, table_of
+from musegen.score.score import Score
 
-__all__ = ["parse"]
+__all__ = ["Parsed", "Part", "parse"]
 
-_NOTE_ONS = bytes(range(0x90, 0xA0))
-_CONTROLS = bytes(range(0xB1, 0xC0))  # control changes of channels 2 to 16
-_ALL_BUT = {
-    wanted: bytes(byte for byte in range(256) if byte not in wanted)
-    for wanted in (_NOTE_ONS, _CONTROLS)
-}
-"""Status bytes → all other bytes."""
+MAX_NOTES = 1_500_000  # more do not fit into half a gigabyte with what is made of them
 
-# An empty sequencer-specific meta event, as long as the end of track it replaces. If those three
-# bytes were in fact the end of another event's payload, what follows is still parsed correctly.
-_NO_EVENT = b"\xff\x7f\0"
-# If the last event is cut short, symusic takes the bytes that follow for its rest. It then fails at
-# one of the F4, an undefined status: there are more of them than a one-byte length can skip. The
-# barrier ends with a delta time of `FAR`.
-_BARRIER = _NO_EVENT + b"\0\xff\x7f\x81\x10" + b"\xf4" * 144 + b"\xff\xff\xff\x7f"
-_NOTE_OFFS = {
-    0x90 | channel: bytes((0x80 | channel,)) + b"\0".join(bytes((pitch, 0)) for pitch in range(128))
-    for channel in range(16)
-}
-"""Note-on status → a note-off for each pitch, in running status, without the first delta time."""
+_HIGH_BYTE = 7  # of the duration, in `structs.NOTE`
 
 
-def parse(data: bytes, name: str, *, pedals: bool = True) -> Any:
-    """Return a MIDI file as a `symusic` score in ticks (`symusic.core.ScoreTick`), nothing lost.
+class Part(NamedTuple):
+    """A track with notes; see `columns.Track`."""
+
+    name: str
+    program: int
+    is_drum: bool
+    channel: int
+    chunk: int
+
+
+class Parsed(NamedTuple):
+    """The music of a file as symusic's structs, which are cheap to join and to convert in bulk.
+
+    Attributes:
+        ticks_per_quarter: Of the file.
+        end: The tick at which the music ends.
+        tracks: The tracks.
+        counts: Number of notes of each track.
+        notes: `structs.NOTE` of one track after another.
+        pedal_counts: Number of pedals of each track.
+        pedals: `structs.PEDAL` of one track after another.
+        tempos: `structs.TEMPO`.
+        meters: `structs.METER`.
+        keys: `structs.KEY`.
+    """
+
+    ticks_per_quarter: int
+    end: int
+    tracks: list[Part]
+    counts: list[int]
+    notes: bytes
+    pedal_counts: list[int]
+    pedals: bytes
+    tempos: bytes
+    meters: bytes
+    keys: bytes
+
+
+def parse(data: bytes, name: str, *, pedals: bool = True, names: bool = True) -> Parsed | Score:
+    """Return the music of a MIDI file: as a `Score` where symusic cannot be relied on.
 
     >>> from musegen.score.export.objects import midi_bytes
-    >>> from musegen.score.score import Score
     >>> parse(midi_bytes(Score(end=480)), "rest.mid").ticks_per_quarter
     480
 
@@ -65,164 +83,108 @@ def parse(data: bytes, name: str, *, pedals: bool = True) -> Any:
         data: The whole file.
         name: Name of the file, for messages.
         pedals: Whether the sustain pedals must be right.
+        names: Whether the names of tracks must be right.
 
     Raises:
-        MidiError: It is not a readable MIDI file; the message says where and why.
+        MidiError: It is not a readable MIDI file, the message says where and why; or it has too
+            many notes or events.
     """
     layout = layout_of(data, name)
-    chunks, score = _parse_fast(data, layout) or _parse_slowly(data, layout, name)
-    return _with_right_pedals(score, layout, chunks) if pedals else score
+    parsed = _parse_fast(data, layout, pedals, names)
+    if parsed is None:
+        return read_exactly(data, layout, name)
+    if (notes := sum(parsed.counts)) > MAX_NOTES:
+        raise MidiError(
+            f"{name} has {notes:,} notes; at most {MAX_NOTES:,} were expected. "
+            "Cut it into pieces, or remove tracks."
+        )
+    return parsed
 
 
-def _symusic(file: bytes) -> Any:
-    import symusic
-
-    return symusic.Score.from_midi(file)
-
-
-def _parse_fast(data: bytes, layout: Layout) -> tuple[list[bytes], Any] | None:
-    """Return the chunks of the copy and symusic's score of it; None if it may be wrong."""
-    chunks = _without_ends_of_track(data, layout)
+def _parse_fast(data: bytes, layout: Layout, pedals: bool, names: bool) -> Parsed | None:
+    """Return the music of a file; None if it is not certain."""
+    chunks = events_of(data, layout)
     if not chunks:
         return None
 
     # Screen the bytes before symusic sees them.
-    skipped = probably_faithful(_NO_EVENT.join([*chunks, b""]))
+    skipped = probably_faithful(NO_EVENT.join([*chunks, b""]))
     if skipped < 0 and not reads_faithfully(data, layout):
+        return None
+    if certainty.resets_channels(data):
+        return None
+    marked = mark(chunks, layout)
+    if marked is None or not certainty.ports_are_simple(data, chunks, marked):
         return None
 
     # Parse.
-    chunks = [events + _closing(_statuses(events, _NOTE_ONS)) for events in chunks]
     try:
-        score = _symusic(layout.file(chunks))
+        score = _symusic(marked.file)
     except Exception:  # symusic raises RuntimeError, ValueError and its own types
-        return None
-
-    # A note without an end lasts into the closing. So may a very long piece.
-    if score.end() >= LONG:
         return None
     # If the quick screening was wrong about a tempo or key, symusic has found fewer of them.
     found = len(score.tempos) + len(score.key_signatures)
     if skipped >= 0 and found != skipped and not reads_faithfully(data, layout):
         return None
-    return chunks, score
+
+    tracks = marked_tracks(score, marked)
+    if not tracks or not set_programs(tracks, chunks, marked):
+        return None
+    if names and not all(certainty.has_name(chunks[t.chunk], t.name) for t in tracks):
+        return None
+    return _parsed(score, tracks, layout, pedals)
 
 
-def _parse_slowly(data: bytes, layout: Layout, name: str) -> tuple[list[bytes], Any]:
-    """Return the repaired chunks, in which every note has an end, and symusic's score of them.
+def _symusic(file: bytes) -> Any:
+    from symusic.core import ScoreTick
 
-    Raises:
-        MidiError: The file is at fault.
-    """
-    chunks = []
-    for number, (start, end) in enumerate(layout.chunks, 1):
-        chunk = walk(data, start, end, number, name)
-        note_offs = [
-            bytes((0x80 | channel, pitch, 0)) for channel, pitch in chunk.hanging.elements()
-        ]
-        chunks.append(chunk.events + b"\0".join([*note_offs, END_OF_TRACK]))
-    try:
-        return chunks, _symusic(layout.file(chunks))
-    except Exception as error:
-        raise MidiError(f"{name} is not a readable MIDI file: {error}. Export it again.") from error
+    return ScoreTick.from_midi(file)
 
 
-# Notes without an end
+def _parsed(score: Any, tracks: list[MarkedTrack], layout: Layout, pedals: bool) -> Parsed | None:
+    """Return the music of a file; None if something is not certain."""
+    ends = {track.chunk: track.end for track in tracks if track.end >= 0}
+    for track in tracks:
+        if track.controls and not certainty.is_plain(track, tracks):
+            return None
+    tempos = bytes(table_of(score.tempos, TEMPO))
+    meters = bytes(table_of(score.time_signatures, METER))
+    keys = bytes(table_of(score.key_signatures, KEY))
+    if not certainty.order_is_clear(tempos, meters, keys):
+        return None
+    playing = [track for track in tracks if track.notes]
+    notes = b"".join([track.notes for track in playing])
+    if not notes:
+        return None
+    # A note without an end lasts until the note-offs.
+    highest_byte = notes[_HIGH_BYTE :: NOTE.itemsize]
+    if highest_byte.count(0) < len(highest_byte) and max(highest_byte) >= LONG >> 24:
+        return None
+    durations = np.frombuffer(notes, NOTE)["duration"]
+    if np.count_nonzero(durations) < len(durations):  # silent: the note-off is at the same tick
+        for track in playing:
+            rows = np.frombuffer(track.notes, NOTE)
+            track.notes = memoryview(rows[rows["duration"] > 0].tobytes())
+        playing = [track for track in playing if track.notes]
+        notes = b"".join([track.notes for track in playing])
+    if not playing or (layout.kind == 1 and certainty.may_be_one_part(playing)):
+        return None
 
-
-def _without_ends_of_track(data: bytes, layout: Layout) -> list[bytes]:
-    """Return each chunk's events without the end of track; nothing if a chunk has none."""
-    chunks = []
-    for start, end in layout.chunks:
-        stop = end - len(END_OF_TRACK)
-        if stop < start or data[stop:end] != END_OF_TRACK:
-            return []
-        if data[stop - 3 : stop] == b"\xff\x51\3":
-            return []  # the last three bytes are a tempo, which `_NO_EVENT` would change
-        chunks.append(data[start:stop])
-    return chunks
-
-
-def _statuses(events: bytes, wanted: bytes) -> bytes:
-    """Return which of the wanted status bytes occur in a chunk, as status or as any other byte."""
-    found = events.translate(None, _ALL_BUT[wanted])
-    first = found[:1]
-    return first if found.count(first) == len(found) else bytes(sorted(set(found)))
-
-
-def _closing(note_ons: bytes) -> bytes:
-    """Return the end of a chunk: after `FAR` ticks, a note-off for every pitch.
-
-    A note-off without a note has no effect. So the music changes only if a note has no end: then it
-    lasts at least `FAR` ticks, which gives it away.
-
-    Args:
-        note_ons: Note-on statuses of the channels that have notes.
-    """
-    return _BARRIER + b"\0".join([*[_NOTE_OFFS[status] for status in note_ons], END_OF_TRACK])
-
-
-# Pedals pressed too early
-
-
-def _with_right_pedals(score: Any, layout: Layout, chunks: list[bytes]) -> Any:
-    """Return the score with the first pedal of each track beginning where it is pressed.
-
-    On channels 2 to 16 symusic takes the pedal to be down from tick 0 until its first release.
-    """
-    early = [
-        index
-        for index, track in enumerate(score.tracks)
-        if track.pedals and track.pedals[0].time == 0
-    ]
-    if not early or _move_first_pedals(score, early):
-        return score
-    # Release every pedal at tick 0 and parse again; then drop the pedals of no length this makes.
-    score = _symusic(layout.file([_pedal_releases(events) + events for events in chunks]))
-    for track in score.tracks:
-        pedals = track.pedals
-        while pedals and pedals[0].time == pedals[0].duration == 0:
-            del pedals[0]
-    return score
-
-
-def _move_first_pedals(score: Any, early: list[int]) -> bool:
-    """Move first pedals to where they are pressed, in place, if that is known.
-
-    The control changes of the track say where, unless a program change follows: then the pedal
-    belongs to another track.
-
-    Args:
-        score: A `symusic` score.
-        early: Tracks whose first pedal begins at tick 0.
-
-    Returns:
-        Whether it is known. If not, the score is unchanged.
-    """
-    pressed = []
-    for track in score.tracks:
-        controls = track.controls.numpy()
-        is_press = (controls["number"] == SUSTAIN) & (controls["value"] >= 64)
-        pressed.append(controls["time"][is_press][:1])
-    first = np.concatenate(pressed).min(initial=LONG)
-    pedals = [score.tracks[index].pedals for index in early]
-    if any(len(pressed[index]) == 0 or first < pressed[index][0] for index in early):
-        return False
-    if any(
-        pressed[index][0] >= rows[0].duration for index, rows in zip(early, pedals, strict=True)
-    ):
-        return False
-    for index, rows in zip(early, pedals, strict=True):
-        down = int(pressed[index][0])
-        rows[0].time, rows[0].duration = down, rows[0].duration - down
-    return True
-
-
-def _pedal_releases(events: bytes) -> bytes:
-    """Return events that release the pedal on each channel of a chunk, to put before its own.
-
-    Only for events that symusic has accepted before: these set a running status, which would hide
-    that the chunk lacks one.
-    """
-    statuses = _statuses(events, _CONTROLS)
-    return b"".join(bytes((0, status, SUSTAIN, 0)) for status in statuses)
+    held = certainty.pedals_of(tracks, playing) if pedals else [b""] * len(playing)
+    if held is None:
+        return None
+    return Parsed(
+        score.ticks_per_quarter,
+        max(ends[track.chunk] for track in playing),
+        [
+            Part(track.name, track.program, track.drum, track.channel, track.chunk)
+            for track in playing
+        ],
+        [len(track.notes) // NOTE.itemsize for track in playing],
+        notes,
+        [len(rows) // PEDAL.itemsize for rows in held],
+        b"".join(held),
+        tempos,
+        meters,
+        keys,
+    )

@@ -19,6 +19,8 @@ __all__ = ["from_pretty_midi"]
 def from_pretty_midi(midi: pretty_midi.PrettyMIDI) -> Score:
     """Return the music of a `PrettyMIDI`; its own tempo map converts seconds to ticks.
 
+    It ends with the last note, control change or bend of the instruments that have notes.
+
     >>> from_pretty_midi(Score(notes=[(0, 480, 60, 80, 0)], tracks=[Track()]).to_pretty_midi())
     Score(1 notes, 1 tracks, 480 ticks at 480 per quarter)
 
@@ -53,7 +55,17 @@ def from_pretty_midi(midi: pretty_midi.PrettyMIDI) -> Score:
         meters=table(METER, [(tick(m.time), m.numerator, m.denominator) for m in meters]),
         keys=table(KEY, [(tick(k.time), *_fifths(k.key_number)) for k in keys]),
         pedals=table(PEDAL, pedals),
+        end=tick(_end(midi)),
     )
+
+
+def _end(midi: pretty_midi.PrettyMIDI) -> float:
+    """Return when the music ends, in seconds."""
+    playing = [instrument for instrument in midi.instruments if instrument.notes]
+    if not playing:
+        return float(midi.get_end_time())
+    events = (e.time for i in playing for e in (*i.control_changes, *i.pitch_bends))
+    return max(*(note.end for i in playing for note in i.notes), *events, 0.0)
 
 
 def _pedals(

@@ -10,7 +10,7 @@ from musegen.score.midi.container import MAX_BYTES, check_header, read_bytes
 from musegen.score.midi.mido_reader import from_mido, load_mido
 from musegen.score.midi.parsing import parse
 from musegen.score.midi.pretty_midi_reader import from_pretty_midi
-from musegen.score.midi.symusic_reader import from_symusic
+from musegen.score.midi.symusic_reader import from_parsed, from_symusic
 from musegen.score.score import Score
 
 if TYPE_CHECKING:
@@ -83,8 +83,5 @@ def read(source: MidiSource) -> Score:
 
 
 def _read(data: bytes, name: str) -> Score:
-    score = parse(data, name)
-    try:
-        return from_symusic(score)
-    except MidiError as error:
-        raise MidiError(f"{name}: {error}") from error
+    parsed = parse(data, name)
+    return parsed if isinstance(parsed, Score) else from_parsed(parsed)

@@ -1,16 +1,18 @@
 """Find the MIDI files that symusic 0.6 misreads, by their bytes alone.
 
-=============================================  ===========================  ================
+=============================================  ===========================  =================
 in the file                                    symusic                      musegen
-=============================================  ===========================  ================
+=============================================  ===========================  =================
 tempo 0, meter 0/4 or 4/256                    accepts them                 `MidiError`
 a key of 8 to 14 sharps or flats               accepts it                   respells it
-events F7 (raw bytes)                          loses its place              skips them
-status bytes F1 to FE                          loses its place              `MidiError`
+a key that means nothing                       accepts it                   passes over it
+events F7 (raw bytes)                          loses its place              passes over them
+status bytes F8 to FE (realtime)               loses its place              passes over them
+status bytes F1 to F6                          loses its place              `MidiError`
 running status after a system exclusive event  loses its place              `MidiError`
 ticks beyond 32 bits, numbers of 5 bytes       overflows, loses its place   `MidiError`
 events after the end of track                  drops them                   `MidiError`
-=============================================  ===========================  ================
+=============================================  ===========================  =================
 
 A file without any of these is faithful: symusic reads it as the standard means it. Whatever symusic
 rejects itself needs no screening.
@@ -104,20 +106,23 @@ def probably_faithful(events: bytes) -> int:
         if b".S" in kinds:
             return -1
         kinds = kinds.replace(b"S", b"H")
-    if b"HHH" in kinds:
+    pairs = kinds.count(b"HH")
+    if pairs and b"HHH" in kinds:
         return -1
-    return len(parts) // 2 if _is_short(kinds) else -1
+    return len(parts) // 2 if _is_short(pairs, len(kinds)) else -1
 
 
-def _is_short(kinds: bytes) -> bool:
+def _is_short(pairs: int, size: int) -> bool:
     """Return whether the ticks stay below `_SAFE_TICKS`, however the bytes are meant.
 
     A delta time of three bytes is below 2^21, begins with HH, and is followed by an event of at
     least one byte; one of two bytes is below 2^14.
+
+    Args:
+        pairs: Number of HH.
+        size: Number of bytes.
     """
-    if len(kinds) // 4 * 2**21 < _SAFE_TICKS:
-        return True
-    return kinds.count(b"HH") * 2**21 + len(kinds) * 2**14 // 3 < _SAFE_TICKS
+    return pairs * 2**21 + size * 2**14 // 3 < _SAFE_TICKS
 
 
 def reads_faithfully(data: bytes, layout: Layout) -> bool:
@@ -131,7 +136,7 @@ def reads_faithfully(data: bytes, layout: Layout) -> bool:
         return False
     if not all(_is_plain(data, start, end) for start, end in layout.chunks):
         return False
-    if _is_short(data.translate(_KINDS).replace(b"S", b"H")):
+    if _is_short(data.translate(_KINDS).replace(b"S", b"H").count(b"HH"), len(data)):
         return True
     # Add up all bytes as if each belonged to a delta time of up to three bytes.
     values = np.frombuffer(data, np.uint8)

@@ -6,49 +6,79 @@ Grammar (Standard MIDI Files 1.0, RP-001)::
     event   = [status] data data?       channel message; the status may be left out where it repeats
             | FF type length byte*      meta event
             | (F0 | F7) length byte*    system exclusive
+            | F8…FE                     realtime message
     delta, length = (80…FF){0,3} (00…7F)
 
 It is as lenient as common files and readers are: a chunk may lack its end of track, zeros and more
-ends of track may follow it, and running status continues after a meta event.
+ends of track may follow it, running status continues after a meta event, and realtime messages (F8
+to FE) are passed over.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from musegen.errors import MidiError
 from musegen.score.general_midi import END_OF_TRACK, MAX_TICK
-from musegen.score.midi.meta import MIDO_KINDS, mend
+from musegen.score.midi.meta import SEQUENCER_SPECIFIC, for_mido, wrong_music
 
-__all__ = ["Chunk", "walk"]
+if TYPE_CHECKING:
+    import mido
+
+__all__ = ["Chunk", "Foreign", "restored", "walk"]
 
 _DATA_BYTES = {0x8: 2, 0x9: 2, 0xA: 2, 0xB: 2, 0xC: 1, 0xD: 1, 0xE: 2}
 """High nibble of a status byte → how many data bytes follow."""
+_NOTHING = bytes((0xFF, SEQUENCER_SPECIFIC, 0))  # an empty meta event
 _UNCHECKED = {0xA, 0xD, 0xE}  # aftertouch and pitch bends, which a score does not keep
 _NAMES = {0x8: "a note-off", 0x9: "a note-on", 0xB: "a control change", 0xC: "a program change"}
+
+
+class Foreign(NamedTuple):
+    """An event that mido cannot represent, or would misread.
+
+    Attributes:
+        number: Its number among the events of its chunk, from 0.
+        delta: Its delta time.
+        kind: The type of a meta event; −1 for a realtime message, which has no place in a file.
+        payload: The content of a meta event.
+    """
+
+    number: int
+    delta: int
+    kind: int
+    payload: bytes
 
 
 class Chunk(NamedTuple):
     """Content of a track chunk.
 
     Attributes:
-        events: The bytes up to the end of track, its delta time included, repaired so that symusic
-            and mido read them as the standard means them.
-        end: Tick of the end of the track.
-        hanging: (channel, pitch) → number of notes that are never released.
+        events: The bytes up to the end of track, its delta time included, in a form that mido reads
+            as the standard means it.
+        foreign: The events that are empty sequencer-specific ones in `events`.
+        length: How many events there are, without the end of track.
     """
 
     events: bytes
-    end: int
-    hanging: Counter[tuple[int, int]]
+    foreign: list[Foreign]
+    length: int
 
 
-def walk(data: bytes, start: int, end: int, number: int, name: str) -> Chunk:
+def walk(
+    data: bytes,
+    start: int,
+    end: int,
+    number: int,
+    name: str,
+    *,
+    tick: int = 0,
+    running: int = 0,
+) -> Chunk:
     """Return the content of a track chunk.
 
-    >>> walk(bytes.fromhex("00 90 3c 40 60 3c 00 00 ff 2f 00"), 0, 11, 1, "two events").end
-    96
+    >>> walk(bytes.fromhex("00 90 3c 40 60 3c 00 00 ff 2f 00"), 0, 11, 1, "two notes").foreign
+    []
 
     Args:
         data: The whole file.
@@ -56,18 +86,47 @@ def walk(data: bytes, start: int, end: int, number: int, name: str) -> Chunk:
         end: End of the chunk. Exclusive.
         number: Number of the chunk, from 1, for messages.
         name: Name of the file, for messages.
+        tick: The tick before the first event, to begin inside a chunk.
+        running: The running status there; 0 for none.
 
     Raises:
         MidiError: The chunk is invalid. The message gives the byte, track and tick of the first
             fault, and what was expected there.
     """
-    return _Walk(data, start, end, f"track {number}", name).run()
+    return _Walk(data, start, end, f"track {number}", name, tick, running).run()
+
+
+def restored(track: mido.MidiTrack, foreign: list[Foreign]) -> mido.MidiTrack:
+    """Return a track that mido has read from `Chunk.events` with its foreign events.
+
+    Meta events get their bytes; realtime messages are left out.
+    """
+    import mido
+
+    if not foreign:
+        return track
+    by_number = {event.number: event for event in foreign}
+    out = mido.MidiTrack()
+    waits = 0  # ticks of left-out messages since the last event
+    for number, message in enumerate(track):
+        if number in by_number:
+            _, delta, kind, payload = by_number[number]
+            if kind < 0:
+                waits += delta
+                continue
+            message = mido.UnknownMetaMessage(kind, payload, time=delta)
+        if waits:
+            message.time, waits = message.time + waits, 0
+        out.append(message)
+    return out
 
 
 class _Walk:
     """One pass over one chunk."""
 
-    def __init__(self, data: bytes, start: int, end: int, track: str, name: str) -> None:
+    def __init__(
+        self, data: bytes, start: int, end: int, track: str, name: str, tick: int, running: int
+    ) -> None:
         self._data = data
         self._start = start
         self._end = end
@@ -75,10 +134,11 @@ class _Walk:
         self._name = name
         # Position: byte, tick, last delta time, and status byte in force (0: none).
         self._at = start
-        self._tick = 0
+        self._tick = tick
         self._delta = 0
-        self._running = 0
-        self._hanging: Counter[tuple[int, int]] = Counter()
+        self._running = running
+        self._number_of_event = 0
+        self._foreign: list[Foreign] = []
         # A copy of the chunk with bytes changed in place, and (position in it, number of bytes to
         # drop, bytes to insert) of each further change.
         self._mended = bytearray(data[start:end])
@@ -99,11 +159,15 @@ class _Walk:
                 self._system_exclusive(event, status)
             elif status < 0xF0:
                 self._channel(event, status)
+            elif status >= 0xF8:
+                self._replace(event, 1, _NOTHING)
+                self._add_foreign(-1)
             else:
                 raise self._fault(
                     event,
-                    "an event was expected; status bytes 0xf1 to 0xfe have no place in a file",
+                    "an event was expected; status bytes 0xf1 to 0xf6 have no place in a file",
                 )
+            self._number_of_event += 1
         self._mended.append(0)  # delta time of the missing end of track
         return self._chunk(self._end + 1)
 
@@ -115,7 +179,14 @@ class _Walk:
             parts += (self._mended[done:at], new)
             done = at + dropped
         parts.append(self._mended[done : end - self._start])
-        return Chunk(b"".join(parts), self._tick, +self._hanging)
+        return Chunk(b"".join(parts), self._foreign, self._number_of_event)
+
+    def _replace(self, at: int, size: int, new: bytes) -> None:
+        """Put other bytes in the place of some."""
+        self._splices.append((at - self._start, size, new))
+
+    def _add_foreign(self, kind: int, payload: bytes = b"") -> None:
+        self._foreign.append(Foreign(self._number_of_event, self._delta, kind, payload))
 
     def _byte(self, expected: str) -> int:
         """Read a byte."""
@@ -158,8 +229,7 @@ class _Walk:
                 )
             self._at, status = event, self._running
         self._running = status
-        kind, channel = status >> 4, status & 0xF
-        values = []
+        kind = status >> 4
         for _ in range(_DATA_BYTES[kind]):
             byte = self._byte("a data byte")
             if byte >= 0x80:
@@ -167,20 +237,15 @@ class _Walk:
                     what = f"a data byte of {_NAMES[kind]}, 0 to 127, was expected"
                     raise self._fault(self._at - 1, what)
                 self._mended[self._at - 1 - self._start] &= 0x7F
-            values.append(byte)
-        if kind == 0x9 and values[1]:
-            self._hanging[channel, values[0]] += 1
-        elif kind in (0x8, 0x9) and self._hanging[channel, values[0]]:
-            self._hanging[channel, values[0]] -= 1
 
     def _system_exclusive(self, event: int, status: int) -> None:
         """Read a system exclusive event."""
         self._payload("a system exclusive")
         self._running = 0
-        # F7 holds raw bytes. symusic takes it for an event of one byte, mido for a system
-        # exclusive event; so it becomes a sequencer-specific meta event.
+        # F7 holds raw bytes, which mido takes for a system exclusive event; so it becomes a
+        # sequencer-specific one.
         if status == 0xF7:
-            self._splices.append((event - self._start, 1, b"\xff\x7f"))
+            self._replace(event, 1, b"\xff\x7f")
 
     def _meta(self, event: int) -> bool:
         """Read a meta event; return whether it ends the track."""
@@ -197,19 +262,16 @@ class _Walk:
                     "Export it again, or remove the end-of-track event there.",
                 )
             return True
-        try:
-            self._mended[event + 1 - self._start], content = mend(kind, payload)
-        except ValueError as error:
+        if problem := wrong_music(kind, payload):
             remedy = "Correct it in the program that made the file, and export it again."
-            raise self._fault(event, str(error), "", remedy) from None
-        if content is not None:
+            raise self._fault(event, problem, "", remedy)
+        content = for_mido(kind, payload)
+        if content is None:
+            self._replace(event, self._at - event, _NOTHING)
+            self._add_foreign(kind, payload)
+        elif len(content) < len(payload):
             length = event + 2
-            self._splices.append(
-                (length - self._start, self._at - length, bytes((len(content),)) + content)
-            )
-        elif kind not in MIDO_KINDS and self._delta:
-            # mido 1.3 forgets the delta time of an unknown event: give it to another one before.
-            self._splices.append((event - self._start, 0, b"\xff\x7f\0\0"))
+            self._replace(length, self._at - length, bytes((len(content),)) + content)
         return False
 
     def _fault(

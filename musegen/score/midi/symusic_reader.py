@@ -1,4 +1,4 @@
-"""Convert `symusic` objects to `Score`."""
+"""Convert what `symusic` reads to `Score`."""
 
 from __future__ import annotations
 
@@ -9,16 +9,20 @@ import numpy as np
 from musegen.errors import MidiError
 from musegen.score.columns import KEY, METER, NOTE, PEDAL, TEMPO, Table, Track, columns, table
 from musegen.score.general_midi import MAX_TRACKS
+from musegen.score.midi import structs
+from musegen.score.midi.parsing import Parsed, Part
 from musegen.score.score import Score
 
 if TYPE_CHECKING:
     import symusic
 
-__all__ = ["from_symusic"]
+__all__ = ["from_parsed", "from_symusic", "to_parsed"]
 
 
 def from_symusic(score: symusic.core.ScoreTick) -> Score:
     """Return the music of a `symusic` score.
+
+    It ends with the last note, control change or bend of the tracks that have notes.
 
     >>> from_symusic(Score(notes=[(0, 480, 60, 80, 0)], tracks=[Track()]).to_symusic())
     Score(1 notes, 1 tracks, 480 ticks at 480 per quarter)
@@ -45,7 +49,9 @@ def from_symusic(score: symusic.core.ScoreTick) -> Score:
     tracks: list[Track] = []
     notes: list[Table] = []
     pedals: list[Table] = []
-    for index, track in enumerate(in_ticks.tracks):
+    # symusic makes a track of the lyrics of a chunk, without notes.
+    parts = [track for track in in_ticks.tracks if len(track.notes) or not len(track.lyrics)]
+    for index, track in enumerate(parts):
         tracks.append(Track(track.name, track.program, track.is_drum))
         rows, held = track.notes.numpy(), track.pedals.numpy()
         notes.append(
@@ -75,6 +81,19 @@ def from_symusic(score: symusic.core.ScoreTick) -> Score:
         ),
         keys=columns(KEY, tick=key["time"], fifths=key["key"], minor=key["tonality"] > 0),
         pedals=_sounding(PEDAL, pedals),
+        end=_end(in_ticks),
+    )
+
+
+def _end(score: Any) -> int:
+    """Return the tick where the music ends."""
+    playing = [track for track in score.tracks if track.notes]
+    if not playing:
+        return int(score.end())
+    notes = [track.notes.numpy() for track in playing]
+    events = [rows.numpy()["time"] for t in playing for rows in (t.controls, t.pitch_bends)]
+    return int(
+        np.concatenate([*(rows["time"] + rows["duration"] for rows in notes), *events]).max()
     )
 
 
@@ -85,3 +104,84 @@ def _sounding(dtype: np.dtype[np.void], parts: list[Table]) -> Table:
     """
     rows = np.concatenate(parts) if parts else table(dtype)
     return rows[rows["duration"] > 0]
+
+
+def from_parsed(parsed: Parsed) -> Score:
+    """Return the music of a parsed file."""
+    count = np.arange(len(parsed.tracks))
+    rows, held, tempo, meter, key = (
+        np.frombuffer(getattr(parsed, name), dtype)
+        for name, dtype in (
+            ("notes", structs.NOTE),
+            ("pedals", structs.PEDAL),
+            ("tempos", structs.TEMPO),
+            ("meters", structs.METER),
+            ("keys", structs.KEY),
+        )
+    )
+    return Score(
+        notes=columns(
+            NOTE,
+            onset=rows["time"],
+            duration=rows["duration"],
+            pitch=rows["pitch"],
+            velocity=rows["velocity"],
+            track=count.repeat(parsed.counts),
+        ),
+        tracks=tuple(Track(*part) for part in parsed.tracks),
+        ticks_per_quarter=parsed.ticks_per_quarter,
+        tempos=columns(TEMPO, tick=tempo["time"], microseconds=tempo["mspq"]),
+        meters=columns(
+            METER,
+            tick=meter["time"],
+            numerator=meter["numerator"],
+            denominator=meter["denominator"],
+        ),
+        keys=columns(KEY, tick=key["time"], fifths=key["key"], minor=key["tonality"] > 0),
+        pedals=columns(
+            PEDAL,
+            onset=held["time"],
+            duration=held["duration"],
+            track=count.repeat(parsed.pedal_counts),
+        ),
+        end=parsed.end,
+    )
+
+
+def to_parsed(score: Score) -> Parsed:
+    """Return a score in the form of a parsed file, so that both can be encoded together.
+
+    >>> from_parsed(to_parsed(Score(notes=[(0, 480, 60, 80, 0)], tracks=[Track()])))
+    Score(1 notes, 1 tracks, 480 ticks at 480 per quarter)
+    """
+    count = len(score.tracks)
+    notes = score.notes[score.notes["track"].argsort(kind="stable")]
+    pedals = score.pedals[score.pedals["track"].argsort(kind="stable")]
+    tempos, meters, keys = score.tempos, score.meters, score.keys
+
+    def block(dtype: np.dtype[np.void], **fields: Any) -> bytes:
+        return columns(dtype, **fields).tobytes()
+
+    return Parsed(
+        score.ticks_per_quarter,
+        score.end,
+        [Part(t.name, t.program, t.is_drum, t.channel, t.chunk) for t in score.tracks],
+        np.bincount(notes["track"], minlength=count).tolist(),
+        block(
+            structs.NOTE,
+            time=notes["onset"],
+            duration=notes["duration"],
+            pitch=notes["pitch"],
+            velocity=notes["velocity"],
+        ),
+        np.bincount(pedals["track"], minlength=count).tolist(),
+        block(structs.PEDAL, time=pedals["onset"], duration=pedals["duration"]),
+        block(structs.TEMPO, time=tempos["tick"], mspq=tempos["microseconds"]),
+        block(
+            structs.METER,
+            time=meters["tick"],
+            numerator=meters["numerator"],
+            denominator=meters["denominator"],
+        ),
+        block(structs.KEY, time=keys["tick"], key=keys["fifths"], tonality=keys["minor"]),
+    )
