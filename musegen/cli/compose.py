@@ -109,10 +109,12 @@ def compose(
     force: bool,
     **options: Any,
 ) -> None:
-    """Continue PRIMER, a MIDI file (.mid) or a score (.musicxml, .mxl, .abc).
+    """Continue PRIMER, a MIDI file (.mid) or a score (.musicxml, .mxl, .abc, .krn).
+
+    One tune of an ABC file with several is chosen by its number: book.abc#12.
 
     The primer is the music to continue. The output keeps all of its events; the continuation
-    starts at the barline after its last note, on the same tracks, in the same meter and tempo.
+    starts at the barline where it ends, on the same tracks, in the same meter and tempo.
 
     With --fill, the music in some bars is replaced and everything else is kept; this needs a model
     trained for infilling (musegen train --future).

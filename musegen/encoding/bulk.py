@@ -15,7 +15,7 @@ from musegen.encoding.gathering import gather
 from musegen.encoding.vocabulary import Tokens
 from musegen.errors import EncodingError, MidiError, MusegenError
 from musegen.score import Score, notation
-from musegen.score.midi import parse, read_bytes
+from musegen.score.midi import parse, read_bytes, to_parsed
 from musegen.utils.parallel import Crash, each
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ class Batch(NamedTuple):
 
 
 def load(path: str | Path, *, pedals: bool = True) -> Any:
-    """Load a MIDI file as a `symusic` score, or a file of notation as a `Score`.
+    """Load a MIDI file as `Parsed`, or a file of notation as a `Score`.
 
     Args:
         path: The file.
@@ -67,19 +67,20 @@ def load(path: str | Path, *, pedals: bool = True) -> Any:
     """
     if notation.is_notation(path):
         return notation.load_notation(path)
-    return parse(read_bytes(path), str(path), pedals=pedals)
+    source = parse(read_bytes(path), str(path), pedals=pedals, names=False)
+    return to_parsed(source) if isinstance(source, Score) else source
 
 
 def bundled(sources: Sequence[Any]) -> Bundle:
-    """Return the bundle of scores, all of them from `symusic` or all of them `Score`."""
+    """Return the bundle of what `load` returns: all of them parsed files, or all of them scores."""
     return Bundle.of(sources) if isinstance(sources[0], Score) else gather(sources)
 
 
 def groups(sources: Iterable[tuple[str | Path, Any]]) -> Iterator[dict[str | Path, Any]]:
     """Collect loaded files into groups that are fast to encode together.
 
-    Scores of written music and very long pieces are groups of their own: the bars of a few hundred
-    pieces with an end far out could fill memory.
+    Scores and very long pieces are groups of their own: the bars of a few hundred pieces with an
+    end far out could fill memory.
 
     Args:
         sources: Paths, and what `load` gives for each; consumed as needed.
@@ -87,11 +88,11 @@ def groups(sources: Iterable[tuple[str | Path, Any]]) -> Iterator[dict[str | Pat
     group: dict[str | Path, Any] = {}
     notes = 0
     for path, source in sources:
-        if isinstance(source, Score) or source.end() > LONG * source.ticks_per_quarter:
+        if isinstance(source, Score) or source.end > LONG * source.ticks_per_quarter:
             yield {path: source}
             continue
         group[path] = source
-        notes += source.note_num()
+        notes += sum(source.counts)
         if notes >= NOTES_AT_ONCE or len(group) >= FILES_AT_ONCE:
             yield group
             group, notes = {}, 0

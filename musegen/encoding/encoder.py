@@ -222,16 +222,17 @@ position 12, pitch 62, duration 6, position 18, pitch 64, duration 6, end
             EncodingError: An id is not in the vocabulary, or an event cannot be where it is.
         """
         sequences = [np.asarray(tokens) for tokens in sequences]
-        empty = self.codec.quantise(Bundle.of([Score()]), self.vocabulary).scores()[0]
-        scores = [empty] * len(sequences)
         filled = [index for index, tokens in enumerate(sequences) if tokens.size]
         sizes = [sequences[index].size for index in filled]
+        scores: dict[int, Score] = {}
         for run in _runs(filled, sizes, TOKENS_AT_ONCE):
             tokens, starts = self.vocabulary.joined([sequences[index] for index in run])
             decoded = self.codec.decode(tokens, starts, self.vocabulary).scores()
-            for index, score in zip(run, decoded, strict=True):
-                scores[index] = score
-        return scores
+            scores.update(zip(run, decoded, strict=True))
+        if len(filled) < len(sequences):
+            empty = self.codec.quantise(Bundle.of([Score()]), self.vocabulary).scores()[0]
+            scores = dict.fromkeys(range(len(sequences)), empty) | scores
+        return [scores[index] for index in range(len(sequences))]
 
     def events(self, tokens: NDArray[Any]) -> Events:
         """Return the events of tokens, `int[T]`: a list that prints one line for each moment.

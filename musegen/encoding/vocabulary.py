@@ -293,7 +293,7 @@ class Vocabulary:
             wrong = self._misplaced(self.kinds[out.astype(np.uint64)])
             begun = (out[starts] == self.first["start"]).all()
             # Any kind may follow the last of a sequence: the next sequence begins there.
-            if begun and np.isin(wrong + 1, starts).all():
+            if begun and (not wrong.size or np.isin(wrong + 1, starts).all()):
                 return out.astype(np.int32), starts
         except (IndexError, TypeError, ValueError):
             pass

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from musegen.encoding.encoder import Encoder
 from musegen.encoding.report.outcomes import Piece, outcomes
-from musegen.errors import CheckpointError, MidiError
+from musegen.errors import CheckpointError, EncodingError, MidiError
 from musegen.evaluation.attribution import owners
 from musegen.generation import compose, primer
 from musegen.generation.composer import Composer
@@ -30,6 +30,7 @@ from musegen.utils.arrays import Floats, Ints
 __all__ = ["BAR", "NOTE", "TRACK", "Surprisal", "surprisal"]
 
 NATS_PER_BIT = float(np.log(2))
+LONGEST = 100_000  # tokens: about 30,000 notes, and 8 s
 
 NOTE = np.dtype(
     [
@@ -139,14 +140,14 @@ def surprisal(piece: MidiSource, checkpoint: str | Path | Composer = "auto") -> 
     cut off.
 
     Args:
-        piece: A path to a MIDI file or to written music (MusicXML, ABC), a `Score`, `PrettyMIDI`,
-            `mido.MidiFile` or music21 stream.
+        piece: A path to a MIDI file or to written music (MusicXML, ABC, Humdrum), a `Score`,
+            `PrettyMIDI`, `mido.MidiFile` or music21 stream.
         checkpoint: A name, a path, a loaded `Composer`, or `auto` for the model that predicts the
             piece best.
 
     Raises:
         MidiError: The piece cannot be read, or has no notes.
-        EncodingError: The model can read none of its tracks.
+        EncodingError: The model can read none of its tracks, or the piece is longer than `LONGEST`.
         CheckpointError: There is no such model, it is damaged, or it fills gaps.
 
     >>> from musegen import Track
@@ -202,6 +203,12 @@ def _read(score: Score, encoder: Encoder) -> tuple[Reading, bool]:
     picked, left_out = primer.pick_tracks(score, encoder.config)
     prepared = primer.prepare(score, picked)
     tokens = encoder.encode(prepared.score)
+    if len(tokens) > LONGEST:
+        raise EncodingError(
+            f"a piece of at most {LONGEST:,} tokens was expected, which takes seconds. Received: "
+            f"{len(tokens):,}, with {len(prepared.score):,} notes. Cut it into pieces, in Python "
+            "with score[:200], which are its first 200 bars."
+        )
     steps = encoder.decode(tokens).end
     reading = Reading(score, score.end, prepared.score, tokens, steps, tuple(picked), left_out)
     return reading, prepared.moved > 0

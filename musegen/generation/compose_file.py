@@ -43,7 +43,7 @@ def compose_file(
     one where the continuation does. Written music is turned into MIDI first.
 
     Args:
-        primer: A MIDI, MusicXML or ABC file; None for a new piece.
+        primer: A MIDI, MusicXML, ABC or Humdrum file; None for a new piece.
         output: Where to write; by default `PRIMER-continued.mid` in the primer's folder
             (`PRIMER-accompanied.mid` with `inject`), or `musegen-CHECKPOINT-SEED.mid` in the
             current one.
@@ -97,7 +97,8 @@ def compose_files(
     # Refuse an output that cannot be written before anything is computed.
     inject = any(options.get("inject", False) for options in variations)
     if output is None and primer is not None:
-        output = primer.with_name(f"{primer.stem}-{'accompanied' if inject else 'continued'}.mid")
+        added = "accompanied" if inject else "continued"
+        output = primer.with_name(f"{notation.stem_of(primer)}-{added}.mid")
     if output is not None:
         for path in _numbered(output, len(variations)):
             _free(path, primer, force)
@@ -143,7 +144,7 @@ def infill_file(
     """Fill bars of a file, and write a MIDI file with every other event of the primer at its tick.
 
     Args:
-        primer: A MIDI, MusicXML or ABC file.
+        primer: A MIDI, MusicXML, ABC or Humdrum file.
         bars: As for `infill`.
         output: Where to write; by default `PRIMER-filled.mid` in the primer's folder.
         checkpoint: A name, a path, or `auto`.
@@ -156,7 +157,8 @@ def infill_file(
     Raises:
         MusegenError: The primer cannot be read or filled, or the output cannot be written.
     """
-    output = _free(output or primer.with_name(f"{primer.stem}-filled.mid"), primer, force)
+    default = primer.with_name(f"{notation.stem_of(primer)}-filled.mid")
+    output = _free(output or default, primer, force)
     file, score = read_primer_file(primer)[1:]
     composer, candidates = pick(checkpoint, score, fills=True)
     made = composer.infilling(score, bars, **options)
@@ -200,7 +202,7 @@ class PrimerFile(NamedTuple):
 
 
 def read_primer_file(primer: Path) -> PrimerFile:
-    """Read a MIDI, MusicXML or ABC file as a primer.
+    """Read a MIDI, MusicXML, ABC or Humdrum file as a primer.
 
     Raises:
         MidiError: It cannot be read.

@@ -139,7 +139,7 @@ class Composer:
         seed: int | None = None,
         **options: Any,
     ) -> Composition:
-        """Continue a primer from the barline after its last note, or compose from nothing.
+        """Continue a primer from the barline where it ends, or compose from nothing.
 
         Args:
             primer: Anything that `musegen.read` takes; None for a new piece.

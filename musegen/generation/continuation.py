@@ -15,6 +15,8 @@ from musegen.generation.plan import Model, Plan, Prefilled, make_task
 from musegen.generation.primer import bar_ticks
 from musegen.generation.request import Composition, Request
 from musegen.generation.tasks import Generated
+from musegen.score import Score
+from musegen.score.midi.settling import settled
 
 __all__ = ["guards_for", "plan"]
 
@@ -40,7 +42,7 @@ def plan(request: Request, prefilled: Prefilled, model: Model, index: Index | No
         steps = (end - start) * model.encoder.config.steps_per_quarter / primer.ticks_per_quarter
         rules.length = rules.bar + max(1, round(steps / rules.bar_length))
     else:
-        seconds = float(np.diff(primer.seconds(np.array([start, end])))[0])
+        seconds = float(np.diff(reading.primer.seconds(np.array([start, end])))[0])
         rules.length = reading.steps + max(1, round(100 * seconds))
 
     def finish(drawn: Generated) -> Composition:
@@ -49,8 +51,9 @@ def plan(request: Request, prefilled: Prefilled, model: Model, index: Index | No
         notes = expression.new_notes(decoded, end)
         if request.constraints.end == "fade":
             notes = faded(notes, start, end, bar)
+        piece = settled(primer, start, end)
         return Composition(
-            score=replace(primer, notes=np.concatenate([primer.notes, notes]), end=end),
+            score=replace(piece, notes=np.concatenate([primer.notes, notes]), end=end),
             start=start,
             added=notes,
             nats=float(drawn.nats.sum()),
@@ -60,10 +63,21 @@ def plan(request: Request, prefilled: Prefilled, model: Model, index: Index | No
             left_out=reading.left_out,
             backtracks=drawn.backtracks,
             relaxed=drawn.relaxed,
+            undone=_behind(primer, start, end),
         )
 
     guards = guards_for(request, rules, index)
     return Plan(make_task(prefilled, rules, request, len(reading.sources), guards), finish)
+
+
+def _behind(primer: Score, start: int, end: int) -> tuple[tuple[str, int], ...]:
+    """Return what the primer changes among the new bars, and how often."""
+    marks = {"tempo": primer.tempos, "meter": primer.meters, "key": primer.keys}
+    counts = {
+        name: int(((rows["tick"] > start) & (rows["tick"] < end)).sum())
+        for name, rows in marks.items()
+    }
+    return tuple((name, count) for name, count in counts.items() if count)
 
 
 def guards_for(request: Request, rules: Grammar, index: Index | None) -> tuple[Guard, ...]:

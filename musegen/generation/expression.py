@@ -12,7 +12,7 @@ from musegen.encoding.normalise import close_gaps
 from musegen.generation.primer import Reading, bar_ticks
 from musegen.score import Score, Table
 from musegen.score.midi.channels import channel_keys
-from musegen.utils.arrays import Floats, Ints
+from musegen.utils.arrays import Bools, Floats, Ints
 
 __all__ = ["Expression"]
 
@@ -22,6 +22,15 @@ TRACK_BITS = 40  # (track, place in the bar) are packed into one integer; a bar 
 def _packed(track: Ints, place: Ints) -> Ints:
     """Pack a track and a tick of the bar into one integer that sorts by both."""
     return (track << TRACK_BITS) + place
+
+
+def _is_later(primer: Score) -> Bools:
+    """Return which tracks are in a later chunk than another of their channel, `bool[tracks]`."""
+    first: dict[tuple[int, int], int] = {}
+    for track in primer.tracks:
+        place = track.port, track.channel
+        first[place] = min(track.chunk, first.get(place, track.chunk))
+    return np.array([t.chunk > first[t.port, t.channel] for t in primer.tracks], bool)
 
 
 class Expression:
@@ -122,17 +131,20 @@ class Expression:
         """Keep a pitch from sounding twice on a MIDI channel, the primer's last notes included.
 
         Two hands on one channel may not hold one key; a note that meets one which the primer still
-        holds waits for it.
+        holds waits for it. In a player the track chunks of a tick follow one another, so the end of
+        a note in a later chunk must come a tick before the beginning of another.
         """
         primer, start = self._reading.primer, self._reading.start
+        chunk = np.array([track.chunk for track in primer.tracks])
 
         # When each key is free again.
-        rings = (primer.offsets > start) & (primer.notes["onset"] < start)
-        held_keys = channel_keys(primer, primer.notes[rings])
-        free = np.zeros((16 + len(primer.tracks)) * 128, np.int64)
-        np.maximum.at(free, held_keys, primer.offsets[rings])
+        rings = (primer.offsets >= start) & (primer.notes["onset"] < start)
+        last = primer.notes[rings]
+        held_keys, keys = channel_keys(primer, last), channel_keys(primer, added)
+        free = np.zeros(1 + max(held_keys.max(initial=0), keys.max(initial=0)), np.int64)
+        np.maximum.at(free, held_keys, primer.offsets[rings] + _is_later(primer)[last["track"]])
 
-        onset = np.maximum(added["onset"], free[channel_keys(primer, added)])
+        onset = np.maximum(added["onset"], free[keys])
         offset = added["onset"].astype(np.int64) + added["duration"]
         out = added.copy()
         out["onset"] = onset
@@ -143,5 +155,12 @@ class Expression:
         out = out[np.lexsort((out["pitch"], out["track"], out["onset"]))]
         onset, duration = out["onset"].astype(np.int64), out["duration"].astype(np.int64)
         keys = channel_keys(primer, out)
-        stays, out["duration"] = without_overlaps(keys, onset, duration)
+        stays, duration = without_overlaps(keys, onset, duration)
+        order = np.lexsort((onset, keys))
+        order = order[stays[order]]
+        first, second = order[:-1], order[1:]
+        meets = (keys[first] == keys[second]) & (onset[first] + duration[first] == onset[second])
+        meets &= chunk[out["track"][first]] > chunk[out["track"][second]]
+        duration[first[meets]] = np.maximum(duration[first[meets]] - 1, 1)
+        out["duration"] = duration
         return out[stays]

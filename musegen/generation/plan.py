@@ -206,7 +206,7 @@ def _constraint_context(
     prefix: Prefix, rules: Grammar, request: Request, parts: int
 ) -> ConstraintContext:
     """Return what constraints must know of the piece."""
-    quarter, bar = _quarter_and_bar(prefix, rules, request.primer)
+    quarter, bar = _quarter_and_bar(prefix, rules)
     return ConstraintContext(
         key=_key(request),
         shift=prefix.shift,
@@ -228,13 +228,13 @@ def _key(request: Request) -> Key | None:
             return Key.parse(text)
 
 
-def _quarter_and_bar(prefix: Prefix, rules: Grammar, primer: Score | None) -> tuple[float, float]:
+def _quarter_and_bar(prefix: Prefix, rules: Grammar) -> tuple[float, float]:
     """Return the lengths of a quarter note and of a bar, in steps, where new music begins."""
     if isinstance(rules, MetricGrammar):
         return float(rules.vocabulary.config.steps_per_quarter), rules.bar_length
-    if prefix.reading is None or primer is None:
+    if prefix.reading is None:
         return BAR / 4, BAR
-    start = prefix.reading.start
+    primer, start = prefix.reading.primer, prefix.reading.start
     edges = np.array([start, start + primer.ticks_per_quarter, start + bar_ticks(primer, start)])
     seconds = primer.seconds(edges)
     quarter, bar = (100 * (seconds[1:] - seconds[0])).tolist()

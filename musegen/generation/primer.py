@@ -31,7 +31,7 @@ __all__ = [
     "track_name",
 ]
 
-LONGEST_CONTEXT = 4096  # tokens; a longer primer is cut to its last bars
+LONGEST_CONTEXT = 4096  # tokens; a longer primer is cut to its last bars, a longer bar to its end
 RECENT_BARS = 8  # a track silent for longer is the first to be left out
 OCTAVES = (-3, -2, -1, 0, 1, 2, 3)
 OCTAVE_TOKENS = 512  # tokens from the beginning of a primer by which the octave is chosen
@@ -77,7 +77,7 @@ class Reading:
     """The part of a primer that a model reads.
 
     Attributes:
-        primer: The whole primer.
+        primer: The whole primer; of a continuation without tempos, meters and keys behind `start`.
         start: Tick of the primer where new notes begin: a barline.
         music: The tracks that are read, up to `start`, as `prepare` returns them.
         tokens: `int32[T]`: the encoding of `music`, from `start` to `end`.
@@ -133,6 +133,9 @@ def read_primer(primer: Score, encoder: Encoder, bars: int = 0) -> Reading:
             "--new."
         )
     start = continuation_start(primer)
+    # What the primer changes behind its end takes no effect in the new music.
+    marks = {name: getattr(primer, name) for name in ("tempos", "meters", "keys")}
+    primer = replace(primer, **{name: rows[rows["tick"] <= start] for name, rows in marks.items()})
     picked, left_out = pick_tracks(primer, encoder.config)
     music = prepare(primer, picked, start).score
     if 0 < bars < len(music.barlines()) - 1:
@@ -144,6 +147,12 @@ def read_primer(primer: Score, encoder: Encoder, bars: int = 0) -> Reading:
         count = len(music.barlines()) - 1
         kept = max(1, count * LONGEST_CONTEXT // (len(tokens) + LONGEST_CONTEXT // 8))
         music = music[count - kept :]
+        tokens = encoder.encode(music)
+
+    # So may one bar that has more by itself; its last notes are kept.
+    while len(tokens) > LONGEST_CONTEXT and len(music) > 1:
+        kept = max(1, len(music) * LONGEST_CONTEXT // (len(tokens) + LONGEST_CONTEXT // 8))
+        music = replace(music, notes=music.notes[-kept:])
         tokens = encoder.encode(music)
     steps = encoder.decode(tokens).end
     return Reading(primer, start, music, tokens, steps, tuple(picked), left_out)
@@ -184,17 +193,17 @@ def rank_octaves(
 
 
 def continuation_start(primer: Score) -> int:
-    """Return the first barline at or after the end of the primer.
+    """Return the barline where the primer ends: after its last note and the bars of rest behind it.
 
-    A last note released less than a thirty-second too late does not cost a bar of silence.
+    A last note released less than a thirty-second too late does not cost a bar of silence, nor do
+    the beats or ticks that many programs add after the music: only whole bars of rest count.
     """
-    last_off = int(primer.offsets.max())
     late = primer.ticks_per_quarter // 8
-    end = primer.end
-    if end <= last_off:
-        end = max(last_off - late, int(primer.notes["onset"].max()) + 1)
     lines = primer.barlines()
-    return int(lines[np.searchsorted(lines, end)])
+    last = max(int(primer.offsets.max()) - late, int(primer.notes["onset"].max()) + 1)
+    after_notes = lines[np.searchsorted(lines, last)]
+    after_rests = lines[np.searchsorted(lines, primer.end + late, side="right") - 1]
+    return int(max(after_notes, after_rests))
 
 
 def meter_at(score: Score, tick: int) -> tuple[int, int]:

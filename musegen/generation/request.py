@@ -160,6 +160,8 @@ class Composition:
         tracks: Indices in the score of the tracks in `read`, where bars were filled.
         backtracks: Bars that were rewritten because a guard found repetition or copying.
         relaxed: For how many tokens no choice met the constraints.
+        undone: (what, how many) of the changes of tempo, meter and key that the primer makes behind
+            its end, among the new bars, where they take no effect.
     """
 
     score: Score
@@ -174,6 +176,7 @@ class Composition:
     tracks: tuple[int, ...] = ()
     backtracks: tuple[Backtrack, ...] = ()
     relaxed: int = 0
+    undone: tuple[tuple[str, int], ...] = ()
 
     @property
     def rewinds(self) -> tuple[Backtrack, ...]:
@@ -186,6 +189,16 @@ class Composition:
         """Deprecated: use `relaxed`."""
         deprecated("Composition.gave_way", "relaxed")
         return self.relaxed
+
+    @property
+    def bars_of_rest(self) -> int:
+        """How many whole bars of rest are between the primer's last note and the new music."""
+        old = self.score.notes["onset"] < self.start
+        if self.end is not None or not old.any():
+            return 0
+        lines = self.score.barlines()
+        last = self.score.offsets[old].max()
+        return max(int(((lines >= last) & (lines <= self.start)).sum()) - 1, 0)
 
     @property
     def nats_per_note(self) -> float:

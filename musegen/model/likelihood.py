@@ -117,7 +117,7 @@ def gap_nats(
     order = np.argsort(lengths)
     cuts = np.flatnonzero(np.diff(lengths[order].cumsum() // AT_ONCE)) + 1
     out = [np.zeros(0)] * len(cases)
-    for batch in np.split(order, cuts):
+    for batch in np.split(order, cuts) if len(order) else ():
         indices = batch.tolist()
         nats = _batch_nats(
             network,
@@ -172,6 +172,7 @@ def _batch_nats(
     return out
 
 
+@one_thread()
 def row_nats(network: SequenceNetwork, rows: Tokens, vocabulary: Vocabulary) -> Floats:
     """Return −log p of each token after the first, for rows that begin with `start`.
 
@@ -231,8 +232,7 @@ def piece_nats(
         rows = np.full((len(batch), longest), padding, np.int32)
         for row, index in zip(rows, batch, strict=True):
             row[: lengths[index]] = pieces[index]
-        with one_thread():
-            nats = row_nats(network, rows, vocabulary)
+        nats = row_nats(network, rows, vocabulary)
         for row_of_nats, index in zip(nats, batch, strict=True):
             yield index, row_of_nats[: lengths[index] - 1]
 

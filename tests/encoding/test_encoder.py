@@ -5,10 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from musegen import Encoder, EncoderConfig, EncodingError, Score, Track
+from musegen import Encoder, EncoderConfig, EncodingError, Score, Track, read
 from musegen.encoding.metric import supported_meter
 from musegen.encoding.vocabulary import METERS
-from musegen.score.notation import parse_abc
 from tests.helpers import CONFIGS, scores
 
 
@@ -148,7 +147,7 @@ def test_written_music_and_music21_streams_are_encoded(tmp_path):
     encoder = Encoder(EncoderConfig(velocities=0, tempos=0))
     tokens = encoder.encode(tmp_path / "scale.abc")
     assert encoder.decode(tokens).notes["pitch"].tolist() == [67, 69, 71, 72]
-    assert np.array_equal(encoder.encode(parse_abc(text)), tokens)
+    assert np.array_equal(encoder.encode(read(tmp_path / "scale.abc").to_music21()), tokens)
 
 
 def test_a_fingerprint_tells_vocabularies_apart():

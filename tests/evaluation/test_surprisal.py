@@ -312,6 +312,14 @@ def test_a_piece_is_heard_whole_however_long(checkpoints):
     assert found.bits == pytest.approx(nats.sum() / np.log(2), rel=1e-6)
 
 
+def test_a_piece_that_would_take_minutes_is_refused_before_it_is_scored(checkpoints, monkeypatch):
+    composer = load(checkpoints["line"].path)
+    notes = [(240 * i, 240, 60 + i % 12, 80, 0) for i in range(40_000)]
+    monkeypatch.setattr(composer.engine, "forward", None)
+    with pytest.raises(EncodingError, match=r"at most 100,000 tokens .*, with 40,000 notes"):
+        surprisal(Score(notes=notes, tracks=[Track()]), composer)
+
+
 def test_the_end_is_the_piece_s_own(tmp_path):
     path, bits = known(tmp_path / "known", LINE)
     short, long = (surprisal(tune((0, 480, 60), end=end), path) for end in (1920, 5 * 1920))

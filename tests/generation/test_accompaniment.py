@@ -360,6 +360,11 @@ def test_what_cannot_be_done_is_refused(ensembles, checkpoints):
         ensembles["choir"].composition(four, inject=True)
     with pytest.raises(MidiError, match="no notes to accompany"):
         ensembles["choir"].composition(Score(), inject=True)
+    notes = [(240 * i, 240, 60 + i % 12, 80, 0) for i in range(8000)]
+    with pytest.raises(
+        EncodingError, match=r"at most 12,000 tokens .* with 8,000 notes in 1,000 bars"
+    ):
+        ensembles["choir"].composition(Score(notes=notes, tracks=[Track()]), inject=True)
 
 
 def crowded(programs):

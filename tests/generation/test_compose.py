@@ -21,8 +21,15 @@ from musegen.cli import main
 from musegen.errors import EncodingError, MusegenError
 from musegen.generation.compose import UNREAD_NATS, choose
 from musegen.generation.compose_file import compose_file
-from musegen.generation.primer import LONGEST_CONTEXT, bar_ticks, continuation_start, read_primer
+from musegen.generation.primer import (
+    LONGEST_CONTEXT,
+    OCTAVE_TOKENS,
+    bar_ticks,
+    continuation_start,
+    read_primer,
+)
 from musegen.model import likelihood
+from musegen.model.engine import Engine
 from musegen.score.midi import from_mido
 from musegen.score.reading import read_parts
 from tests.helpers import absolute, assert_playable, assert_untouched, distinct_channels, files
@@ -127,6 +134,42 @@ def test_of_a_long_primer_the_end_is_heard_and_silent_tracks_are_no_trouble(chec
         assert made.start == 3000 * 240 and made.score.end == made.start + 8 * 1920
         if name == "parts":
             assert set(made.added["velocity"][made.added["track"] == 1].tolist()) <= {50}
+
+
+def dense(notes: int, bars: int) -> Score:
+    """Notes of all pitches, spread over a few bars of 4/4."""
+    rows = [(1920 * bars * i // notes, 20, 20 + 7 * i % 90, 80, 0) for i in range(notes)]
+    return Score(notes=rows, tracks=[Track("a")], end=1920 * bars)
+
+
+@pytest.mark.parametrize("name", ["line", "parts", "band", "played"])
+def test_of_a_bar_that_is_longer_than_the_context_the_end_is_read(checkpoints, name):
+    composer = Composer(checkpoints[name])
+    primer = dense(20_000, 2)
+    reading = read_primer(primer, composer.encoder)
+    assert LONGEST_CONTEXT // 2 < len(reading.tokens) <= LONGEST_CONTEXT
+    assert reading.music.notes["pitch"][-100:].tolist() == primer.notes["pitch"][-100:].tolist()
+    made = composer.composition(primer, bars=1, seed=1)
+    assert made.start == 3840 and np.array_equal(made.score.notes[:20_000], primer.notes)
+
+
+@pytest.mark.parametrize("primer", [dense(20_000, 1), dense(20_000, 400)], ids=["bar", "piece"])
+def test_auto_scores_no_more_of_a_primer_than_the_longest_context(checkpoints, monkeypatch, primer):
+    paths = {name: checkpoints[name].path for name in ("line", "parts", "band")}
+    monkeypatch.setattr(composer_module.checkpoints, "available", lambda: paths)
+    scored = []
+    forward = Engine.forward
+
+    def counted(self, tokens, *rest):
+        scored.append(tokens.shape)
+        return forward(self, tokens, *rest)
+
+    monkeypatch.setattr(Engine, "forward", counted)
+    choose(primer)
+    of_octaves = sum(tokens for rows, tokens in scored if rows > 1)
+    of_primer = sum(tokens for rows, tokens in scored if rows == 1)
+    assert of_octaves < len(paths) * OCTAVE_TOKENS
+    assert len(paths) * LONGEST_CONTEXT // 2 < of_primer < len(paths) * LONGEST_CONTEXT
 
 
 def test_a_last_note_held_for_longer_than_the_context_is_continued(checkpoints):

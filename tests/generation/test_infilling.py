@@ -505,6 +505,18 @@ def run(*args):
     return CliRunner().invoke(main, [str(a) for a in args])
 
 
+def test_a_piece_of_dense_bars_is_filled(fillers):
+    # Its first bar has more tokens than the octave is chosen by, so there is no gap to score.
+    notes = [(2 * i, 20, 20 + 7 * i % 90, 80, 0) for i in range(3 * 960)]
+    piece = Score(notes=notes, tracks=[Track()])
+    made = Composer(fillers["line"]).infilling(piece, (2, 2), seed=1)
+    assert (made.start, made.end) == (1920, 3840) and len(made.added)
+    onset = piece.notes["onset"]
+    outside = piece.notes[(onset < 1920) | (onset >= 3840)]
+    kept = made.score.notes[~np.isin(made.score.notes["onset"], made.added["onset"])]
+    assert kept["pitch"].tolist() == outside["pitch"].tolist()
+
+
 def test_the_command_says_what_it_did(fillers, tmp_path):
     tune().save(tmp_path / "tune.mid")
     args = (

@@ -38,6 +38,7 @@ TRANSPOSED_NATS = 2.5  # nats per note that an octave must save: the added parts
 TRIAL_BARS = 4
 TRIALS = 2  # of each assignment, in two octaves: the primer's own, and the likeliest other
 MOST_ASSIGNMENTS = 12  # more are not tried out
+LONGEST = 12_000  # tokens of a primer: about 4,000 notes, and 10 s
 
 Parts = tuple[int, ...]
 """The part of each of the primer's tracks, ascending."""
@@ -104,7 +105,8 @@ def assign_parts(primer: Score, prefilled: Prefilled, model: Model) -> PartAssig
 
     Raises:
         MidiError: The primer has no notes.
-        EncodingError: The model has no bars, or cannot read the tracks.
+        EncodingError: The model has no bars, or cannot read the tracks; or the primer is longer
+            than `LONGEST`.
         CheckpointError: The ensemble has no more parts than the primer has tracks.
     """
     encoder = model.encoder
@@ -130,6 +132,12 @@ def assign_parts(primer: Score, prefilled: Prefilled, model: Model) -> PartAssig
     # What there is to choose from: parts, and two octaves if there are several ways.
     ways = _ways(prepared.score, ensemble)
     tokens = encoder.encode(_as_parts(prepared.score, ways[0]))
+    if len(tokens) > LONGEST:
+        raise EncodingError(
+            f"a primer of at most {LONGEST:,} tokens was expected: all of it is accompanied. "
+            f"Received: {len(tokens):,}, with {len(prepared.score):,} notes in "
+            f"{len(prepared.score.barlines()) - 1:,} bars. Accompany it in pieces."
+        )
     octaves = [shift for _, shift in rank_octaves(model.engine, tokens, encoder.vocabulary)]
     if len(ways) == 1:
         return assigned(prepared.score, ways[0], octaves[0])
