@@ -67,7 +67,7 @@ def load(path: str | Path, *, pedals: bool = True) -> Any:
     """
     if notation.is_notation(path):
         return notation.load_notation(path)
-    source = parse(read_bytes(path), str(path), pedals=pedals, names=False)
+    source = parse(read_bytes(path), str(path), pedals=pedals, labels=False)
     return to_parsed(source) if isinstance(source, Score) else source
 
 

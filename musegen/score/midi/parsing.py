@@ -72,7 +72,7 @@ class Parsed(NamedTuple):
     keys: bytes
 
 
-def parse(data: bytes, name: str, *, pedals: bool = True, names: bool = True) -> Parsed | Score:
+def parse(data: bytes, name: str, *, pedals: bool = True, labels: bool = True) -> Parsed | Score:
     """Return the music of a MIDI file: as a `Score` where symusic cannot be relied on.
 
     >>> from musegen.score.export.objects import midi_bytes
@@ -83,14 +83,14 @@ def parse(data: bytes, name: str, *, pedals: bool = True, names: bool = True) ->
         data: The whole file.
         name: Name of the file, for messages.
         pedals: Whether the sustain pedals must be right.
-        names: Whether the names of tracks must be right.
+        labels: Whether the names of tracks and the keys must be right, which no encoding needs.
 
     Raises:
         MidiError: It is not a readable MIDI file, the message says where and why; or it has too
             many notes or events.
     """
     layout = layout_of(data, name)
-    parsed = _parse_fast(data, layout, pedals, names)
+    parsed = _parse_fast(data, layout, pedals, labels)
     if parsed is None:
         return read_exactly(data, layout, name)
     if (notes := sum(parsed.counts)) > MAX_NOTES:
@@ -101,7 +101,7 @@ def parse(data: bytes, name: str, *, pedals: bool = True, names: bool = True) ->
     return parsed
 
 
-def _parse_fast(data: bytes, layout: Layout, pedals: bool, names: bool) -> Parsed | None:
+def _parse_fast(data: bytes, layout: Layout, pedals: bool, labels: bool) -> Parsed | None:
     """Return the music of a file; None if it is not certain."""
     chunks = events_of(data, layout)
     if not chunks:
@@ -130,9 +130,9 @@ def _parse_fast(data: bytes, layout: Layout, pedals: bool, names: bool) -> Parse
     tracks = marked_tracks(score, marked)
     if not tracks or not set_programs(tracks, chunks, marked):
         return None
-    if names and not all(certainty.has_name(chunks[t.chunk], t.name) for t in tracks):
+    if labels and not all(certainty.has_name(chunks[t.chunk], t.name) for t in tracks):
         return None
-    return _parsed(score, tracks, layout, pedals)
+    return _parsed(score, tracks, layout, pedals, labels)
 
 
 def _symusic(file: bytes) -> Any:
@@ -141,7 +141,9 @@ def _symusic(file: bytes) -> Any:
     return ScoreTick.from_midi(file)
 
 
-def _parsed(score: Any, tracks: list[MarkedTrack], layout: Layout, pedals: bool) -> Parsed | None:
+def _parsed(
+    score: Any, tracks: list[MarkedTrack], layout: Layout, pedals: bool, labels: bool
+) -> Parsed | None:
     """Return the music of a file; None if something is not certain."""
     ends = {track.chunk: track.end for track in tracks if track.end >= 0}
     for track in tracks:
@@ -150,7 +152,7 @@ def _parsed(score: Any, tracks: list[MarkedTrack], layout: Layout, pedals: bool)
     tempos = bytes(table_of(score.tempos, TEMPO))
     meters = bytes(table_of(score.time_signatures, METER))
     keys = bytes(table_of(score.key_signatures, KEY))
-    if not certainty.order_is_clear(tempos, meters, keys):
+    if not certainty.order_is_clear(tempos, meters, keys if labels else b""):
         return None
     playing = [track for track in tracks if track.notes]
     notes = b"".join([track.notes for track in playing])

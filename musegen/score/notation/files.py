@@ -42,8 +42,10 @@ def is_notation(source: Any) -> bool:
     >>> is_notation("tune.abc"), is_notation("book.abc#12"), is_notation("tune.mid")
     (True, True, False)
     """
-    is_path = isinstance(source, str | Path)
-    return is_path and str(file_of(source)).lower().endswith(NOTATION_SUFFIXES)
+    if not isinstance(source, str | Path):
+        return False
+    name = str(source).lower()  # a path takes longer to make than a tune to parse
+    return name.endswith(NOTATION_SUFFIXES) or (".abc#" in name and bool(TUNE.fullmatch(name)))
 
 
 def file_of(path: str | Path) -> Path:
