@@ -254,6 +254,13 @@ def test_other_settings_are_refused_and_force_starts_anew(folder, tmp_path):
             ingest([folder], tmp_path / "store", **option)
 
 
+def test_midi_files_are_found_whatever_their_usual_ending(tmp_path):
+    names = ["a.mid", "b.MIDI", "c.smf", "d.kar", "e.rmi"]
+    for name in [*names, "notes.txt"]:
+        (tmp_path / name).write_bytes(b"")
+    assert [found.name.split("/")[-1] for found in walk([tmp_path])] == names
+
+
 def test_a_folder_is_walked_in_order_and_links_do_not_lead_in_circles(tmp_path):
     folder = tmp_path / "music"
     deepest = folder

@@ -16,7 +16,7 @@ from musegen.score.notation import NOTATION_SUFFIXES, read_tunes
 
 __all__ = ["SUFFIXES", "MusicFile", "check_folders", "counted", "walk"]
 
-MIDI_SUFFIXES = (".mid", ".midi", ".kar", ".rmi")
+MIDI_SUFFIXES = (".mid", ".midi", ".smf", ".kar", ".rmi")
 SUFFIXES = (*MIDI_SUFFIXES, *NOTATION_SUFFIXES)
 
 
