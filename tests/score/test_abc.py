@@ -790,3 +790,8 @@ def test_what_is_not_understood_is_an_error_with_its_place(music, place, words):
 def test_a_fault_in_the_header_has_its_line():
     assert fault("c|", "X:1\nT:a\nQ:1/4=0\nL:1/8\nK:C\n").startswith("line 3: a tempo must be")
     assert fault("c|", "X:1\nV:1 transpose=high\nK:C\n").startswith("line 2: transpose= must be")
+
+
+def test_tracks_are_in_the_order_in_which_voices_are_chosen_even_in_the_line():
+    score = parse_abc("X:1\nL:1/4\nK:C\n[V:2]C4|\n[V:1]E4|")
+    assert [track.name for track in score.tracks] == ["2", "1"]

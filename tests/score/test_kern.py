@@ -373,7 +373,7 @@ def test_comments_records_empty_lines_and_a_missing_end_lose_nothing():
         (["**kern\t**kern", "4c\t8d", "4e\t4f"], 3, "different times: 0.5 and 1 quarters"),
         (["**kern\t**kern", "=1\t.", "4c\t4d"], 2, "= was expected in all spines"),
         (["**kern\t**kern", "*\t4d"], 2, "* was expected in all spines"),
-        (["**kern\t**text", "*v\t*"], 2, "a second *v was expected"),
+        (["**kern\t**text", "*v\t*"], 2, "*v was expected in two adjacent spines"),
         (["**kern", "4c", "*-", "**kern", "4d"], 4, "Save each piece as a file of its own"),
         (["**kern", "4c", "**kern", "4d"], 3, "Save each as a file of its own"),
         (["**text", "la"], 1, "a line that begins **kern spines was expected"),

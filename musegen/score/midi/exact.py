@@ -1,4 +1,4 @@
-"""Read a MIDI file whole and exactly, whatever it contains, in 1 µs a note and more.
+"""Read any MIDI file exactly, in bulk: 1 µs a note and more.
 
 It gives what `mido_reader.from_mido` does, which says how notes are grouped into tracks.
 """

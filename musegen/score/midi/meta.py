@@ -52,7 +52,7 @@ def decoded_text(text: str, charset: str) -> str:
 def wrong_music(kind: int, payload: bytes) -> str:
     """Return what is wrong with a tempo or time signature; an empty string for all other events.
 
-    Without them the music would be wrong. Whatever else means nothing is passed over.
+    Without them the music would be wrong. Other events that mean nothing are passed over.
 
     >>> wrong_music(TEMPO_TYPE, bytes(2))
     'a tempo of 3 bytes was expected; received 2'

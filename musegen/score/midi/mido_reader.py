@@ -89,8 +89,9 @@ def from_mido(midi: mido.MidiFile) -> Score:
 
     The notes of a chunk that sound on one channel with one program are a track. So are those of
     several channels of a chunk if they are one part: those of an MPE zone; and in a file of type 1,
-    all notes of a chunk that has one program, and a name or other chunks with notes beside it, as
-    a guitar with a channel for each string. `tracker` says what holds for a note.
+    all notes of a chunk that has one program and a name (without a name, if other chunks have
+    notes, too), such as a guitar with a channel for each string. `tracker` says what holds for a
+    note.
 
     A sustain pedal is of every track that plays on its channel. The music ends with the last chunk
     that has notes, rests at its end included; the end of the others does not count.
@@ -137,7 +138,7 @@ def from_mido(midi: mido.MidiFile) -> Score:
 
 
 class _Marks:
-    """Collects what a file has beside its notes: names, ends of chunks, tempos, meters and keys."""
+    """Collects names and ends of chunks, tempos, meters and keys."""
 
     def __init__(self, charset: str) -> None:
         self._charset = charset

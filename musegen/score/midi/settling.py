@@ -1,4 +1,4 @@
-"""Keep tempo, meter and key the same in new music, whatever the score changes there."""
+"""Keep tempo, meter and key constant in new music, although the score changes them there."""
 
 from __future__ import annotations
 

@@ -65,24 +65,32 @@ def from_symusic(score: symusic.core.ScoreTick) -> Score:
             )
         )
         pedals.append(columns(PEDAL, onset=held["time"], duration=held["duration"], track=index))
-    tempo = in_ticks.tempos.numpy()
-    meter = in_ticks.time_signatures.numpy()
-    key = in_ticks.key_signatures.numpy()
     return Score(
         notes=_sounding(NOTE, notes),
         tracks=tuple(tracks),
         ticks_per_quarter=in_ticks.ticks_per_quarter,
-        tempos=columns(TEMPO, tick=tempo["time"], microseconds=tempo["mspq"]),
-        meters=columns(
-            METER,
-            tick=meter["time"],
-            numerator=meter["numerator"],
-            denominator=meter["denominator"],
+        **_marks(
+            in_ticks.tempos.numpy(),
+            in_ticks.time_signatures.numpy(),
+            in_ticks.key_signatures.numpy(),
         ),
-        keys=columns(KEY, tick=key["time"], fifths=key["key"], minor=key["tonality"] > 0),
         pedals=_sounding(PEDAL, pedals),
         end=_end(in_ticks),
     )
+
+
+def _marks(tempos: Any, meters: Any, keys: Any) -> dict[str, Table]:
+    """Return the tables of a score from symusic's columns of tempos, meters and keys."""
+    return {
+        "tempos": columns(TEMPO, tick=tempos["time"], microseconds=tempos["mspq"]),
+        "meters": columns(
+            METER,
+            tick=meters["time"],
+            numerator=meters["numerator"],
+            denominator=meters["denominator"],
+        ),
+        "keys": columns(KEY, tick=keys["time"], fifths=keys["key"], minor=keys["tonality"] > 0),
+    }
 
 
 def _end(score: Any) -> int:
@@ -130,14 +138,7 @@ def from_parsed(parsed: Parsed) -> Score:
         ),
         tracks=tuple(Track(*part) for part in parsed.tracks),
         ticks_per_quarter=parsed.ticks_per_quarter,
-        tempos=columns(TEMPO, tick=tempo["time"], microseconds=tempo["mspq"]),
-        meters=columns(
-            METER,
-            tick=meter["time"],
-            numerator=meter["numerator"],
-            denominator=meter["denominator"],
-        ),
-        keys=columns(KEY, tick=key["time"], fifths=key["key"], minor=key["tonality"] > 0),
+        **_marks(tempo, meter, key),
         pedals=columns(
             PEDAL,
             onset=held["time"],

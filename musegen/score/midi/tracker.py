@@ -12,7 +12,7 @@ drum kit        channel 10; or by bank (controller 0): 126 and 127 in XG, none i
                 acts at once, as in FluidSynth
 end of a note   a note-off of its chunk; controller 120 or 123 to 127 of its channel in any chunk; a
                 reset; or the end of its chunk
-reset           GM, GM2, GS or XG "system on": all channels of all ports begin anew
+reset           GM, GM2, GS or XG "system on": all channels of all ports return to their defaults
 MPE             registered parameter 6 on channel 1 or 16 makes a zone, whose other channels have
                 the state of this one, but for notes and bends (MPE 1.1, M1-100-UM)
 ==============  ====================================================================================

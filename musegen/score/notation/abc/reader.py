@@ -126,26 +126,33 @@ class Reader:
         """Read a line of music."""
         if self.breaks_at_bang:
             text = text.replace("!", " ")
-        voice = self._current()
         at = 0
         try:
             for at, name, match in tokens(text):  # noqa: B007  (where an error is)
-                handler = HANDLERS.get(name)
-                if handler:
-                    handler(voice, match)
-                elif name == "field":
-                    self._field(match["field"], without_comment(match["value"]))
-                    voice = self._current()
-                elif name == "text":
-                    _text(match["text"], voice)
-                elif name == "decoration":
-                    _decorate(match["name"] or match["old_name"], match[0], voice)
-                elif match[0] not in self._symbols:
-                    raise Fault(f"expected a note, a rest or a sign for it. Received: {match[0]!r}")
+                self._token(name, match)
             at = len(text)
-            voice.check_chord()
+            if self.voice:
+                self.voice.check_chord()
         except Fault as fault:
             raise located(fault, self._line, at) from fault
+
+    def _token(self, name: str, match: re.Match[str]) -> None:
+        """Read a token of music; the first one that is no `[V:…]` begins the first voice."""
+        if name == "field" and match["field"] == "V":
+            self._select_voice(without_comment(match["value"]))
+            return
+        voice = self._current()
+        handler = HANDLERS.get(name)
+        if handler:
+            handler(voice, match)
+        elif name == "field":
+            self._field(match["field"], without_comment(match["value"]))
+        elif name == "text":
+            _text(match["text"], voice)
+        elif name == "decoration":
+            _decorate(match["name"] or match["old_name"], match[0], voice)
+        elif match[0] not in self._symbols:
+            raise Fault(f"expected a note, a rest or a sign for it. Received: {match[0]!r}")
 
     # Voices
 

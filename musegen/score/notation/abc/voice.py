@@ -158,7 +158,7 @@ class Voice:
         self._chord, self._chord_ties, self._chord_length = [], [], 0
 
     def end_chord(self, match: re.Match[str]) -> None:
-        """End a chord: all its notes are as long as the first, times what stands behind it."""
+        """End a chord: its notes have the length of the first, times that after the bracket."""
         parts, self._chord = self._chord, None
         if not parts:
             raise Fault(f"expected the notes of a chord before ]. Received: {match[0]!r}")
@@ -208,7 +208,7 @@ class Voice:
             self.bars.append(self.time)
 
     def overlay(self, match: re.Match[str]) -> None:
-        """Go back a bar for each `&`, to write beside what is there (7.4)."""
+        """Go back a bar for each `&`, to add notes that sound at the same time (7.4)."""
         self.check_complete()
         count = len(match[0])
         begun = [at for at in self.bars[-count - 1 :] if at < self.time]

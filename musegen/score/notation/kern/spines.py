@@ -71,7 +71,7 @@ def follow_paths(spines: Sequence[Spine], tokens: Sequence[str]) -> list[Spine]:
     for path, columns in groupby(zip(tokens, spines, strict=True), key=lambda column: column[0]):
         run = [spine for _, spine in columns]
         if path in ("*v", "*x") and len(run) == 1:
-            raise ValueError(f"a second {path} was expected beside the one: it takes two spines.")
+            raise ValueError(f"{path} was expected in two adjacent spines. Received: one.")
         match path:
             case "*-":
                 pass

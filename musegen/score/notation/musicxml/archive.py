@@ -24,8 +24,9 @@ METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}  # others can ask for gigab
 def document(data: bytes) -> bytes:
     """Return the MusicXML document in a file's content.
 
-    It is unpacked if it is an archive, whatever the name of the file. The archive's container names
-    the document: its first root file that is MusicXML. Without a container it is the only XML file.
+    It is unpacked if it is an archive; the name of the file does not matter. The archive's
+    container names the document: its first root file that is MusicXML. Without a container it is
+    the only XML file.
 
     Raises:
         MidiError: It is too large, or the archive is damaged or does not say which it is.

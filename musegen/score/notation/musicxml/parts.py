@@ -39,7 +39,7 @@ __all__ = ["Part"]
 
 NO_INSTRUMENT = Instrument()
 FINEST = 2**40  # parts of a division
-MOST_MEASURES = 100_000  # in a part; so many seconds are a day
+MOST_MEASURES = 100_000  # in a part: a day of music, at a second each
 MOST_SIGNS = 100_000  # of a kind, in a part
 
 
@@ -167,7 +167,7 @@ class Part:
         staff = (found["staff"].text or "").strip() if "staff" in found else ""
         ties = {tie.get("type") for tie in note.iterfind("tie")} if "tie" in found else ()
         velocity = velocity_of(note.get("dynamics"))
-        # Of a chord, a note that is tied lasts as long as the chord, whatever its own duration.
+        # A tied note of a chord lasts as long as the chord, even if its own duration differs.
         end = max(self._onset + duration, self._now if "start" in ties else 0)
         for pitch, is_drum in self._pitches(found, instrument, staff):
             self.notes.append(

@@ -84,7 +84,7 @@ class _Course:
 def _tracks(layout: Layout, index: int, part: Part) -> list[tuple[Track, list[WrittenNote]]]:
     """Return the notes of a part by track: one for each staff, program and drum kit in it.
 
-    Velocities and programs hold from their tick on, in whatever order the file states them: the
+    Velocities and programs hold from their tick on, in any order in the file: the
     voices of a measure follow one another there. Tied notes are in one track. A part without notes
     has a track, too.
     """

@@ -151,7 +151,7 @@ KINDS = dict(
     dominant-13th:13 major-13th:maj13 minor-13th:m13 Neapolitan:
     """.split()
 )
-"""Kind of a chord → what stands behind the root in its symbol."""
+"""Kind of a chord → the text after the root in its symbol."""
 
 
 def chord_of(harmony: Element, semitones: int) -> Chord | None:
